@@ -1,0 +1,2 @@
+global using EventDbx.Events;
+global using EventDbx.Storage;

@@ -1,0 +1,65 @@
+namespace EventDbx;
+
+/// <summary>Every fixed bound of the engine, each with its unit and its reason. docs/guarantees.md quotes this file.</summary>
+public static class Limits
+{
+    /// <summary>Bytes of UTF-8 in an aggregate type or an event type. Names are keys: short keys keep the index small.</summary>
+    public const int TypeBytesMax = 256;
+
+    /// <summary>Bytes of UTF-8 in an aggregate id. Room for a URL or a composite key, still one small index row.</summary>
+    public const int IdBytesMax = 512;
+
+    /// <summary>Bytes of UTF-8 in one member name inside a payload, after unescaping. It becomes part of a key.</summary>
+    public const int FieldNameBytesMax = 1024;
+
+    /// <summary>Unicode scalar values in a note. A note is a remark, not a document.</summary>
+    public const int NoteScalarsMax = 128;
+
+    /// <summary>Bytes of one payload, as sent. Larger things belong in a blob store, with their hash in the event.</summary>
+    public const int PayloadBytesMax = 1024 * 1024;
+
+    /// <summary>Bytes of one request (a batch).</summary>
+    public const int RequestBytesMax = 16 * 1024 * 1024;
+
+    /// <summary>Levels of arrays and objects in a payload; the outermost is level 1.</summary>
+    public const int PayloadDepthMax = 64;
+
+    /// <summary>Characters of one number literal: kept as sent, so it must be bounded.</summary>
+    public const int NumberCharactersMax = 1000;
+
+    /// <summary>Top-level members of one event's payload.</summary>
+    public const int PayloadMembersMax = 1024;
+
+    /// <summary>Fields of one aggregate's state.</summary>
+    public const int StateFieldsMax = 65_536;
+
+    /// <summary>Bytes of one aggregate's state: names and values as minified JSON.</summary>
+    public const int StateBytesMax = 16 * 1024 * 1024;
+
+    /// <summary>Bytes up to which a state is one row; above, each field is a row of its own. Measured: docs/decisions.</summary>
+    public const int StateBlobBytesMax = 4 * 1024;
+
+    /// <summary>Appends in one batch.</summary>
+    public const int BatchEventsMax = 1000;
+
+    /// <summary>Bytes of payloads and states in one group: what one sync may carry.</summary>
+    public const int GroupBytesMax = 8 * 1024 * 1024;
+
+    /// <summary>Bytes of drafts waiting for the writer. Beyond it a caller is told to come back.</summary>
+    public const int QueueBytesMax = 64 * 1024 * 1024;
+
+    /// <summary>Drafts waiting for the writer; with tiny payloads this binds before the bytes do.</summary>
+    public const int QueueDraftsMax = 65_536;
+
+    /// <summary>Items on one page of any list.</summary>
+    public const int PageItemsMax = 1000;
+
+    /// <summary>Bytes on one page of any list, after which a cursor continues. One item always fits.</summary>
+    public const int PageBytesMax = 4 * 1024 * 1024;
+
+    /// <summary>Versions between two fold points: a read at an old version folds at most this many events.</summary>
+    public const int FoldPointInterval = 1000;
+
+    /// <summary>Aggregates whose heads the writer keeps in memory (config <c>cache_threshold</c>).</summary>
+    public const int HeadCacheDefault = 10_000;
+}

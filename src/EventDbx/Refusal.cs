@@ -1,0 +1,97 @@
+namespace EventDbx;
+
+/// <summary>Why a request was refused. A closed list: adding a code makes every surface choose its answer.</summary>
+public enum RefusalCode
+{
+    /// <summary>A name breaks a rule: empty, too long, control characters, <c>.</c> or <c>..</c>.</summary>
+    InvalidName,
+
+    /// <summary>The payload is not JSON we store: syntax, duplicate members, depth, encoding, numbers.</summary>
+    InvalidPayload,
+
+    /// <summary>Another argument is out of its range or form.</summary>
+    InvalidArgument,
+
+    /// <summary>A request has a member we do not know.</summary>
+    UnknownMember,
+
+    /// <summary>Something exceeds a limit of <see cref="Limits"/>.</summary>
+    LimitExceeded,
+
+    /// <summary>No such aggregate, version or position.</summary>
+    NotFound,
+
+    /// <summary>The aggregate exists already.</summary>
+    AlreadyExists,
+
+    /// <summary>The aggregate is archived and takes no appends.</summary>
+    Archived,
+
+    /// <summary>The aggregate has events and so cannot be removed.</summary>
+    NotEmpty,
+
+    /// <summary>The head is not at the version the caller expected.</summary>
+    VersionConflict,
+
+    /// <summary>The event id is known with other content.</summary>
+    IdempotencyConflict,
+
+    /// <summary>The queue of the writer is full; try again.</summary>
+    Overloaded,
+
+    /// <summary>The writer has stopped; the database must be reopened.</summary>
+    Unavailable,
+
+    /// <summary>What is stored is not what was committed.</summary>
+    IntegrityViolation,
+}
+
+/// <summary>A refusal as a value.</summary>
+/// <param name="Code">What kind of no.</param>
+/// <param name="Message">Full sentences: what was refused, what was found, what would be accepted.</param>
+public readonly record struct Refusal(RefusalCode Code, string Message)
+{
+    /// <summary>The head's real version, for <see cref="RefusalCode.VersionConflict"/>.</summary>
+    public ulong? ActualVersion { get; init; }
+
+    /// <summary>The code as it stands in JSON: snake_case.</summary>
+    public string Name => NameOf(Code);
+
+    /// <summary>Whether the same request may succeed later without being changed.</summary>
+    public bool Retryable => Code is RefusalCode.Overloaded or RefusalCode.Unavailable;
+
+    /// <summary>The one table of code names; gRPC reasons and GraphQL extensions use the same strings.</summary>
+    public static string NameOf(RefusalCode code) => code switch
+    {
+        RefusalCode.InvalidName => "invalid_name",
+        RefusalCode.InvalidPayload => "invalid_payload",
+        RefusalCode.InvalidArgument => "invalid_argument",
+        RefusalCode.UnknownMember => "unknown_member",
+        RefusalCode.LimitExceeded => "limit_exceeded",
+        RefusalCode.NotFound => "not_found",
+        RefusalCode.AlreadyExists => "already_exists",
+        RefusalCode.Archived => "archived",
+        RefusalCode.NotEmpty => "not_empty",
+        RefusalCode.VersionConflict => "version_conflict",
+        RefusalCode.IdempotencyConflict => "idempotency_conflict",
+        RefusalCode.Overloaded => "overloaded",
+        RefusalCode.Unavailable => "unavailable",
+        RefusalCode.IntegrityViolation => "integrity_violation",
+    };
+}
+
+/// <summary>A refusal on its way across a public method.</summary>
+public sealed class RefusedException(Refusal refusal) : Exception(refusal.Message)
+{
+    public RefusedException(RefusalCode code, string message) : this(new Refusal(code, message)) { }
+
+    public Refusal Refusal { get; } = refusal;
+}
+
+/// <summary>The directory was not opened, and nothing in it was changed (exit code 4).</summary>
+public sealed class StoreRefusedException : Exception
+{
+    public StoreRefusedException(string message) : base(message) { }
+
+    public StoreRefusedException(string message, Exception cause) : base(message, cause) { }
+}
