@@ -45,6 +45,9 @@ public static class Limits
     /// <summary>Bytes of payloads and states in one group: what one sync may carry.</summary>
     public const int GroupBytesMax = 8 * 1024 * 1024;
 
+    /// <summary>Commits in one group. More gains little: the sync is already shared by so many.</summary>
+    public const int GroupCommitsMax = 2048;
+
     /// <summary>Bytes of drafts waiting for the writer. Beyond it a caller is told to come back.</summary>
     public const int QueueBytesMax = 64 * 1024 * 1024;
 
