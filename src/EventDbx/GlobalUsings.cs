@@ -1,2 +1,3 @@
 global using EventDbx.Events;
+global using EventDbx.Integrity;
 global using EventDbx.Storage;
