@@ -24,14 +24,14 @@ internal sealed class CommitLoop : IDisposable
 {
     readonly IStorageEngine _engine;
     readonly GroupPlanner _planner;
-    readonly Watermark _watermark;
-    readonly StoreIdentity _store;
+    readonly Action<LogPoint> _noteSynced;
     readonly TimeSpan? _relaxed;
     readonly Thread _thread;
     readonly object _gate = new();
     readonly Queue<PendingCommit> _waiting = new();
     readonly List<PendingCommit> _group = [];
     readonly Action<AggregateKey, ulong> _foldPointDue;
+    readonly int _groupCommits;
     int _waitingBytes;
     bool _stopping;
     Exception? _failure;
@@ -39,18 +39,19 @@ internal sealed class CommitLoop : IDisposable
     LogPoint _committed;
     volatile LogPointBox _synced;
 
-    /// <param name="store">The identity that goes into each watermark.</param>
     /// <param name="engine">Owned by the caller.</param>
     /// <param name="planner">Owned by this loop.</param>
-    /// <param name="watermark">Owned by the caller.</param>
+    /// <param name="noteSynced">Writes the watermark; may throw <see cref="IOException"/>, which fails no commit.</param>
     /// <param name="start">The log as it was opened: all of it synced.</param>
     /// <param name="relaxed">Null: every group is synced. Else: answers come first, and a sync at most this much later.</param>
+    /// <param name="groupCommits">Commits in one group at most.</param>
     /// <param name="foldPointDue">Told, on the writer, of states that are too large for their fold point to be in the commit.</param>
     public CommitLoop(
-        StoreIdentity store, IStorageEngine engine, GroupPlanner planner, Watermark watermark, LogPoint start, TimeSpan? relaxed,
-        Action<AggregateKey, ulong> foldPointDue)
+        IStorageEngine engine, GroupPlanner planner, Action<LogPoint> noteSynced, LogPoint start, TimeSpan? relaxed,
+        int groupCommits, Action<AggregateKey, ulong> foldPointDue)
     {
-        (_store, _engine, _planner, _watermark, _relaxed, _foldPointDue) = (store, engine, planner, watermark, relaxed, foldPointDue);
+        _groupCommits = groupCommits;
+        (_engine, _planner, _noteSynced, _relaxed, _foldPointDue) = (engine, planner, noteSynced, relaxed, foldPointDue);
         (_committed, _synced) = (start, new(start));
         _thread = new(Run) { Name = "eventdbx writer", IsBackground = true };
         _thread.Start();
@@ -59,8 +60,18 @@ internal sealed class CommitLoop : IDisposable
     /// <summary>What is on disk for good: all that feed, followers, checkpoints and the watermark know of.</summary>
     public LogPoint Synced => _synced.Point;
 
-    /// <summary>Completes when the synced log has grown beyond what it is now.</summary>
-    public Task NextSync => _synced.Next.Task;
+    /// <summary>Completes once the synced log is longer than this; at once if it is.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: the writer has stopped.</exception>
+    public async Task WaitBeyondAsync(ulong position, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var seen = _synced;
+            if (seen.Point.Size > position)
+                return;
+            await seen.Next.Task.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Why the writer stopped; null while it works.</summary>
     public Exception? Failure => Volatile.Read(ref _failure);
@@ -142,7 +153,7 @@ internal sealed class CommitLoop : IDisposable
             var bytes = 0;
             foreach (var left in _group)
                 bytes += left.Bytes;
-            while (_waiting.TryPeek(out var next) && (_group.Count == 0 || (bytes + next.Bytes <= Limits.GroupBytesMax && _group.Count < Limits.GroupCommitsMax)))
+            while (_waiting.TryPeek(out var next) && (_group.Count == 0 || (bytes + next.Bytes <= Limits.GroupBytesMax && _group.Count < _groupCommits)))
             {
                 _group.Add(_waiting.Dequeue());
                 _waitingBytes -= next.Bytes;
@@ -195,7 +206,7 @@ internal sealed class CommitLoop : IDisposable
     {
         try
         {
-            _watermark.Write(_store.Slot(_committed));
+            _noteSynced(_committed);
         }
         catch (IOException cause)
         {

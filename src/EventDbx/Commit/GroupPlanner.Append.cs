@@ -15,7 +15,7 @@ internal sealed partial class GroupPlanner
         if (append.Import?.Version is { } recorded && recorded != version + 1)
             return Conflict(append, recorded - 1, version);
 
-        var createdAt = append.Import is { } import ? import.CreatedAt.Ticks : Math.Max(Now(), head?.UpdatedAt ?? long.MinValue);
+        var createdAt = append.Import is { } import ? import.CreatedAt.Ticks100ns : Math.Max(Now(), head?.UpdatedAt ?? long.MinValue);
         if (createdAt < (head?.UpdatedAt ?? long.MinValue))
             return Refuse(RefusalCode.InvalidArgument,
                 $"The record says {new Timestamp(createdAt)}, before the newest event of {append.Aggregate} at {new Timestamp(head!.UpdatedAt)}; times within an aggregate never go back.");
@@ -27,7 +27,7 @@ internal sealed partial class GroupPlanner
 
         var previousRoot = head?.Root ?? Hash32.Empty;
         var leaf = EntryHash.OfEvent(
-            append.Aggregate, version + 1, append.EventType, append.EventId, createdAt, append.Actor, append.Note, previousRoot,
+            append.Aggregate, version + 1, append.EventTypeUtf8, append.EventId, createdAt, append.Actor, append.Note, previousRoot,
             append.Payload.Text.Span, append.Salt);
         if (append.Import is { Salt.Length: > 0, Hash: { } hash } && hash != leaf)
             return Refuse(RefusalCode.IntegrityViolation,
@@ -131,7 +131,7 @@ internal sealed partial class GroupPlanner
     }
 
     /// <summary>The state after the event, as a blob; may be larger than a blob is kept.</summary>
-    byte[]? MergedBlob(HeadEntry entry, AppendOperation append, IStorageView view, out Refusal? refusal)
+    static byte[]? MergedBlob(HeadEntry entry, AppendOperation append, IStorageView view, out Refusal? refusal)
     {
         refusal = null;
         if (entry.Blob is null)
@@ -145,7 +145,7 @@ internal sealed partial class GroupPlanner
     }
 
     /// <summary>Looks up what the state in rows has of the event's fields, and whether it stays within its limits.</summary>
-    byte[]? CheckFields(HeadEntry entry, AppendOperation append, IStorageView view, out Refusal? refusal)
+    static byte[]? CheckFields(HeadEntry entry, AppendOperation append, IStorageView view, out Refusal? refusal)
     {
         refusal = null;
         var (fields, bytes) = ((long)entry.Head!.StateFields, (long)entry.Head.StateBytes);
@@ -162,7 +162,7 @@ internal sealed partial class GroupPlanner
         return null;
     }
 
-    (ulong Digest, int Bytes)? KnownField(HeadEntry entry, ReadOnlySpan<byte> name, IStorageView view)
+    static (ulong Digest, int Bytes)? KnownField(HeadEntry entry, ReadOnlySpan<byte> name, IStorageView view)
     {
         var lookup = (entry.Fields ??= new(ByteComparer.Instance)).GetAlternateLookup<ReadOnlySpan<byte>>();
         if (lookup.TryGetValue(name, out var known))
@@ -199,8 +199,8 @@ internal sealed partial class GroupPlanner
         plan.Delete(Family.State, entry.Aggregate.Row);
         (head.StateForm, head.StateDigest, head.StateFields, head.StateBytes) = (StateForm.Fields, 0, 0, 0);
         (entry.Blob, entry.Fields) = (null, new(ByteComparer.Instance));
-        foreach (var (name, value) in StateText.Read(blob))
-            PutField(entry, name, value, null, plan);
+        foreach (var field in StateText.Fields(blob))
+            PutField(entry, field.Name, field.Value, null, plan);
     }
 
     void PutField(HeadEntry entry, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, (ulong Digest, int Bytes)? known, WritePlan plan)

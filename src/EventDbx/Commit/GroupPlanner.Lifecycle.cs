@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace EventDbx.Commit;
 
 /// <summary>Everything that is no append: lifecycle, fold points, control entries about the database.</summary>
@@ -108,7 +106,7 @@ internal sealed partial class GroupPlanner
     ulong PutControl(string kind, string subject, byte[] body, long time, Actor? actor, ReadOnlyMemory<byte> wrappedKey, WritePlan plan)
     {
         var salt = new byte[EventBody.SaltBytes];
-        nonces.Fill(salt);
+        nonces.Take(salt);
         var flags = EntryRow.RowFlags.Control;
         if (actor is not null)
             flags |= EntryRow.RowFlags.Actor;
@@ -147,7 +145,7 @@ internal static class LifecycleNames
             return "{}"u8.ToArray();
         var text = new System.Buffers.ArrayBufferWriter<byte>();
         text.Write("{\"comment\":"u8);
-        StateJson.WriteString(text, Encoding.UTF8.GetBytes(comment));
+        JsonEscape.WriteString(text, Encoding.UTF8.GetBytes(comment));
         text.Write("}"u8);
         return text.WrittenSpan.ToArray();
     }

@@ -8,7 +8,7 @@ namespace EventDbx.Commit;
 /// A commit that needs to read what this very group has put (an archive after an append, say) ends the group before it:
 /// <see cref="Planned"/> tells how far it came, and the rest is planned next.
 /// </remarks>
-internal sealed partial class GroupPlanner(StoreIdentity store, Keyring keyring, NoncePool nonces, TimeProvider clock, int headCacheEntries)
+internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, TimeProvider clock, int headCacheEntries)
     : IGroupPlanner
 {
     readonly HeadCache _heads = new(headCacheEntries);
@@ -274,5 +274,5 @@ internal sealed partial class GroupPlanner(StoreIdentity store, Keyring keyring,
         return position;
     }
 
-    long Now() => Timestamp.From(clock.GetUtcNow()).Ticks;
+    long Now() => Timestamp.From(clock.GetUtcNow()).Ticks100ns;
 }

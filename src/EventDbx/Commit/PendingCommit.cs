@@ -16,6 +16,8 @@ internal sealed class AppendOperation : Operation
 {
     public required string EventType { get; init; }
 
+    public required byte[] EventTypeUtf8 { get; init; }
+
     public required JsonPayload Payload { get; init; }
 
     public string? Note { get; init; }

@@ -10,7 +10,7 @@ namespace EventDbx.Encryption;
 /// </remarks>
 internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
 {
-    readonly ConcurrentDictionary<AggregateKey, AggregateCipher> _young = new();
+    readonly ConcurrentDictionary<AggregateKey, AggregateCipher> _ciphers = new();
     int _count;
 
     public bool Encrypted => dataKey is not null;
@@ -21,7 +21,7 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
     {
         if (dataKey is null)
             return wrapped.IsEmpty ? null : throw Violation.Of($"{aggregate} has a key in a store without encryption.");
-        if (_young.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span))
+        if (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span))
             return cipher;
         cipher = AggregateCipher.Open(aggregate, dataKey, wrapped.Span)
             ?? throw Violation.Of($"The key of {aggregate} does not open: it was changed, or belongs to another aggregate.");
@@ -36,15 +36,15 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
     {
         if (dataKey is null)
             return null;
-        if (_young.TryGetValue(aggregate, out var cipher))
+        if (_ciphers.TryGetValue(aggregate, out var cipher))
             return cipher;
         var wrapped = findWrapped(aggregate);
         if (!wrapped.IsEmpty)
             return Open(aggregate, wrapped);
-        if (_young.Count == 0 || _count < capacity)
+        if (_count < capacity)
         {
             var candidate = AggregateCipher.Create(aggregate, dataKey, nonces);
-            cipher = _young.GetOrAdd(aggregate, candidate);
+            cipher = _ciphers.GetOrAdd(aggregate, candidate);
             if (ReferenceEquals(cipher, candidate))
                 Interlocked.Increment(ref _count);
             return cipher;
@@ -58,16 +58,16 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
     {
         if (_count >= capacity)
             Trim();
-        if (_young.TryAdd(aggregate, cipher))
+        if (_ciphers.TryAdd(aggregate, cipher))
             Interlocked.Increment(ref _count);
         else
-            _young[aggregate] = cipher;
+            _ciphers[aggregate] = cipher;
     }
 
     /// <summary>Full: start over. Ciphers in use live on; the others are made again from their heads when needed.</summary>
     void Trim()
     {
-        _young.Clear();
+        _ciphers.Clear();
         Interlocked.Exchange(ref _count, 0);
     }
 }

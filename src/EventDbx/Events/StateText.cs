@@ -65,6 +65,27 @@ internal static class StateText
         return writer.ToBlob();
     }
 
+    /// <summary>Bytes of names and values, without the lengths between them.</summary>
+    public static int ContentBytes(ReadOnlySpan<byte> blob)
+    {
+        var bytes = 0;
+        foreach (var field in Fields(blob))
+            bytes += field.Name.Length + field.Value.Length;
+        return bytes;
+    }
+
+    /// <summary>A blob of fields that are sorted by name already.</summary>
+    public static byte[] Build(IReadOnlyList<(byte[] Name, ReadOnlyMemory<byte> Value)> fields)
+    {
+        var bytes = Varint.BytesMax;
+        foreach (var (name, value) in fields)
+            bytes += (2 * Varint.BytesMax) + name.Length + value.Length;
+        FieldWriter writer = new(new byte[bytes]);
+        foreach (var (name, value) in fields)
+            writer.Write(name, value.Span);
+        return writer.ToBlob();
+    }
+
     /// <summary>Why a state is larger than <see cref="Limits"/> allow, or null.</summary>
     public static Refusal? Exceeds(ReadOnlySpan<byte> blob)
     {

@@ -140,7 +140,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         return (EntryRow.TryRead(body) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read")).Root;
     }
 
-    EventRecord OpenEvent(byte[]? value, in IndexRow index, AggregateKey aggregate, ulong version, AggregateCipher? cipher)
+    static EventRecord OpenEvent(byte[]? value, in IndexRow index, AggregateKey aggregate, ulong version, AggregateCipher? cipher)
     {
         var key = Keyspace.Position(index.Position);
         if (value is null)

@@ -39,7 +39,8 @@ internal static class Checked
     /// <summary>The body of a row, or null when there is none.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: the row is not what was put there.</exception>
     public static ReadOnlyMemory<byte>? Get(IStorageView view, Family family, ReadOnlySpan<byte> key) =>
-        view.Get(family, key) is { } value ? Body(family, key, value) : null;
+        // The cast matters: a bare null would become an empty body, for an array converts to memory.
+        view.Get(family, key) is { } value ? Body(family, key, value) : (ReadOnlyMemory<byte>?)null;
 
     /// <summary>Checks one row and returns its body.</summary>
     public static ReadOnlyMemory<byte> Body(Family family, ReadOnlySpan<byte> key, byte[] value) =>

@@ -56,7 +56,8 @@ internal static class Keyspace
     /// <summary>Splits type 00 id 00 version; false when the bytes have another form.</summary>
     public static bool TryReadVersioned(ReadOnlySpan<byte> key, out ReadOnlySpan<byte> aggregate, out ulong version)
     {
-        (aggregate, version) = (default, 0);
+        aggregate = default;
+        version = 0;
         if (key.Length < 12 || key[^9] != 0)
             return false;
         aggregate = key[..^9];
@@ -103,7 +104,8 @@ internal static class Keyspace
     public static bool TryReadSnapshot(ReadOnlySpan<byte> key, out ReadOnlySpan<byte> aggregate, out ulong version, out uint sequence)
     {
         sequence = key.Length > 4 ? BinaryPrimitives.ReadUInt32BigEndian(key[^4..]) : 0;
-        (aggregate, version) = (default, 0);
+        aggregate = default;
+        version = 0;
         return key.Length > 4 && TryReadVersioned(key[..^4], out aggregate, out version);
     }
 

@@ -66,8 +66,8 @@ internal static class StateRows
         }
 
         head.StateForm = StateForm.Fields;
-        foreach (var (name, value) in StateText.Read(fields))
-            head.StateDigest += PutField(plan, aggregate, cipher, name, value, nonces);
+        foreach (var field in StateText.Fields(fields))
+            head.StateDigest += PutField(plan, aggregate, cipher, field.Name, field.Value, nonces);
     }
 
     /// <summary>Deletes every state row of an aggregate.</summary>

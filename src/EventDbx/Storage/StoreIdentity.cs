@@ -6,5 +6,8 @@ namespace EventDbx.Storage;
 internal sealed record StoreIdentity(Guid DatabaseId, uint Epoch)
 {
     /// <summary>A watermark slot for a point of the log.</summary>
-    public WatermarkSlot Slot(Commit.LogPoint point) => new(point.Size, point.Root, DatabaseId, Epoch);
+    public WatermarkSlot Slot(Commit.LogPoint point) => new()
+    {
+        LogSize = point.Size, LogRoot = point.Root, DatabaseId = DatabaseId, Epoch = Epoch,
+    };
 }

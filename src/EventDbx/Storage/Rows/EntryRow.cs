@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace EventDbx.Storage.Rows;
 
 /// <summary>A row of family <c>log</c>: one event or one control entry. The leaf hash of a control entry, and of an event
@@ -185,7 +183,7 @@ internal sealed class EntryRow
         var key = (flags & RowFlags.Key) != 0 ? row.Short() : default;
         var salt = control ? row.Bytes(16) : default;
         var body = row.Long();
-        if (!row.Finished)
+        if (!row.Finished || !Timestamp.IsInRange(createdAt) || Encoding.UTF8.GetByteCount(type) > Limits.TypeBytesMax)
             return null;
         return new()
         {
@@ -197,6 +195,13 @@ internal sealed class EntryRow
 
     /// <summary>The leaf hash of a control entry, or of an event whose body has been opened into salt and payload.</summary>
     public Hash32 Leaf(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> payload) => IsControl
-        ? EntryHash.OfControl(Type, Subject, CreatedAt, Actor, Body.Span, Salt.Span)
-        : EntryHash.OfEvent(Aggregate!, Version, Type, EventId, CreatedAt, Actor, Note, PreviousRoot, payload, salt);
+        ? EntryHash.OfControl(Encoding.UTF8.GetBytes(Type), Encoding.UTF8.GetBytes(Subject), CreatedAt, Actor, Body.Span, Salt.Span)
+        : EventLeaf(salt, payload);
+
+    Hash32 EventLeaf(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> payload)
+    {
+        Span<byte> type = stackalloc byte[Limits.TypeBytesMax];
+        type = type[..Encoding.UTF8.GetBytes(Type, type)];
+        return EntryHash.OfEvent(Aggregate!, Version, type, EventId, CreatedAt, Actor, Note, PreviousRoot, payload, salt);
+    }
 }
