@@ -1,3 +1,5 @@
+using EventDbx.Storage;
+
 namespace EventDbx.Tests.Storage;
 
 /// <summary>A directory of its own, removed at the end.</summary>
@@ -27,7 +29,16 @@ internal sealed class Scratch : IDisposable
     /// <summary>Names and contents of everything, to compare before and after.</summary>
     public string Fingerprint() => string.Join('\n', Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories)
         .Order(StringComparer.Ordinal)
-        .Select(file => $"{file} {Convert.ToHexString(File.ReadAllBytes(file))} {File.GetLastWriteTimeUtc(file).Ticks}"));
+        .Select(file => $"{file} {Convert.ToHexString(Read(file))} {File.GetLastWriteTimeUtc(file).Ticks}"));
+
+    static byte[] Read(string path)
+    {
+        // On Unix File takes an advisory lock to read, which a file locked by us refuses.
+        using var file = OperatingSystem.IsWindows() ? File.OpenHandle(path, share: FileShare.ReadWrite) : Libc.Open(path, writable: false);
+        var content = new byte[RandomAccess.GetLength(file)];
+        DurableFile.Fill(file, content, 0);
+        return content;
+    }
 
     public void Dispose() => Directory.Delete(Root, recursive: true);
 }
