@@ -99,7 +99,7 @@ public sealed class DataKey : IDisposable
     internal bool TryUnwrap(AggregateKey aggregate, ReadOnlySpan<byte> wrapped, Span<byte> key32)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(key32.Length, SubKey.Bytes);
-        return _wrapping.TryOpen(aggregate, place: [], wrapped, key32);
+        return wrapped.Length == WrappedBytes && _wrapping.TryOpen(aggregate, place: [], wrapped, key32);
     }
 
     /// <summary>The key check value: lets an open tell a wrong key before it reads anything.</summary>

@@ -9,7 +9,7 @@ internal enum Purpose : byte
     /// <summary>Salt and payload of one event. Place: the 16 bytes of the event id.</summary>
     Body = 2,
 
-    /// <summary>State: all fields or one. Place: <c>state</c>, or the field's name.</summary>
+    /// <summary>State: all fields or one. Place: <c>state</c>, a field's tag, or <c>archive</c>.</summary>
     State = 3,
 
     /// <summary>A snapshot or fold point. Place: the version, u64 big-endian.</summary>
@@ -18,11 +18,6 @@ internal enum Purpose : byte
 
 internal static class Purposes
 {
-    public const int Count = 4;
-
-    /// <summary>Bytes of the longest name.</summary>
-    public const int NameBytesMax = 8;
-
     /// <summary>The name as it enters key derivation and associated data: UTF-8.</summary>
     public static ReadOnlySpan<byte> NameOf(Purpose purpose) => purpose switch
     {

@@ -32,8 +32,8 @@ internal static class StoreInventory
         var text = new StringBuilder(Title);
         foreach (var (name, line) in Lines(store))
             text.Append(line).Append(' ').Append(name).Append('\n');
-        text.Append("sum ").Append(SumOf(text.ToString())).Append('\n');
-        DurableFile.Write(path, Encoding.UTF8.GetBytes(text.ToString()));
+        var lines = text.ToString();
+        DurableFile.Write(path, Encoding.UTF8.GetBytes($"{lines}sum {SumOf(lines)}\n"));
     }
 
     /// <summary>Whether the store is, as far as it is sealed, byte for byte what the inventory says. Changes nothing.</summary>
