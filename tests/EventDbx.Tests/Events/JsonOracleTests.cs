@@ -56,7 +56,7 @@ public sealed class JsonOracleTests
                 var accepted = JsonPayload.TryParse(sent, out _, out var refusal);
 
                 return accepted == Oracle(sent) && (accepted || refusal.Message.Length > 0);
-            }, iter: 20_000);
+            }, iter: 6_000);
 
     static Gen<string> Value(int depth) => depth == 0
         ? Scalar
