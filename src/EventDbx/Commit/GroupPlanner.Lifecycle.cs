@@ -26,7 +26,7 @@ internal sealed partial class GroupPlanner
     {
         Touch(entry, inBatch: false);
         entry.Cipher = operation.Cipher;
-        var now = Now();
+        var now = operation.Recorded?.CreatedAt ?? Now();
         var position = PutControl(LifecycleNames.Create, operation, now, entry.Cipher, plan);
         entry.Blob = StateText.Empty;
         entry.Head = new()
@@ -54,7 +54,7 @@ internal sealed partial class GroupPlanner
         var head = entry.Head!;
         var fields = StateRows.Read(view, entry.Aggregate, head, entry.Cipher);
         Touch(entry, inBatch: false);
-        var now = Math.Max(Now(), head.UpdatedAt);
+        var now = operation.Recorded?.CreatedAt ?? Math.Max(Now(), head.UpdatedAt);
         PutControl(LifecycleNames.Archive, operation, now, null, plan);
         Checked.Put(plan, Family.Archive, entry.Aggregate.Row, ArchiveRow.Write(entry.Aggregate, head, fields, now, entry.Cipher, nonces));
         StateRows.Delete(view, entry.Aggregate, head.StateForm, plan);
@@ -95,13 +95,19 @@ internal sealed partial class GroupPlanner
 
     Outcome PlanControl(ControlOperation operation, WritePlan plan)
     {
-        PutControl(operation.Kind, operation.Subject, operation.Body, Now(), operation.Actor, default, plan);
+        if (operation.Recorded is { } recorded)
+            PutEntry(recorded, recorded.Leaf(default, default), plan);
+        else
+            PutControl(operation.Kind, operation.Subject, operation.Body, Now(), operation.Actor, default, plan);
         return default;
     }
 
-    ulong PutControl(string kind, LifecycleOperation operation, long time, AggregateCipher? newCipher, WritePlan plan) => PutControl(
-        kind, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.Body(operation.Comment), time, operation.Actor,
-        newCipher?.Wrapped ?? default, plan);
+    ulong PutControl(string kind, LifecycleOperation operation, long time, AggregateCipher? newCipher, WritePlan plan) =>
+        operation.Recorded is { } recorded
+            ? PutEntry(recorded, recorded.Leaf(default, default), plan)
+            : PutControl(
+                kind, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.Body(operation.Comment), time, operation.Actor,
+                newCipher?.Wrapped ?? default, plan);
 
     ulong PutControl(string kind, string subject, byte[] body, long time, Actor? actor, ReadOnlyMemory<byte> wrappedKey, WritePlan plan)
     {

@@ -149,6 +149,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 continue;
             place++;
             var inBatch = batch && entries > 1 ? (place, entries) : default;
+            if (unit.Operations[i].Recorded is { } recorded)
+                inBatch = (recorded.BatchIndex, recorded.BatchCount);
             var outcome = unit.Operations[i] switch
             {
                 AppendOperation append => PlanAppend(append, inBatch, batch, view, plan),

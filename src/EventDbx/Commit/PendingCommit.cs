@@ -7,6 +7,9 @@ internal abstract class Operation
 
     public Actor? Actor { get; init; }
 
+    /// <summary>The entry as the log already has it, when an index is rebuilt: written again byte for byte.</summary>
+    public EntryRow? Recorded { get; init; }
+
     /// <summary>Bytes it adds to a group, roughly: what the queue and the group are bounded by.</summary>
     public abstract int Bytes { get; }
 }

@@ -117,7 +117,7 @@ internal sealed class OpenStore
     }
 
     /// <summary>Writes what a new store is.</summary>
-    public static StoreRow Create(IStorageEngine engine, DatabaseOptions options)
+    public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
     {
         if (options.Encrypted && options.Key is null)
             throw new StoreRefusedException("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
@@ -127,9 +127,9 @@ internal sealed class OpenStore
         else
             System.Security.Cryptography.RandomNumberGenerator.Fill(random);
         var now = Timestamp.From(options.Clock.GetUtcNow());
-        var id = EventIds.New(now, random[..10]);
+        var id = databaseId ?? EventIds.New(now, random[..10]);
         var row = new StoreRow(
-            StoreRow.CurrentFormat, id, Epoch: 1, options.Encrypted, now.Ticks100ns, options.Encrypted ? options.Key!.MakeCheck(IdBytes(id)) : default);
+            StoreRow.CurrentFormat, id, epoch, options.Encrypted, now.Ticks100ns, options.Encrypted ? options.Key!.MakeCheck(IdBytes(id)) : default);
         engine.Commit(new RowPlanner(row), sync: true);
         return row;
     }
