@@ -7,7 +7,7 @@ namespace EventDbx;
 /// Opening in order: lock the directory; after an unclean stop, check the store read-only before RocksDB may write to it;
 /// open; hold it against the key; start the writer. Closing: the same backwards, and the seal of a clean stop at the end.
 /// </remarks>
-public sealed class Database : IDisposable, IAsyncDisposable
+public sealed class Database : IAsyncDisposable
 {
     readonly DatabaseOptions _options;
     readonly IStorageEngine _engine;
@@ -118,12 +118,18 @@ public sealed class Database : IDisposable, IAsyncDisposable
     internal StoreReader OpenReader() => new(_engine.OpenView(), Keyring);
 
     /// <summary>Commits what waits, then closes. The next open finds a clean stop.</summary>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         if (_disposed)
             return;
         _disposed = true;
-        _foldPoints.Stop();
+        await _foldPoints.StopAsync().ConfigureAwait(false);
+        // The last group, the last sync and the inventory block: not on the caller's thread.
+        await Task.Run(Close).ConfigureAwait(false);
+    }
+
+    void Close()
+    {
         _loop.Dispose();
         if (_store is null)
             return;
@@ -134,7 +140,4 @@ public sealed class Database : IDisposable, IAsyncDisposable
         if (!ReferenceEquals(_engine, _store.Engine))
             _engine.Dispose();
     }
-
-    /// <summary><see cref="Dispose"/>, off the caller's thread.</summary>
-    public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 }

@@ -43,13 +43,13 @@ internal sealed class FoldPointWriter(Database database)
     }
 
     /// <summary>Finishes what it is at; what still waits is dropped.</summary>
-    public void Stop()
+    public Task StopAsync()
     {
         _due.Writer.TryComplete();
         while (_due.Reader.TryRead(out _))
         {
         }
 
-        _running.Wait();
+        return _running;
     }
 }

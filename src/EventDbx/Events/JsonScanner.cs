@@ -15,7 +15,7 @@ internal ref struct JsonScanner
     /// <summary>Names and unescaped bytes a caller puts on its stack.</summary>
     public const int StackNames = 32, StackBytes = 256;
 
-    const int PathLengthMax = 200;
+    const int PathLengthMax = 100;
 
     readonly ReadOnlySpan<byte> _sent;
     JsonNames _names;

@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Text;
+using Tomlyn.Syntax;
+
+namespace EventDbx.Server.Configuration;
+
+/// <summary>Writes settings into the text of a <c>config.toml</c>, leaving alone what did not change: comments, order, spacing.</summary>
+internal static class ConfigEditor
+{
+    /// <summary>The settings in full, in the order of <see cref="ConfigKeys"/>: the text of a new file.</summary>
+    /// <param name="config">The settings.</param>
+    /// <param name="shown">The literal of a key, so that a caller can leave secrets out.</param>
+    public static string Write(ServerConfig config, Func<ConfigKey, object, string>? shown = null)
+    {
+        StringBuilder text = new();
+        var table = "";
+        foreach (var key in ConfigKeys.All.OrderBy(key => key.Table.Length > 0))
+        {
+            if (key.Get(config) is not { } value)
+                continue;
+
+            if (key.Table != table)
+                text.Append('\n').Append('[').Append(table = key.Table).Append("]\n");
+            text.Append(key.Leaf).Append(" = ").Append(shown?.Invoke(key, value) ?? Literal(value)).Append('\n');
+        }
+
+        foreach (var (name, remote) in config.Remotes)
+        {
+            text.Append("\n[remotes.").Append(BareOrQuoted(name)).Append("]\nendpoint = ").Append(Literal(remote.Endpoint));
+            text.Append("\npublic_key = ").Append(Literal(remote.PublicKey)).Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The text with the differences between two settings worked in.</summary>
+    public static string Edit(string path, string text, ServerConfig from, ServerConfig to)
+    {
+        var changed = ConfigKeys.All.Where(key => !Equals(key.Get(from), key.Get(to))).Select(key => key.Name).ToHashSet();
+        foreach (var older in ConfigKeys.All.Where(key => key.OlderFormOf.Any(changed.Contains)))
+        {
+            // Surfaces go together: one that is not written in its table would be off.
+            changed.UnionWith(older.OlderFormOf);
+            text = Remove(path, text, older);
+        }
+
+        foreach (var key in ConfigKeys.All.Where(key => changed.Contains(key.Name)))
+        {
+            var file = ConfigReader.Locate(path, text);
+            var entry = file.Entries.Find(e => e.Name == key.Name || key.Aliases.Contains(e.Name));
+            text = (entry, key.Get(to)) switch
+            {
+                (null, null) => text,
+                (null, { } value) => Insert(file, text, key, Literal(value)),
+                ({ } found, null) => Cut(path, text, found),
+                ({ } found, { } value) => Replace(text, found.Syntax.Value!.Span, Literal(value)),
+            };
+        }
+
+        return text;
+    }
+
+    /// <summary>A value as TOML.</summary>
+    public static string Literal(object value) => value switch
+    {
+        bool truth => truth ? "true" : "false",
+        long number => number.ToString(CultureInfo.InvariantCulture),
+        string text => Quoted(text),
+        _ => throw new ArgumentException("No key has values of this type.", nameof(value)),
+    };
+
+    static string Insert(ConfigReader file, string text, ConfigKey key, string literal)
+    {
+        var newline = text.Contains("\r\n", StringComparison.Ordinal) ? "\r\n" : "\n";
+        var line = $"{key.Leaf} = {literal}{newline}";
+        if (key.Table.Length == 0)
+        {
+            return file.Document.KeyValues.LastOrDefault() is { } last
+                ? InsertLine(text, EndOf(last.Span), line, newline)
+                : text.Insert(file.Document.Tables.FirstOrDefault() is { } first ? LineStart(text, first.Span.Offset) : text.Length, line);
+        }
+
+        if (file.Document.Tables.FirstOrDefault(table => ConfigReader.NameOf(table.Name!) == key.Table) is { } header)
+        {
+            var after = header.Items.LastOrDefault() is { } item ? EndOf(item.Span) : LineEnd(text, EndOf(header.CloseBracket!.Span) - 1);
+            return InsertLine(text, after, line, newline);
+        }
+
+        var sibling = file.Entries.FindLast(entry => entry.Name.StartsWith(key.Table + ".", StringComparison.Ordinal));
+        return sibling?.Root switch
+        {
+            ConfigEntryPlace.Inline => text.Insert(EndOf(sibling.Syntax.Value!.Span), $", {line.TrimEnd()}"),
+            not null => InsertLine(text, EndOf(sibling.Syntax.Span), $"{key.Table}.{line}", newline),
+            null => InsertLine(text, text.Length, $"{newline}[{key.Table}]{newline}{line}", newline),
+        };
+    }
+
+    static string InsertLine(string text, int at, string line, string newline) =>
+        text.Insert(at, at > 0 && text[at - 1] != '\n' ? newline + line : line);
+
+    static string Remove(string path, string text, ConfigKey key) =>
+        ConfigReader.Locate(path, text).Entries.Find(e => e.Name == key.Name || key.Aliases.Contains(e.Name)) is { } entry
+            ? Cut(path, text, entry)
+            : text;
+
+    static string Cut(string path, string text, ConfigEntry entry)
+    {
+        if (entry.Root == ConfigEntryPlace.Inline)
+            throw new ConfigException($"{path}, line {entry.Line}: `{entry.Name}` stands in an inline table; remove it there by hand.");
+
+        var start = LineStart(text, entry.Syntax.Span.Offset);
+        return text.Remove(start, LineEnd(text, EndOf(entry.Syntax.Value!.Span)) - start);
+    }
+
+    static string Replace(string text, SourceSpan span, string literal) =>
+        string.Concat(text.AsSpan(0, span.Offset), literal, text.AsSpan(EndOf(span)));
+
+    static int EndOf(SourceSpan span) => span.Offset + span.Length;
+
+    static int LineStart(string text, int offset) => offset == 0 ? 0 : text.LastIndexOf('\n', offset - 1) + 1;
+
+    /// <summary>The offset after the line's end.</summary>
+    static int LineEnd(string text, int offset) => text.IndexOf('\n', Math.Min(offset, text.Length)) is var end and >= 0 ? end + 1 : text.Length;
+
+    static string BareOrQuoted(string name) => BareKeySyntax.IsBareKey(name) ? name : Quoted(name);
+
+    static string Quoted(string text)
+    {
+        StringBuilder quoted = new("\"");
+        foreach (var c in text)
+        {
+            _ = c switch
+            {
+                '"' => quoted.Append("\\\""),
+                '\\' => quoted.Append("\\\\"),
+                < ' ' or '\u007f' => quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                _ => quoted.Append(c),
+            };
+        }
+
+        return quoted.Append('"').ToString();
+    }
+}

@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text;
+
+namespace EventDbx.Server.Configuration;
+
+/// <summary>A <c>config.toml</c> on disk, or the one that would be there: nothing is written until something is to be kept.</summary>
+public sealed class ConfigFile
+{
+    /// <summary>The directory that holds configuration and data unless told otherwise, below the home directory.</summary>
+    public const string RootName = ".eventdbx";
+
+    readonly string _text;
+    readonly ServerConfig _saved;
+    readonly TimeProvider _clock;
+    readonly string _root;
+
+    ConfigFile(string path, string text, ServerConfig saved, string root, string? dataDir, TimeProvider clock)
+    {
+        (Path, _text, _saved, _root, _clock) = (path, text, saved, root, clock);
+        Config = saved with { DataDir = dataDir ?? System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(path)!) };
+    }
+
+    /// <summary>Absolute.</summary>
+    public string Path { get; }
+
+    /// <summary>The settings in force: the file's, with this run's data directory.</summary>
+    public ServerConfig Config { get; }
+
+    /// <summary>False while there is no file.</summary>
+    public bool Exists => _text.Length > 0;
+
+    /// <summary>Reads the configuration.</summary>
+    /// <param name="path">The file; null is <c>config.toml</c> in <paramref name="root"/>.</param>
+    /// <param name="root">The default directory, see <see cref="DefaultRoot"/>.</param>
+    /// <param name="dataDir">The data directory of this run, whatever the file says.</param>
+    /// <param name="clock">Dates a file that is written.</param>
+    /// <exception cref="ConfigException">The file is not valid; names line and key.</exception>
+    public static ConfigFile Load(string? path, string root, string? dataDir, TimeProvider clock)
+    {
+        var full = System.IO.Path.GetFullPath(path ?? System.IO.Path.Combine(root, "config.toml"));
+        var defaults = new ServerConfig { DataDir = System.IO.Path.GetFullPath(root) };
+        var text = ReadText(full);
+        var saved = ConfigReader.Read(full, text, defaults);
+        return new ConfigFile(full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock);
+    }
+
+    /// <summary>Below the home directory; without one, below the working directory.</summary>
+    public static string DefaultRoot(string? home, string workingDirectory) =>
+        System.IO.Path.Combine(string.IsNullOrEmpty(home) ? workingDirectory : home, RootName);
+
+    /// <summary>Changes the file, on top of what it holds by now, and returns the settings it holds then.</summary>
+    /// <remarks>Two processes that update at once do so one after the other. The data directory of this run is not written.</remarks>
+    public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, CancellationToken cancellation)
+    {
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
+        using var _ = await UpdateLock.TakeAsync(Path + ".lock", _clock, cancellation).ConfigureAwait(false);
+        var now = Load(Path, _root, dataDir: null, _clock);
+        var before = now._saved;
+        var after = change(before);
+        if (after == before && now.Exists)
+            return after;
+
+        var time = _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        after = after with { CreatedAt = after.CreatedAt ?? time, UpdatedAt = time };
+        var text = now.Exists ? ConfigEditor.Edit(Path, now._text, before, after) : ConfigEditor.Write(after);
+        if (!Same(ConfigReader.Read(Path, text, before), after))
+            throw new ConfigException($"{Path} could not be changed without changing more than was asked for; please edit it by hand.");
+
+        AtomicFile.Replace(Path, Encoding.UTF8.GetBytes(text));
+        return after;
+    }
+
+    /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
+    public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
+        key.Secret && !secrets ? "\"(hidden; --show-secrets shows it)\"" : ConfigEditor.Literal(value));
+
+    // Records compare a dictionary by reference.
+    static bool Same(ServerConfig left, ServerConfig right) =>
+        left.Remotes.SequenceEqual(right.Remotes) && left with { Remotes = right.Remotes } == right;
+
+    static string ReadText(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return "";
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigException($"{path} cannot be read: {unreadable.Message}", unreadable);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using System.Collections.Immutable;
+
+namespace EventDbx.Server.Configuration;
+
+/// <summary>When the appender is answered.</summary>
+public enum Durability
+{
+    /// <summary>After its event is synced to disk.</summary>
+    Sync,
+
+    /// <summary>Before; at most <see cref="ServerConfig.RelaxedIntervalMs"/> of answered appends can be lost.</summary>
+    Relaxed,
+}
+
+/// <summary>How events are held against schemas.</summary>
+public enum Restriction
+{
+    /// <summary>Not at all.</summary>
+    Off,
+
+    /// <summary>Where a schema exists.</summary>
+    Default,
+
+    /// <summary>Always: an aggregate type without a schema takes no events.</summary>
+    Strict,
+}
+
+/// <summary>A peer to replicate with.</summary>
+public sealed record RemoteConfig
+{
+    public string Endpoint { get; init; } = "";
+
+    /// <summary>Ed25519 public key, base64.</summary>
+    public string PublicKey { get; init; } = "";
+}
+
+/// <summary>The settings of <c>config.toml</c>, with their published defaults. <see cref="ConfigKeys"/> has their names and bounds.</summary>
+public sealed record ServerConfig
+{
+    /// <summary>Of the listener that REST, GraphQL and gRPC share.</summary>
+    public int Port { get; init; } = 7070;
+
+    /// <summary>Absolute. Holds <c>event_store/</c> and the files beside it.</summary>
+    public required string DataDir { get; init; }
+
+    /// <summary>Aggregates whose heads are kept in memory; 0 keeps none.</summary>
+    public int CacheThreshold { get; init; } = Limits.HeadCacheDefault;
+
+    /// <summary>For new schemas: a snapshot every so many versions.</summary>
+    public long? SnapshotThreshold { get; init; }
+
+    /// <summary>Base64 of 32 bytes.</summary>
+    public string? DataEncryptionKey { get; init; }
+
+    /// <summary>False (<c>encryption = "off"</c>) is a choice made when a store is created.</summary>
+    public bool Encryption { get; init; } = true;
+
+    public Durability Durability { get; init; } = Durability.Sync;
+
+    /// <summary>Milliseconds between syncs in relaxed mode: what a crash may take back.</summary>
+    public int RelaxedIntervalMs { get; init; } = 50;
+
+    /// <summary>RFC 3339, set when the file is made.</summary>
+    public string? CreatedAt { get; init; }
+
+    /// <summary>RFC 3339, set at every save.</summary>
+    public string? UpdatedAt { get; init; }
+
+    public Restriction Restrict { get; init; } = Restriction.Default;
+
+    /// <summary>Items on a page of aggregates when the caller names no number.</summary>
+    public int ListPageSize { get; init; } = 10;
+
+    /// <summary>Items on a page at most; more asked for is lowered, not refused.</summary>
+    public int PageLimit { get; init; } = Limits.PageItemsMax;
+
+    /// <summary>Attempts before an event that a plugin refuses becomes a dead letter.</summary>
+    public int PluginMaxAttempts { get; init; } = 10;
+
+    /// <summary>Relative to <see cref="DataDir"/> unless absolute.</summary>
+    public string ReplicationIdentityKey { get; init; } = "replication.key";
+
+    public string ReplicationBindAddr { get; init; } = "0.0.0.0:7443";
+
+    public string GrpcBindAddr { get; init; } = "0.0.0.0:7070";
+
+    public string SocketBindAddr { get; init; } = "0.0.0.0:6363";
+
+    public bool ApiRest { get; init; } = true;
+
+    public bool ApiGraphQL { get; init; } = true;
+
+    public bool ApiGrpc { get; init; } = true;
+
+    public bool AdminEnabled { get; init; }
+
+    public string AdminBindAddr { get; init; } = "127.0.0.1";
+
+    /// <summary>0 shares the main listener.</summary>
+    public int AdminPort { get; init; } = 7171;
+
+    /// <summary>Argon2id, as a PHC string.</summary>
+    public string? AdminMasterKeyHash { get; init; }
+
+    public string AuthIssuer { get; init; } = "eventdbx://self";
+
+    public string AuthAudience { get; init; } = "eventdbx-clients";
+
+    /// <summary>Base64; signs tokens.</summary>
+    public string? AuthSecret { get; init; }
+
+    public string? AuthKeyId { get; init; }
+
+    public int AuthDefaultTtlSecs { get; init; } = 3600;
+
+    public int AuthClockSkewSecs { get; init; } = 30;
+
+    /// <summary>By name.</summary>
+    public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =
+        ImmutableSortedDictionary.Create<string, RemoteConfig>(StringComparer.Ordinal);
+}
+
+/// <summary>The configuration cannot be used as it stands. The message names file, line and key.</summary>
+public sealed class ConfigException : Exception
+{
+    public ConfigException(string message) : base(message) { }
+
+    public ConfigException(string message, Exception cause) : base(message, cause) { }
+}
