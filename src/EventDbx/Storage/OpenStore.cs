@@ -59,6 +59,7 @@ internal sealed class OpenStore
                 CheckBefore(options, directory, watermark);
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
+            BreakSeal(directory, watermark);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
             var store = new OpenStore(directory, held, watermark, engine, row);
@@ -83,7 +84,7 @@ internal sealed class OpenStore
             if (!StoreInventory.Matches(directory.Inventory, directory.Store, out var difference))
             {
                 throw new StoreRefusedException(
-                    $"The store in {directory.Path} was changed since it was closed: {difference}. Nothing was opened and nothing was written. "
+                    $"The store in {directory.Path} was changed since it was closed. {difference} Nothing was opened and nothing was written. "
                     + "Put the files back as they were, restore a backup, or run `dbx recover` to see what is left.");
             }
 
@@ -97,6 +98,17 @@ internal sealed class OpenStore
                 $"The store in {directory.Path} was not opened: {refusal}. Not a byte was changed. "
                 + "Restore a backup, or run `dbx recover` to see what is left and `dbx recover --accept-loss` to go on with it.");
         }
+    }
+
+    /// <summary>
+    /// RocksDB writes as soon as it opens, whatever becomes of this open: no sign of a clean stop may outlive this line, or
+    /// the next open would take our own doing for somebody else's.
+    /// </summary>
+    static void BreakSeal(DataDirectory directory, Watermark watermark)
+    {
+        if (watermark.Synced is { Clean: true } mark)
+            watermark.WriteSynced(mark, clean: false);
+        StoreInventory.Delete(directory.Inventory);
     }
 
     static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
@@ -136,14 +148,13 @@ internal sealed class OpenStore
 
     static byte[] IdBytes(Guid id) => id.ToByteArray(bigEndian: true);
 
-    /// <summary>From here on the store is written to: no stale sign of a clean stop may survive a crash.</summary>
+    /// <summary>The watermark starts from what is there: after a crash that may be more than it knew.</summary>
     void Begin()
     {
         using var view = Engine.OpenView();
         var log = LogTreeStore.Load(view);
         _syncedMark = log.Size;
         _watermark.WriteSynced(_identity.Slot(new(log.Size, log.Tree.Root())), clean: false);
-        StoreInventory.Delete(_directory.Inventory);
     }
 
     /// <summary>Called by the writer after each sync.</summary>

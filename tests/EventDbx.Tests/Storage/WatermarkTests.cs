@@ -193,9 +193,11 @@ public sealed class WatermarkTests : IDisposable
             watermark.Write(Slot(7));
         var after = File.ReadAllBytes(Mark);
 
+        using var file = File.OpenHandle(Mark, access: FileAccess.ReadWrite);
+        RandomAccess.Write(file, before, 0);
         for (var torn = 0; torn <= 4096; torn++)
         {
-            File.WriteAllBytes(Mark, [.. after[..torn], .. before[torn..]]);
+            RandomAccess.Write(file, after.AsSpan(0, torn), 0);
             using var read = Watermark.Open(Mark);
             Assert.Contains(read.Newest!.Value, (WatermarkSlot[])[Slot(6) with { Sequence = 3 }, Slot(7) with { Sequence = 4 }]);
         }
