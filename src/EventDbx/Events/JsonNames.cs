@@ -63,8 +63,9 @@ internal ref struct JsonNames(ReadOnlySpan<byte> sent, Span<JsonName> names, Spa
         if (!escaped)
             return rawLength;
 
-        if (_unescaped.Length - _unescapedLength < rawLength)
-            Grow(ref _unescaped, ref _rentedBytes, _unescapedLength, Math.Max(2 * _unescaped.Length, _unescapedLength + rawLength));
+        var needed = _unescapedLength + rawLength;
+        if (needed > _unescaped.Length)
+            Grow(ref _unescaped, ref _rentedBytes, _unescapedLength, Math.Max(2 * _unescaped.Length, needed));
         name.UnescapedAt = _unescapedLength;
         name.Length = JsonEscape.Unescape(_sent.Slice(at, rawLength), _unescaped[_unescapedLength..]);
         _unescapedLength += name.Length;

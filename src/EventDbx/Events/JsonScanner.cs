@@ -149,9 +149,9 @@ internal ref struct JsonScanner
         var rawLength = _at - 1 - nameAt;
         var length = _names.Push(nameAt, rawLength, escaped, textAt);
         if (length > Limits.FieldNameBytesMax)
-            return Fail($"a member name has {length} bytes; at most {Limits.FieldNameBytesMax} are accepted.", RefusalCode.LimitExceeded);
+            return Exceeds($"a member name has {length} bytes; at most {Limits.FieldNameBytesMax} are accepted.");
         if (level == 1 && index == Limits.PayloadMembersMax)
-            return Fail($"this is member {index + 1}; at most {Limits.PayloadMembersMax} are accepted at the top.", RefusalCode.LimitExceeded);
+            return Exceeds($"this is member {index + 1}; at most {Limits.PayloadMembersMax} are accepted at the top.");
 
         SkipSpace();
         if (!TryTake(':'))
@@ -188,7 +188,7 @@ internal ref struct JsonScanner
     bool Open(int level)
     {
         if (level > Limits.PayloadDepthMax)
-            return Fail($"arrays and objects are nested deeper than {Limits.PayloadDepthMax} levels.", RefusalCode.LimitExceeded);
+            return Exceeds($"arrays and objects are nested deeper than {Limits.PayloadDepthMax} levels.");
         _at++;
         SkipSpace();
         return true;
@@ -242,7 +242,7 @@ internal ref struct JsonScanner
         }
 
         if (!char.IsHighSurrogate(unit) || !JsonEscape.TryReadUnit(rest[6..], out var low) || !char.IsLowSurrogate(low))
-            return Fail($"\\u{(int)unit:x4} is half of a surrogate pair; send both halves, high before low, or the character itself.");
+            return Fail($"\\u{(int)unit:x4} is half of a surrogate pair; send both, high before low, or the character itself.");
         _at += 12;
         return true;
     }
@@ -275,7 +275,7 @@ internal ref struct JsonScanner
 
         var length = _at - start;
         return length <= Limits.NumberCharactersMax
-            || Fail($"a number has {length} characters; at most {Limits.NumberCharactersMax} are accepted.", RefusalCode.LimitExceeded);
+            || Exceeds($"a number has {length} characters; at most {Limits.NumberCharactersMax} are accepted.");
     }
 
     bool Digits()
@@ -316,9 +316,15 @@ internal ref struct JsonScanner
         _keptFrom = _at;
     }
 
-    bool Fail(string reason, RefusalCode code = RefusalCode.InvalidPayload)
+    bool Fail(string reason)
     {
-        (_code, _reason) = (code, reason);
+        (_code, _reason) = (RefusalCode.InvalidPayload, reason);
+        return false;
+    }
+
+    bool Exceeds(string reason)
+    {
+        (_code, _reason) = (RefusalCode.LimitExceeded, reason);
         return false;
     }
 

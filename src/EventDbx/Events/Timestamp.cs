@@ -66,7 +66,7 @@ public readonly record struct Timestamp : IComparable<Timestamp>
     /// <summary>RFC 3339, 20, 24, 27 or 28 characters.</summary>
     public override string ToString() => UtcDateTime.ToString(Pattern, CultureInfo.InvariantCulture);
 
-    /// <summary>The same text as UTF-8; false when the target is too short (<see cref="TextLengthMax"/> always suffices).</summary>
+    /// <summary>The same text as UTF-8; false when the target is too short (see <see cref="TextLengthMax"/>).</summary>
     public bool TryFormat(Span<byte> utf8, out int bytesWritten) =>
         UtcDateTime.TryFormat(utf8, out bytesWritten, Pattern, CultureInfo.InvariantCulture);
 

@@ -19,7 +19,8 @@ public sealed class EventIdsTests
 
     [Fact]
     public void Every_id_we_make_is_a_version_7_that_is_read_back_and_sorts_by_its_time() =>
-        Gen.Select(Gen.Long[0, Timestamp.MaxValue.Ticks100ns], Gen.Byte.Array[10], Gen.Byte.Array[10]).Sample((ticks, first, second) =>
+        Gen.Select(Gen.Long[0, Timestamp.MaxValue.Ticks100ns], Gen.Byte.Array[10], Gen.Byte.Array[10])
+            .Sample((ticks, first, second) =>
         {
             var id = EventIds.New(new Timestamp(ticks), first);
             var earlier = EventIds.New(new Timestamp(Math.Max(0, ticks - TimeSpan.TicksPerMillisecond)), second);

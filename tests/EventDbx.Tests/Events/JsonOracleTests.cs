@@ -24,6 +24,9 @@ public sealed class JsonOracleTests
 
     static readonly Gen<string> Document = Value(depth: 4);
 
+    // Bytes that mean something in JSON, so that most changes hurt.
+    static readonly Gen<byte> Telling = Gen.Char["{}[]\",:\\u0dD8e-+.1 \0\u007f"].Select(letter => (byte)letter);
+
     [Fact]
     public void Documents_keep_their_meaning_and_their_members() => Document.Sample(document =>
     {
@@ -41,8 +44,7 @@ public sealed class JsonOracleTests
 
     [Fact]
     public void Documents_with_any_byte_changed_are_accepted_exactly_when_the_oracle_accepts_them() =>
-        Gen.Select(Document, Gen.Int[0, int.MaxValue], Gen.OneOf(Gen.Byte, Gen.Const("{}[]\",:\\u0dD8e-+.1 \0\u007f".ToCharArray())
-                .SelectMany(letters => Gen.Int[0, letters.Length - 1].Select(i => (byte)letters[i]))), Gen.Int[0, 2])
+        Gen.Select(Document, Gen.Int[0, int.MaxValue], Gen.OneOf(Gen.Byte, Telling), Gen.Int[0, 2])
             .Sample((document, pick, value, kind) =>
             {
                 var bytes = Encoding.UTF8.GetBytes(document);
@@ -64,7 +66,8 @@ public sealed class JsonOracleTests
             Scalar,
             Gen.Select(Space, Value(depth - 1), Space).Select((left, value, right) => left + value + right).Array[0, 4]
                 .Select(values => $"[{string.Join(",", values)}]"),
-            Gen.Select(Space, Text, Space, Value(depth - 1)).Select((left, name, right, value) => $"{left}{name}{right}:{left}{value}{right}")
+            Gen.Select(Space, Text, Space, Value(depth - 1))
+                .Select((left, name, right, value) => $"{left}{name}{right}:{left}{value}{right}")
                 .Array[0, 5].Select(members => $"{{{string.Join(",", members)}}}"));
 
     static bool Oracle(byte[] sent)
@@ -118,7 +121,9 @@ public sealed class JsonOracleTests
         foreach (var member in payload.Members)
             actual.Add((Encoding.UTF8.GetString(payload.NameOf(member)), Encoding.UTF8.GetString(payload.ValueOf(member))));
 
-        return actual.SequenceEqual(expected.OrderBy(member => Convert.ToHexString(Encoding.UTF8.GetBytes(member.Item1)), StringComparer.Ordinal));
+        return actual.SequenceEqual(expected.OrderBy(member => Hex(member.Item1), StringComparer.Ordinal));
+
+        static string Hex(string name) => Convert.ToHexString(Encoding.UTF8.GetBytes(name));
     }
 
     static string WithoutSpace(string document)

@@ -43,6 +43,21 @@ public sealed class JsonPayloadTests
         Assert.Equal(string.Join(' ', names.Order(StringComparer.Ordinal).Select(name => $"{name}={name}")), MembersOf(payload));
     }
 
+    [Fact]
+    public void Escaped_names_of_all_lengths_find_their_room()
+    {
+        string[] lengths = [.. Enumerable.Range(0, 300).Select(i => new string('n', i * 37 % 1000))];
+
+        var payload = Accepted($"{{{string.Join(",", lengths.Select((name, i) => $"\"\\u00e9{i:x4}{name}\":0"))}}}");
+
+        var expected = lengths.Select((name, i) => $"é{i:x4}{name}=0");
+        Assert.Equal(string.Join(' ', expected), MembersOf(payload));
+        AssertRefused(
+            $"{{\"{new string('x', 200)}\\n\":0,\"\\n{new string('x', 5000)}\":0}}",
+            RefusalCode.LimitExceeded,
+            "has 5001 bytes");
+    }
+
     [Theory]
     [InlineData("", "is empty")]
     [InlineData("  ", "at byte 2: a value is expected, but the end was found")]
@@ -208,7 +223,8 @@ public sealed class JsonPayloadTests
     [Fact]
     public void A_payload_costs_its_text_and_its_members_and_nothing_else()
     {
-        var sent = """{ "order" : "o-1", "lines" : [ { "sku" : "A", "n" : 2 } ], "é\u0041" : 1.50 }"""u8.ToArray();
+        var sent = """{ "order" : 1, "lines" : [ { "sku" : "A", "\u006eumber_of_pieces" : 2 } ], "é\u0041" : 1.50 }"""u8
+            .ToArray();
         Assert.True(JsonPayload.TryParse(sent, out var payload, out _));
         var bytes = payload.Text.Length + "éA"u8.Length;
         var budget = Allocated(() => GC.KeepAlive(new byte[bytes])) + Allocated(() => GC.KeepAlive(new JsonMember[3]));

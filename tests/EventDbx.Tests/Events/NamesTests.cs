@@ -7,7 +7,8 @@ public sealed class NamesTests
 {
     public static TheoryData<string> Accepted =>
     [
-        "a", " ", "...", ".a", "a.", "a/b", "/", "a:b", "-rf", "a b", "%2e%2e", "\u00a0", "é", "注文", "😀", "\u0080", "\uFEFF", "\"", "\\",
+        "a", " ", "...", ".a", "a.", "a/b", "/", "a:b", "-rf", "a b", "%2e%2e", "\u00a0",
+        "é", "注文", "😀", "\u0080", "\uFEFF", "\"", "\\",
     ];
 
     public static TheoryData<string?, string> Refused => new()
@@ -51,7 +52,8 @@ public sealed class NamesTests
     [InlineData("😀", 4)]
     public void A_type_takes_256_bytes_and_an_id_512_whatever_the_characters(string letter, int letterBytes)
     {
-        string Name(int bytes) => string.Concat(Enumerable.Repeat(letter, bytes / letterBytes)) + new string('x', bytes % letterBytes);
+        string Name(int bytes) =>
+            string.Concat(Enumerable.Repeat(letter, bytes / letterBytes)) + new string('x', bytes % letterBytes);
 
         var key = AggregateKey.Create(Name(256), Name(512));
 

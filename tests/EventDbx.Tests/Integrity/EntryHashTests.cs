@@ -33,7 +33,8 @@ public sealed class EntryHashTests
         ];
 
         var hash = EntryHash.OfEvent(
-            AggregateKey.Create("order", "o-1"), 258, "paid"u8, Id, 1000, new Actor("ops", "jané!"), "ok", PrevRoot, "{}"u8, Salt);
+            AggregateKey.Create("order", "o-1"), 258, "paid"u8, Id, 1000, new Actor("ops", "jané!"), "ok", PrevRoot,
+            "{}"u8, Salt);
 
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(entry)), hash.ToString());
         Assert.Equal("ff30da9227fac3ef0b77a0edfc0f87393a1f90b6a9d3ca42a796a94e2fbbee1b", hash.ToString());

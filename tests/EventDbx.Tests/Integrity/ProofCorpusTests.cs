@@ -4,7 +4,7 @@ using EventDbx.Integrity;
 
 namespace EventDbx.Tests.Integrity;
 
-/// <summary>The proofs of transparency-dev/merkle, good and mutated: whatever says wantErr must fail, the rest must hold.</summary>
+/// <summary>The proofs of transparency-dev/merkle, good and mutated: what says wantErr must fail, the rest hold.</summary>
 /// <remarks>
 /// The corpus also has proofs about subtrees that start anywhere (a draft for TLS). We make and check none; of those
 /// files the ones whose subtree starts at leaf 0 are proofs about a tree of that size, and are checked as such (but for
