@@ -167,14 +167,24 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
     /// <summary>Bytes of write-ahead log that an open would read.</summary>
     public long LiveWalBytes => BytesOf(static name => name.EndsWith(".log"));
 
-    /// <summary>Syncs of the write-ahead log since the open; 0 unless <see cref="RocksDbOptions.EnableStatistics"/>.</summary>
-    public ulong WalSyncs
+    /// <summary>Bytes of one family's live tables; what is still in memory or in the write-ahead log is not in them.</summary>
+    public long TableBytes(Family family)
     {
-        get
-        {
-            using var held = RocksDbView.Live(_db);
-            return _db.Options.Ticker("rocksdb.wal.synced");
-        }
+        using var held = RocksDbView.Live(_db);
+        ulong bytes = 0;
+        fixed (byte* name = "rocksdb.live-sst-files-size\0"u8)
+            _ = rocksdb_property_int_cf(_db.Db, _db.Of(family), name, &bytes);
+        return (long)bytes;
+    }
+
+    /// <summary>Syncs of the write-ahead log since the open; 0 unless <see cref="RocksDbOptions.EnableStatistics"/>.</summary>
+    public ulong WalSyncs => Ticker("rocksdb.wal.synced");
+
+    /// <summary>One of RocksDB's own counters since the open; 0 unless <see cref="RocksDbOptions.EnableStatistics"/>.</summary>
+    public ulong Ticker(string name)
+    {
+        using var held = RocksDbView.Live(_db);
+        return _db.Options.Ticker(name);
     }
 
     /// <summary>Views that are still open keep reading; the last of them closes the store.</summary>
