@@ -13,7 +13,8 @@ internal static class LogExperiment
     const int Reads = 300;
 
     sealed record Measured(
-        double Append, double Written, double ColdRead, double WarmRead, double ColdFeed, double WarmFeed, double LogBytes, double IndexBytes);
+        double Append, double Written, double ColdRead, double WarmRead, double ColdFeed, double WarmFeed, double LogBytes,
+        double IndexBytes);
 
     public static void Run(string directory, int events, int repeat)
     {
@@ -57,13 +58,17 @@ internal static class LogExperiment
             written = (double)Written(engine) / events;
             foreach (var family in Families.All)
                 engine.Compact(family);
-            (logBytes, indexBytes) = ((double)engine.TableBytes(Family.Log) / events, (double)engine.TableBytes(Family.Index) / events);
+            logBytes = (double)engine.TableBytes(Family.Log) / events;
+            indexBytes = (double)engine.TableBytes(Family.Index) / events;
         }
 
         PageCache.Forget(directory);
         double coldRead, warmRead;
         using (var engine = RocksDbEngine.Open(directory, options))
-            (coldRead, warmRead) = (ReadAggregates(engine, layout, aggregates, perAggregate), ReadAggregates(engine, layout, aggregates, perAggregate));
+        {
+            coldRead = ReadAggregates(engine, layout, aggregates, perAggregate);
+            warmRead = ReadAggregates(engine, layout, aggregates, perAggregate);
+        }
         PageCache.Forget(directory);
         double coldFeed, warmFeed;
         using (var engine = RocksDbEngine.Open(directory, options))
@@ -135,5 +140,7 @@ internal static class LogExperiment
     }
 
     static ulong Written(RocksDbEngine engine) =>
-        engine.Ticker("rocksdb.wal.bytes") + engine.Ticker("rocksdb.flush.write.bytes") + engine.Ticker("rocksdb.compact.write.bytes");
+        engine.Ticker("rocksdb.wal.bytes")
+        + engine.Ticker("rocksdb.flush.write.bytes")
+        + engine.Ticker("rocksdb.compact.write.bytes");
 }

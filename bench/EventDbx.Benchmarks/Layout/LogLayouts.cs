@@ -63,7 +63,8 @@ internal sealed class ByAggregate : ILogLayout
     public long ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count)
     {
         long bytes = 0;
-        foreach (var row in view.Range(Family.Log, Keys.Version(aggregate, fromVersion), Keys.After(aggregate), count, int.MaxValue))
+        var rows = view.Range(Family.Log, Keys.Version(aggregate, fromVersion), Keys.After(aggregate), count, int.MaxValue);
+        foreach (var row in rows)
             bytes += row.Value.Length;
         return bytes;
     }

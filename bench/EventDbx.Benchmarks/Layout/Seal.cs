@@ -24,8 +24,9 @@ internal sealed class Seal : IDisposable
         if (_cipher is null)
             return plain.ToArray();
         var box = new byte[NonceBytes + plain.Length + TagBytes];
-        RandomNumberGenerator.Fill(box.AsSpan(0, NonceBytes));
-        _cipher.Encrypt(box.AsSpan(0, NonceBytes), plain, box.AsSpan(NonceBytes, plain.Length), box.AsSpan(NonceBytes + plain.Length), key);
+        var (nonce, tag) = (box.AsMemory(0, NonceBytes), box.AsMemory(NonceBytes + plain.Length));
+        RandomNumberGenerator.Fill(nonce.Span);
+        _cipher.Encrypt(nonce.Span, plain, box.AsSpan(NonceBytes, plain.Length), tag.Span, key);
         return box;
     }
 

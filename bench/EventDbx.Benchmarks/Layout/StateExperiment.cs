@@ -32,8 +32,9 @@ internal static class StateExperiment
             List<Measured> blobs = [], rows = [];
             for (var round = 0; round <= repeat; round++)
             {
-                blobs.Add(Round(Path.Combine(directory, "state"), fields, isSealed, isBlob: true, round == 0 ? events / 10 : events));
-                rows.Add(Round(Path.Combine(directory, "state"), fields, isSealed, isBlob: false, round == 0 ? events / 10 : events));
+                var count = round == 0 ? events / 10 : events;
+                blobs.Add(Round(Path.Combine(directory, "state"), fields, isSealed, isBlob: true, count));
+                rows.Add(Round(Path.Combine(directory, "state"), fields, isSealed, isBlob: false, count));
             }
             Print("blob", blobs[1..]);
             Print("rows", rows[1..]);
@@ -87,7 +88,9 @@ internal static class StateExperiment
         for (var aggregate = 0; aggregate < Aggregates; aggregate++)
         {
             var key = Keys.Aggregate(aggregate);
-            Field[] all = [.. Enumerable.Range(0, fields).Select(field => new Field(Payload.FieldName(field), Payload.FieldValue(random)))];
+            var all = new Field[fields];
+            for (var field = 0; field < fields; field++)
+                all[field] = new Field(Payload.FieldName(field), Payload.FieldValue(random));
             group.Commit(sync: false, (view, plan) => layout.Set(view, plan, key, all));
         }
     }
@@ -151,5 +154,7 @@ internal static class StateExperiment
 
     /// <summary>Bytes given to the disk: write-ahead log, flushes, compactions.</summary>
     static ulong Written(RocksDbEngine engine) =>
-        engine.Ticker("rocksdb.wal.bytes") + engine.Ticker("rocksdb.flush.write.bytes") + engine.Ticker("rocksdb.compact.write.bytes");
+        engine.Ticker("rocksdb.wal.bytes")
+        + engine.Ticker("rocksdb.flush.write.bytes")
+        + engine.Ticker("rocksdb.compact.write.bytes");
 }

@@ -77,7 +77,8 @@ internal sealed class RowState(Seal seal) : IStateLayout
         foreach (var field in fields)
         {
             byte[] key = [.. aggregate, 0, .. seal.Name(field.Name)];
-            plan.Put(Family.State, key, seal.Close(key, seal.IsPlain ? field.Value : [.. "\""u8, .. field.Name, .. "\":"u8, .. field.Value]));
+            byte[] value = seal.IsPlain ? field.Value : [.. "\""u8, .. field.Name, .. "\":"u8, .. field.Value];
+            plan.Put(Family.State, key, seal.Close(key, value));
         }
     }
 
