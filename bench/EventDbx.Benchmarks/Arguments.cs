@@ -24,8 +24,11 @@ internal sealed class Arguments(string[] words)
 /// <summary>A directory that is gone when the measurement is.</summary>
 internal sealed class ScratchDirectory : IDisposable
 {
-    public ScratchDirectory(string under) =>
-        Path = Directory.CreateDirectory(System.IO.Path.Combine(under, $"bench-{Environment.ProcessId}-{Stopwatch.GetTimestamp():x}")).FullName;
+    public ScratchDirectory(string under)
+    {
+        var name = $"bench-{Environment.ProcessId}-{Stopwatch.GetTimestamp():x}";
+        Path = Directory.CreateDirectory(System.IO.Path.Combine(under, name)).FullName;
+    }
 
     public string Path { get; }
 

@@ -3,16 +3,19 @@ using EventDbx.Benchmarks.Layout;
 
 Verb[] verbs =
 [
-    new("probe", "--dir DIR [--count 2000]", "what one sync of this disk costs", MachineProbe.Run),
-    new("rocksdb-baseline", "--dir DIR [--threads 16] [--seconds 10]", "the bare store: a get and a synced batch of three", RocksDbBaseline.Run),
-    new("layout", "--dir DIR [--part state|log] [--events 20000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
+    new("probe", "--dir DIR [--count 2000]",
+        "what one sync of this disk costs", MachineProbe.Run),
+    new("rocksdb-baseline", "--dir DIR [--threads 16] [--seconds 10]",
+        "the bare store: a get and a synced batch of three", RocksDbBaseline.Run),
+    new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]",
+        "how to lay out states and events", LayoutExperiment.Run),
 ];
 
 var verb = verbs.FirstOrDefault(verb => verb.Name == args.FirstOrDefault());
 if (verb is null)
 {
     foreach (var known in verbs)
-        Console.WriteLine($"{known.Name,-18} {known.Usage,-60} {known.Summary}");
+        Console.WriteLine($"{known.Name,-18} {known.Summary}: {known.Usage}");
     return 2;
 }
 verb.Run(new Arguments(args[1..]));

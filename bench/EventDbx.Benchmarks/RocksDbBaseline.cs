@@ -25,8 +25,11 @@ internal static unsafe class RocksDbBaseline
         using var db = DatabaseHandle.Open(Path.Combine(scratch.Path, "store"), options, readOnly: false);
 
         using CancellationTokenSource stop = new();
-        Task<Latencies>[] workers = [.. Enumerable.Range(0, threads).Select(seed =>
-            Task.Factory.StartNew(() => Work(db, seed, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        Task<Latencies>[] workers =
+        [
+            .. Enumerable.Range(0, threads).Select(seed => Task.Factory.StartNew(
+                () => Work(db, seed, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)),
+        ];
         var startedAt = Stopwatch.GetTimestamp();
         stop.CancelAfter(TimeSpan.FromSeconds(seconds));
         Latencies all = new();
@@ -52,9 +55,9 @@ internal static unsafe class RocksDbBaseline
         while (!stop.IsCancellationRequested)
         {
             var startedAt = Stopwatch.GetTimestamp();
-            var head = Encoding.UTF8.GetBytes($"order\0order-{random.Next(Aggregates):d8}");
+            var head = Layout.Keys.Aggregate(random.Next(Aggregates));
             _ = view.Get(Family.Heads, head);
-            var position = BitConverter.GetBytes(System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(Interlocked.Increment(ref s_position)));
+            var position = Layout.Keys.Number((ulong)Interlocked.Increment(ref s_position));
             rocksdb_writebatch_clear(batch);
             Put(db, batch, Family.Log, position, value);
             Put(db, batch, Family.Index, [.. head, 0, .. position], value.AsSpan(0, IndexBytes));

@@ -77,6 +77,9 @@ internal static unsafe partial class Native
         nint db, nint family, byte* start, nuint startLength, byte* limit, nuint limitLength);
 
     [LibraryImport(Library)]
+    public static partial int rocksdb_property_int_cf(nint db, nint family, byte* name, ulong* value);
+
+    [LibraryImport(Library)]
     public static partial nint rocksdb_flushoptions_create();
 
     [LibraryImport(Library)]
