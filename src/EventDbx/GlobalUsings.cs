@@ -1,2 +1,9 @@
+global using System.Text;
+global using EventDbx.Commit;
+global using EventDbx.Encryption;
 global using EventDbx.Events;
+global using EventDbx.Integrity;
+global using EventDbx.Reading;
+global using EventDbx.Recovery;
 global using EventDbx.Storage;
+global using EventDbx.Storage.Rows;

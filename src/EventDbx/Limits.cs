@@ -45,11 +45,17 @@ public static class Limits
     /// <summary>Bytes of payloads and states in one group: what one sync may carry.</summary>
     public const int GroupBytesMax = 8 * 1024 * 1024;
 
+    /// <summary>Commits in one group. More gains little: the sync is already shared by so many.</summary>
+    public const int GroupCommitsMax = 2048;
+
     /// <summary>Bytes of drafts waiting for the writer. Beyond it a caller is told to come back.</summary>
     public const int QueueBytesMax = 64 * 1024 * 1024;
 
     /// <summary>Drafts waiting for the writer; with tiny payloads this binds before the bytes do.</summary>
     public const int QueueDraftsMax = 65_536;
+
+    /// <summary>Bytes of one line of an import file: a payload at its limit, escaped at its worst, and the rest of a record.</summary>
+    public const int ImportLineBytesMax = PayloadBytesMax + (64 * 1024);
 
     /// <summary>Items on one page of any list.</summary>
     public const int PageItemsMax = 1000;

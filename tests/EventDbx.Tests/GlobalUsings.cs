@@ -1,1 +1,5 @@
+global using System.Text;
+
+global using EventDbx.Events;
+global using EventDbx.Storage;
 global using Xunit;

@@ -1,0 +1,36 @@
+using System.Globalization;
+
+namespace EventDbx.Benchmarks;
+
+/// <summary>Pairs of <c>--name value</c>.</summary>
+internal sealed class Arguments(string[] words)
+{
+    public int Int(string name, int otherwise) =>
+        Find(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+
+    public string? Text(string name) => Find(name);
+
+    /// <summary>A new, empty directory under <c>--dir</c>; the disk it is on is the disk that is measured.</summary>
+    public ScratchDirectory Scratch() =>
+        new(Find("dir") ?? throw new ArgumentException("Say --dir: the disk it is on is the disk that is measured."));
+
+    string? Find(string name)
+    {
+        var at = Array.IndexOf(words, $"--{name}");
+        return at < 0 ? null : words[at + 1];
+    }
+}
+
+/// <summary>A directory that is gone when the measurement is.</summary>
+internal sealed class ScratchDirectory : IDisposable
+{
+    public ScratchDirectory(string under)
+    {
+        var name = $"bench-{Environment.ProcessId}-{Stopwatch.GetTimestamp():x}";
+        Path = Directory.CreateDirectory(System.IO.Path.Combine(under, name)).FullName;
+    }
+
+    public string Path { get; }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}

@@ -1,0 +1,24 @@
+using EventDbx.Benchmarks;
+using EventDbx.Benchmarks.Layout;
+
+Verb[] verbs =
+[
+    new("probe", "--dir DIR [--count 2000]",
+        "what one sync of this disk costs", MachineProbe.Run),
+    new("rocksdb-baseline", "--dir DIR [--threads 16] [--seconds 10]",
+        "the bare store: a get and a synced batch of three", RocksDbBaseline.Run),
+    new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]",
+        "how to lay out states and events", LayoutExperiment.Run),
+];
+
+var verb = verbs.FirstOrDefault(verb => verb.Name == args.FirstOrDefault());
+if (verb is null)
+{
+    foreach (var known in verbs)
+        Console.WriteLine($"{known.Name,-18} {known.Summary}: {known.Usage}");
+    return 2;
+}
+verb.Run(new Arguments(args[1..]));
+return 0;
+
+internal sealed record Verb(string Name, string Usage, string Summary, Action<Arguments> Run);

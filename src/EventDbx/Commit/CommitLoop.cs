@@ -1,0 +1,261 @@
+using System.Diagnostics;
+
+namespace EventDbx.Commit;
+
+/// <summary>What the world sees of the log.</summary>
+/// <param name="Size">Entries in the log.</param>
+/// <param name="Root">Root of the log tree at that size.</param>
+internal readonly record struct LogPoint(ulong Size, Hash32 Root);
+
+/// <summary>The single writer: turns waiting commits into groups, one synced batch a group.</summary>
+/// <remarks>
+/// One loop on a thread of its own, because versions and roots are a chain; groups, because the disk sync is by far the
+/// dearest step and one sync can carry many appends. While a sync runs the next group fills up by itself, so there is no
+/// timer to tune and nothing ever waits for a group to fill.
+/// <code>
+///  1 queue, bounded by count and bytes (full: refused, try again)
+///  2 GroupPlanner.Plan             3 one batch, written
+///  4 synced (or, relaxed, soon)    5 watermark          6 published, callers completed
+/// </code>
+/// A failed write or sync stops the loop for good: what the disk holds is unknown until the store is opened again and
+/// checked. A sync is never tried twice.
+/// </remarks>
+internal sealed class CommitLoop : IDisposable
+{
+    readonly IStorageEngine _engine;
+    readonly GroupPlanner _planner;
+    readonly Action<LogPoint> _noteSynced;
+    readonly TimeSpan? _relaxed;
+    readonly Thread _thread;
+    readonly object _gate = new();
+    readonly Queue<PendingCommit> _waiting = new();
+    readonly List<PendingCommit> _group = [];
+    readonly Action<AggregateKey, ulong> _foldPointDue;
+    readonly int _groupCommits;
+    int _waitingBytes;
+    bool _stopping;
+    Exception? _failure;
+    long _unsyncedSince;
+    LogPoint _committed;
+    volatile LogPointBox _synced;
+
+    /// <param name="engine">Owned by the caller.</param>
+    /// <param name="planner">Owned by this loop.</param>
+    /// <param name="noteSynced">Writes the watermark; may throw <see cref="IOException"/>, which fails no commit.</param>
+    /// <param name="start">The log as it was opened: all of it synced.</param>
+    /// <param name="relaxed">Null: every group is synced. Else: answers come first, and a sync at most this much later.</param>
+    /// <param name="groupCommits">Commits in one group at most.</param>
+    /// <param name="foldPointDue">Told, on the writer, of states that are too large for their fold point to be in the commit.</param>
+    public CommitLoop(
+        IStorageEngine engine, GroupPlanner planner, Action<LogPoint> noteSynced, LogPoint start, TimeSpan? relaxed,
+        int groupCommits, Action<AggregateKey, ulong> foldPointDue)
+    {
+        _groupCommits = groupCommits;
+        (_engine, _planner, _noteSynced, _relaxed, _foldPointDue) = (engine, planner, noteSynced, relaxed, foldPointDue);
+        (_committed, _synced) = (start, new(start));
+        _thread = new(Run) { Name = "eventdbx writer", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>What is on disk for good: all that feed, followers, checkpoints and the watermark know of.</summary>
+    public LogPoint Synced => _synced.Point;
+
+    /// <summary>Completes once the synced log is longer than this; at once if it is.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: the writer has stopped.</exception>
+    public async Task WaitBeyondAsync(ulong position, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var seen = _synced;
+            if (seen.Point.Size > position)
+                return;
+            await seen.Next.Task.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Why the writer stopped; null while it works.</summary>
+    public Exception? Failure => Volatile.Read(ref _failure);
+
+    /// <summary>Why the watermark could not be written; the commits themselves are fine.</summary>
+    public Exception? WatermarkFailure { get; private set; }
+
+    /// <summary>Groups committed since the start.</summary>
+    public ulong Groups { get; private set; }
+
+    /// <summary>Syncs asked of the engine since the start.</summary>
+    public ulong Syncs { get; private set; }
+
+    /// <summary>Completes once the commit is on disk (relaxed: readable), with one outcome an operation.</summary>
+    public Task<Outcome[]> CommitAsync(PendingCommit commit)
+    {
+        lock (_gate)
+        {
+            if (_failure is { } failure)
+                throw new RefusedException(Stopped(failure));
+            if (_stopping)
+                throw new RefusedException(RefusalCode.Unavailable, "The database is closing and takes no more writes.");
+            if (_waiting.Count >= Limits.QueueDraftsMax || (_waitingBytes > 0 && _waitingBytes + commit.Bytes > Limits.QueueBytesMax))
+            {
+                throw new RefusedException(RefusalCode.Overloaded,
+                    $"{_waiting.Count} writes ({_waitingBytes} bytes) are waiting for the disk; at most {Limits.QueueDraftsMax} ({Limits.QueueBytesMax} bytes) may. Try again shortly.");
+            }
+
+            _waiting.Enqueue(commit);
+            _waitingBytes += commit.Bytes;
+            if (_waiting.Count == 1)
+                Monitor.Pulse(_gate);
+        }
+
+        return commit.Completion;
+    }
+
+    void Run()
+    {
+        try
+        {
+            while (TakeGroup())
+            {
+                if (_group.Count > 0)
+                    CommitGroup();
+                if (_unsyncedSince != 0 && (_relaxed is not { } interval || Stopwatch.GetElapsedTime(_unsyncedSince) >= interval))
+                    SyncRelaxed();
+            }
+
+            if (_unsyncedSince != 0)
+                SyncRelaxed();
+        }
+        catch (Exception cause)
+        {
+            Fail(cause);
+        }
+    }
+
+    /// <summary>Fills the group with what waits, up to its limit; false when the loop is to end. May return an empty group.</summary>
+    bool TakeGroup()
+    {
+        lock (_gate)
+        {
+            while (_waiting.Count == 0 && _group.Count == 0)
+            {
+                if (_stopping)
+                    return false;
+                if (_unsyncedSince == 0)
+                {
+                    Monitor.Wait(_gate);
+                    continue;
+                }
+
+                var left = _relaxed!.Value - Stopwatch.GetElapsedTime(_unsyncedSince);
+                if (left <= TimeSpan.Zero || !Monitor.Wait(_gate, left))
+                    return true;
+            }
+
+            var bytes = 0;
+            foreach (var left in _group)
+                bytes += left.Bytes;
+            while (_waiting.TryPeek(out var next) && (_group.Count == 0 || (bytes + next.Bytes <= Limits.GroupBytesMax && _group.Count < _groupCommits)))
+            {
+                _group.Add(_waiting.Dequeue());
+                _waitingBytes -= next.Bytes;
+                bytes += next.Bytes;
+            }
+
+            return true;
+        }
+    }
+
+    void CommitGroup()
+    {
+        _planner.Take(_group);
+        var sync = _relaxed is null;
+        _engine.Commit(_planner, sync);
+        Groups++;
+        var done = _planner.Planned;
+        var point = new LogPoint(_planner.LogSize, _planner.LogSize == _committed.Size ? _committed.Root : _planner.LogRoot);
+        var grew = point.Size != _committed.Size;
+        _committed = point;
+        if (sync)
+        {
+            Syncs++;
+            if (grew)
+                Publish();
+        }
+        else if (_unsyncedSince == 0)
+        {
+            _unsyncedSince = Stopwatch.GetTimestamp();
+        }
+
+        for (var i = 0; i < done; i++)
+            _group[i].Complete();
+        _group.RemoveRange(0, done);
+        foreach (var (aggregate, version) in _planner.FoldPointsDue)
+            _foldPointDue(aggregate, version);
+    }
+
+    void SyncRelaxed()
+    {
+        _unsyncedSince = 0;
+        _engine.Sync();
+        Syncs++;
+        if (_synced.Point.Size != _committed.Size)
+            Publish();
+    }
+
+    /// <summary>The log as committed is on disk: note it in the watermark, then let everybody see it.</summary>
+    void Publish()
+    {
+        try
+        {
+            _noteSynced(_committed);
+        }
+        catch (IOException cause)
+        {
+            // The commit stands; only the check at the next open knows less. Health tells.
+            WatermarkFailure = cause;
+        }
+
+        var before = _synced;
+        _synced = new(_committed);
+        before.Next.TrySetResult();
+    }
+
+    void Fail(Exception cause)
+    {
+        List<PendingCommit> left;
+        lock (_gate)
+        {
+            Volatile.Write(ref _failure, cause);
+            left = [.. _group, .. _waiting];
+            _waiting.Clear();
+        }
+
+        foreach (var commit in left)
+            commit.Fail(new RefusedException(Stopped(cause)));
+        _synced.Next.TrySetException(new RefusedException(Stopped(cause)));
+        _ = _synced.Next.Task.Exception;
+    }
+
+    static Refusal Stopped(Exception cause) => new(RefusalCode.Unavailable,
+        $"The writer has stopped because the disk failed it ({cause.Message}). Whether the last writes are stored is not known; reopen the database, which checks.");
+
+    /// <summary>Commits what waits, then ends. Nothing is taken any more.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _stopping = true;
+            Monitor.Pulse(_gate);
+        }
+
+        _thread.Join();
+        _synced.Next.TrySetCanceled();
+    }
+
+    /// <summary>A point of the log, and the promise of the next one.</summary>
+    sealed class LogPointBox(LogPoint point)
+    {
+        public LogPoint Point { get; } = point;
+
+        public TaskCompletionSource Next { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,168 @@
+namespace EventDbx.Commit;
+
+/// <summary>Everything that is no append: lifecycle, fold points, control entries about the database.</summary>
+internal sealed partial class GroupPlanner
+{
+    Outcome PlanLifecycle(LifecycleOperation operation, IStorageView view, WritePlan plan)
+    {
+        var entry = Load(operation.Aggregate, view);
+        var exists = entry.Head is not null || entry.Archived;
+        if (operation.Kind == Lifecycle.Create)
+            return exists
+                ? Refuse(RefusalCode.AlreadyExists, $"{operation.Aggregate} exists already{(entry.Archived ? " and is archived" : $" at version {entry.Head!.Version}")}.")
+                : PlanCreate(operation, entry, plan);
+        if (!exists)
+            return Refuse(RefusalCode.NotFound, $"There is no aggregate {operation.Aggregate}.");
+        return operation.Kind switch
+        {
+            Lifecycle.Remove => PlanRemove(operation, entry, plan),
+            Lifecycle.Archive => entry.Archived ? default : PlanArchive(operation, entry, view, plan),
+            Lifecycle.Restore => entry.Archived ? PlanRestore(operation, entry, view, plan) : default,
+            Lifecycle.Create => throw new InvalidOperationException("Create was planned above."),
+        };
+    }
+
+    Outcome PlanCreate(LifecycleOperation operation, HeadEntry entry, WritePlan plan)
+    {
+        Touch(entry, inBatch: false);
+        entry.Cipher = operation.Cipher;
+        var now = operation.Recorded?.CreatedAt ?? Now();
+        var position = PutControl(LifecycleNames.Create, operation, now, entry.Cipher, plan);
+        entry.Blob = StateText.Empty;
+        entry.Head = new()
+        {
+            CreatedAt = now, UpdatedAt = now, FirstPosition = position, LastPosition = position,
+            WrappedKey = entry.Cipher?.Wrapped ?? default,
+        };
+        return default;
+    }
+
+    Outcome PlanRemove(LifecycleOperation operation, HeadEntry entry, WritePlan plan)
+    {
+        if (entry.Archived || entry.Head!.Version > 0)
+            return Refuse(RefusalCode.NotEmpty,
+                $"{operation.Aggregate} has events, and history is never deleted; only an aggregate at version 0 can be removed. Archive it instead.");
+        Touch(entry, inBatch: false);
+        PutControl(LifecycleNames.Remove, operation, Now(), null, plan);
+        plan.Delete(Family.Heads, entry.Aggregate.Row);
+        Reshape(entry);
+        return default;
+    }
+
+    Outcome PlanArchive(LifecycleOperation operation, HeadEntry entry, IStorageView view, WritePlan plan)
+    {
+        var head = entry.Head!;
+        var fields = StateRows.Read(view, entry.Aggregate, head, entry.Cipher);
+        Touch(entry, inBatch: false);
+        var now = operation.Recorded?.CreatedAt ?? Math.Max(Now(), head.UpdatedAt);
+        PutControl(LifecycleNames.Archive, operation, now, null, plan);
+        Checked.Put(plan, Family.Archive, entry.Aggregate.Row, ArchiveRow.Write(entry.Aggregate, head, fields, now, entry.Cipher, nonces));
+        StateRows.Delete(view, entry.Aggregate, head.StateForm, plan);
+        plan.Delete(Family.Heads, entry.Aggregate.Row);
+        Reshape(entry);
+        return default;
+    }
+
+    Outcome PlanRestore(LifecycleOperation operation, HeadEntry entry, IStorageView view, WritePlan plan)
+    {
+        var body = Checked.Get(view, Family.Archive, entry.Aggregate.Row)!.Value;
+        var archived = ArchiveRow.Read(entry.Aggregate, body, keyring);
+        Touch(entry, inBatch: false);
+        PutControl(LifecycleNames.Restore, operation, Math.Max(Now(), archived.Head.UpdatedAt), null, plan);
+        StateRows.PutAll(plan, entry.Aggregate, archived.Head, archived.Cipher, archived.Fields, nonces);
+        PutHeadRow(entry.Aggregate, archived.Head, plan);
+        plan.Delete(Family.Archive, entry.Aggregate.Row);
+        Reshape(entry);
+        return default;
+    }
+
+    /// <summary>The rows of this aggregate are of another kind now: nothing more of it in this group, and read it anew after.</summary>
+    void Reshape(HeadEntry entry)
+    {
+        entry.Reshaped = true;
+        _reshaped.Add(entry.Aggregate);
+    }
+
+    readonly List<AggregateKey> _reshaped = [];
+
+    Outcome PlanFoldPoint(FoldPointOperation operation, IStorageView view, WritePlan plan)
+    {
+        var entry = Load(operation.Aggregate, view);
+        if (entry.Head is { } head && head.Version >= operation.Version)
+            FoldPoints.Put(plan, operation.Aggregate, operation.Version, entry.Cipher, operation.Fields, nonces);
+        return default;
+    }
+
+    Outcome PlanControl(ControlOperation operation, WritePlan plan)
+    {
+        if (operation.Recorded is { } recorded)
+            PutEntry(recorded, recorded.Leaf(default, default), plan);
+        else
+            PutControl(operation.Kind, operation.Subject, operation.Body, Now(), operation.Actor, default, plan);
+        return default;
+    }
+
+    ulong PutControl(string kind, LifecycleOperation operation, long time, AggregateCipher? newCipher, WritePlan plan) =>
+        operation.Recorded is { } recorded
+            ? PutEntry(recorded, recorded.Leaf(default, default), plan)
+            : PutControl(
+                kind, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.Body(operation.Comment), time, operation.Actor,
+                newCipher?.Wrapped ?? default, plan);
+
+    ulong PutControl(string kind, string subject, byte[] body, long time, Actor? actor, ReadOnlyMemory<byte> wrappedKey, WritePlan plan)
+    {
+        var salt = new byte[EventBody.SaltBytes];
+        nonces.Take(salt);
+        var flags = EntryRow.RowFlags.Control;
+        if (actor is not null)
+            flags |= EntryRow.RowFlags.Actor;
+        if (!wrappedKey.IsEmpty)
+            flags |= EntryRow.RowFlags.Key;
+        var entry = new EntryRow
+        {
+            Flags = flags, Type = kind, Subject = subject, CreatedAt = time, Actor = actor, Salt = salt, Body = body, WrappedKey = wrappedKey,
+        };
+        return PutEntry(entry, entry.Leaf(default, default), plan);
+    }
+}
+
+/// <summary>The control entries of an aggregate's life: their kinds, subjects and bodies.</summary>
+internal static class LifecycleNames
+{
+    public const string Create = "create";
+    public const string Remove = "remove";
+    public const string Archive = "archive";
+    public const string Restore = "restore";
+
+    /// <summary>type/id, with <c>%</c> and <c>/</c> percent-encoded inside each, so that no two aggregates share a subject.</summary>
+    public static string Subject(AggregateKey aggregate) => $"{Encode(aggregate.Type)}/{Encode(aggregate.Id)}";
+
+    /// <summary>The aggregate a subject names; null when it names none.</summary>
+    public static AggregateKey? Aggregate(string subject)
+    {
+        var slash = subject.IndexOf('/', StringComparison.Ordinal);
+        return slash > 0 && AggregateKey.TryCreate(Decode(subject[..slash]), Decode(subject[(slash + 1)..]), out var key, out _) ? key : null;
+    }
+
+    /// <summary>{"comment": …}, or {} without one.</summary>
+    public static byte[] Body(string? comment)
+    {
+        if (comment is null)
+            return "{}"u8.ToArray();
+        var text = new System.Buffers.ArrayBufferWriter<byte>();
+        text.Write("{\"comment\":"u8);
+        JsonEscape.WriteString(text, Encoding.UTF8.GetBytes(comment));
+        text.Write("}"u8);
+        return text.WrittenSpan.ToArray();
+    }
+
+    static void Write(this System.Buffers.ArrayBufferWriter<byte> text, ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(text.GetSpan(bytes.Length));
+        text.Advance(bytes.Length);
+    }
+
+    static string Encode(string part) => part.Replace("%", "%25", StringComparison.Ordinal).Replace("/", "%2F", StringComparison.Ordinal);
+
+    static string Decode(string part) => part.Replace("%2F", "/", StringComparison.Ordinal).Replace("%25", "%", StringComparison.Ordinal);
+}

@@ -1,0 +1,280 @@
+namespace EventDbx.Commit;
+
+/// <summary>Turns a group of pending commits into one plan. Owned by the writer; every rule of a write stands here.</summary>
+/// <remarks>
+/// For each commit, in order, either all of its operations enter the plan or none does, and a refused one costs the others
+/// nothing. Heads are changed in memory as the group goes along and written once at its end, so that an aggregate with a
+/// hundred events in a group is sealed once.
+/// A commit that needs to read what this very group has put (an archive after an append, say) ends the group before it:
+/// <see cref="Planned"/> tells how far it came, and the rest is planned next.
+/// </remarks>
+internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, TimeProvider clock, int headCacheEntries)
+    : IGroupPlanner
+{
+    readonly HeadCache _heads = new(headCacheEntries);
+    readonly List<HeadEntry> _changed = [];
+    readonly List<HeadEntry> _touchedByUnit = [];
+    readonly List<HeadEntry> _savedByUnit = [];
+    readonly List<(AggregateKey, Guid)> _idsOfUnit = [];
+    readonly Dictionary<(AggregateKey, Guid), IdRow> _idsOfGroup = [];
+    IReadOnlyList<PendingCommit> _group = [];
+    LogTree? _log;
+    ulong _groupNumber;
+
+    /// <summary>How many commits of the group have their outcome.</summary>
+    public int Planned { get; private set; }
+
+    /// <summary>Events that crossed a fold point with a state too large to write in the commit.</summary>
+    public List<(AggregateKey Aggregate, ulong Version)> FoldPointsDue { get; } = [];
+
+    /// <summary>Size and root of the log as planned.</summary>
+    public ulong LogSize => _log!.Size;
+
+    public Hash32 LogRoot => _log!.Tree.Root();
+
+    public void Take(IReadOnlyList<PendingCommit> group) => _group = group;
+
+    public void Forget()
+    {
+        _heads.Clear();
+        _log = null;
+    }
+
+    public void Plan(IStorageView view, WritePlan plan)
+    {
+        _log ??= LogTreeStore.Load(view);
+        _groupNumber++;
+        _changed.Clear();
+        _idsOfGroup.Clear();
+        FoldPointsDue.Clear();
+        foreach (var aggregate in _reshaped)
+            _heads.Remove(aggregate);
+        _reshaped.Clear();
+        _heads.Turn();
+        plan.BaseLogSize = _log.Size;
+
+        Planned = 0;
+        foreach (var unit in _group)
+        {
+            if (!PlanUnit(unit, view, plan))
+                break;
+            Planned++;
+        }
+
+        foreach (var entry in _changed)
+            PutHead(entry, plan);
+        plan.LogSize = _log.Size;
+        if (_log.Size != plan.BaseLogSize)
+            LogTreeStore.PutSize(plan, _log.Tree);
+    }
+
+    /// <summary>False when the group must end before this unit.</summary>
+    bool PlanUnit(PendingCommit unit, IStorageView view, WritePlan plan)
+    {
+        var batch = unit.Operations.Length > 1;
+        var mark = plan.Mark();
+        var log = batch ? _log!.Clone() : null;
+        var foldPoints = FoldPointsDue.Count;
+        _touchedByUnit.Clear();
+        _savedByUnit.Clear();
+        _idsOfUnit.Clear();
+        unit.Begin();
+
+        var fits = true;
+        try
+        {
+            fits = Fits(unit, view) && PlanOperations(unit, batch, view, plan);
+        }
+        catch (RefusedException refused)
+        {
+            unit.Refuse(Array.FindIndex(unit.Outcomes, o => o.Record is null && o.KnownVersion == 0) is var at and >= 0 ? at : 0, refused.Refusal);
+        }
+
+        if (fits && !unit.Refused)
+            return true;
+
+        plan.RollBackTo(mark);
+        FoldPointsDue.RemoveRange(foldPoints, FoldPointsDue.Count - foldPoints);
+        if (log is not null)
+            _log!.CopyFrom(log);
+        for (var i = _touchedByUnit.Count - 1; i >= 0; i--)
+            _touchedByUnit[i].Return(_savedByUnit[i]);
+        foreach (var id in _idsOfUnit)
+            _idsOfGroup.Remove(id);
+        return fits;
+    }
+
+    /// <summary>Whether everything this unit has to read is in the view, and not only in this group's plan.</summary>
+    bool Fits(PendingCommit unit, IStorageView view)
+    {
+        if (Planned == 0)
+            return true;
+        foreach (var operation in unit.Operations)
+        {
+            if (operation is ControlOperation)
+                continue;
+            var entry = Load(operation.Aggregate, view);
+            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation))
+                return false;
+        }
+
+        return true;
+    }
+
+    bool PlanOperations(PendingCommit unit, bool batch, IStorageView view, WritePlan plan)
+    {
+        var entries = (ushort)0;
+        for (var i = 0; i < unit.Operations.Length; i++)
+        {
+            if (unit.Operations[i] is AppendOperation append && FindKnown(append, view) is { } known)
+            {
+                if (known.Refusal is { } conflict)
+                {
+                    unit.Refuse(i, conflict);
+                    return true;
+                }
+
+                unit.Outcomes[i] = known;
+            }
+            else
+            {
+                entries++;
+            }
+        }
+
+        var place = (ushort)0;
+        for (var i = 0; i < unit.Operations.Length; i++)
+        {
+            if (unit.Outcomes[i].KnownVersion != 0)
+                continue;
+            place++;
+            var inBatch = batch && entries > 1 ? (place, entries) : default;
+            if (unit.Operations[i].Recorded is { } recorded)
+                inBatch = (recorded.BatchIndex, recorded.BatchCount);
+            var outcome = unit.Operations[i] switch
+            {
+                AppendOperation append => PlanAppend(append, inBatch, batch, view, plan),
+                LifecycleOperation lifecycle => PlanLifecycle(lifecycle, view, plan),
+                FoldPointOperation foldPoint => PlanFoldPoint(foldPoint, view, plan),
+                ControlOperation control => PlanControl(control, plan),
+                _ => throw new InvalidOperationException("An operation without a plan."),
+            };
+            if (outcome.Refusal is { } refusal)
+            {
+                unit.Refuse(i, refusal);
+                return true;
+            }
+
+            unit.Outcomes[i] = outcome;
+        }
+
+        return true;
+    }
+
+    /// <summary>The original of a repeated event id, a conflict, or null when the id is new.</summary>
+    Outcome? FindKnown(AppendOperation append, IStorageView view)
+    {
+        if (append.Fingerprint is not { } fingerprint)
+            return null;
+        if (!_idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var id) && !TryFindId(append, view, out id))
+            return append.Import is { Version: { } version } ? FindImported(append, version, view) : null;
+        if (id.Fingerprint == fingerprint)
+            return new() { KnownVersion = id.Version };
+        return new()
+        {
+            Refusal = new(RefusalCode.IdempotencyConflict,
+                $"Event id {append.EventId} is known in {append.Aggregate} as version {id.Version}, with another event type, payload or note. "
+                + "Send the same request again to get the original, or choose a new id."),
+        };
+    }
+
+    static bool TryFindId(AppendOperation append, IStorageView view, out IdRow id)
+    {
+        Span<byte> key = stackalloc byte[Keyspace.KeyBytesMax];
+        key = key[..Keyspace.WriteEventId(key, append.Aggregate, append.EventId)];
+        id = default;
+        if (Checked.Get(view, Family.Ids, key) is not { } body)
+            return false;
+        return IdRow.TryRead(body, out id) ? true : throw Violation.OfRow(Family.Ids, key, "it cannot be read");
+    }
+
+    /// <summary>A record that comes home to the store that made its id: found by its version.</summary>
+    static Outcome? FindImported(AppendOperation append, ulong version, IStorageView view)
+    {
+        if (version == 0 || Checked.Get(view, Family.Index, Keyspace.Versioned(append.Aggregate, version)) is not { } body
+            || !IndexRow.TryRead(body, out var index)
+            || Checked.Get(view, Family.Log, Keyspace.Position(index.Position)) is not { } logged
+            || EntryRow.TryRead(logged) is not { } entry
+            || entry.EventId != append.EventId)
+            return null;
+        return new() { KnownVersion = version };
+    }
+
+    /// <summary>The writer's entry for an aggregate, read from the view when it is not in memory.</summary>
+    HeadEntry Load(AggregateKey aggregate, IStorageView view)
+    {
+        if (_heads.Find(aggregate) is { } entry)
+            return entry;
+        entry = new() { Aggregate = aggregate };
+        if (Checked.Get(view, Family.Heads, aggregate.Row) is { } body)
+        {
+            var head = HeadRow.TryRead(body) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read");
+            entry.Head = head;
+            entry.Cipher = keyring.Open(aggregate, head.WrappedKey);
+        }
+        else if (Checked.Get(view, Family.Archive, aggregate.Row) is not null)
+        {
+            entry.Archived = true;
+        }
+
+        _heads.Add(entry);
+        return entry;
+    }
+
+    /// <summary>Notes a change, so that the head is written with the group, and can come back if the batch is refused.</summary>
+    void Touch(HeadEntry entry, bool inBatch)
+    {
+        if (inBatch && !_touchedByUnit.Contains(entry))
+        {
+            _touchedByUnit.Add(entry);
+            _savedByUnit.Add(entry.Save());
+        }
+
+        if (entry.ChangedInGroup == _groupNumber)
+            return;
+        entry.ChangedInGroup = _groupNumber;
+        entry.Reshaped = false;
+        entry.Trim();
+        _changed.Add(entry);
+    }
+
+    void PutHead(HeadEntry entry, WritePlan plan)
+    {
+        if (entry.ChangedInGroup != _groupNumber || entry.Reshaped || entry.Head is not { } head)
+            return;
+        if (head.StateForm == StateForm.Blob)
+            head.StateDigest = StateRows.PutBlob(plan, entry.Aggregate, entry.Cipher, entry.Blob!, nonces);
+        PutHeadRow(entry.Aggregate, head, plan);
+    }
+
+    static void PutHeadRow(AggregateKey aggregate, HeadRow head, WritePlan plan)
+    {
+        var row = Checked.Open(plan, Family.Heads, aggregate.Row, head.EncodedBytes);
+        head.Write(row.Body);
+        row.Close();
+    }
+
+    ulong PutEntry(EntryRow entry, in Hash32 leaf, WritePlan plan)
+    {
+        Span<byte> key = stackalloc byte[8];
+        var position = _log!.Size + 1;
+        Keyspace.WritePosition(key, position);
+        var row = Checked.Open(plan, Family.Log, key, entry.EncodedBytes);
+        entry.Write(row.Body);
+        row.Close();
+        _log.Append(leaf, plan);
+        return position;
+    }
+
+    long Now() => Timestamp.From(clock.GetUtcNow()).Ticks100ns;
+}

@@ -1,0 +1,99 @@
+namespace EventDbx.Commit;
+
+/// <summary>What the writer knows of one aggregate.</summary>
+internal sealed class HeadEntry
+{
+    /// <summary>Field rows remembered at most; beyond it they are looked up again.</summary>
+    const int FieldsRemembered = 4096;
+
+    public required AggregateKey Aggregate { get; init; }
+
+    /// <summary>Null: there is no such aggregate.</summary>
+    public HeadRow? Head { get; set; }
+
+    public bool Archived { get; set; }
+
+    public AggregateCipher? Cipher { get; set; }
+
+    /// <summary>The state in clear, while it is one blob. Never changed in place.</summary>
+    public byte[]? Blob { get; set; }
+
+    /// <summary>Known field rows of a state in rows: digest and bytes, or null for a field that is not there.</summary>
+    public Dictionary<byte[], (ulong Digest, int Bytes)?>? Fields { get; set; }
+
+    /// <summary>The last group that changed it; what the group put is not yet in any view.</summary>
+    public ulong ChangedInGroup { get; set; }
+
+    /// <summary>That change was more than appends, so that a view from before it tells nothing.</summary>
+    public bool Reshaped { get; set; }
+
+    /// <summary>A copy to come back to when a batch is refused half way.</summary>
+    public HeadEntry Save() => new()
+    {
+        Aggregate = Aggregate, Archived = Archived, Cipher = Cipher, Blob = Blob, ChangedInGroup = ChangedInGroup, Reshaped = Reshaped,
+        Head = Head is null ? null : CopyOf(Head),
+        Fields = Fields is null ? null : new(Fields, Fields.Comparer),
+    };
+
+    public void Return(HeadEntry saved) => (Head, Archived, Cipher, Blob, Fields, ChangedInGroup, Reshaped) =
+        (saved.Head, saved.Archived, saved.Cipher, saved.Blob, saved.Fields, saved.ChangedInGroup, saved.Reshaped);
+
+    public void Trim()
+    {
+        if (Fields?.Count > FieldsRemembered)
+            Fields.Clear();
+    }
+
+    static HeadRow CopyOf(HeadRow head) => new()
+    {
+        StateForm = head.StateForm, Version = head.Version, CreatedAt = head.CreatedAt, UpdatedAt = head.UpdatedAt,
+        FirstPosition = head.FirstPosition, LastPosition = head.LastPosition, StateFields = head.StateFields,
+        StateBytes = head.StateBytes, StateDigest = head.StateDigest, Root = head.Root, WrappedKey = head.WrappedKey,
+        Tree = head.Tree.Clone(),
+    };
+}
+
+/// <summary>Heads the writer has in memory. Owned by the writer; nobody else looks.</summary>
+/// <remarks>
+/// Two generations: when the young one is full it becomes the old one and the former old one is dropped. No list is
+/// re-linked on a hit, and between two and one times the capacity is kept. It turns only between groups, for within a group
+/// an entry may be the only place that knows of a change.
+/// </remarks>
+internal sealed class HeadCache(int capacity)
+{
+    Dictionary<AggregateKey, HeadEntry> _young = [];
+    Dictionary<AggregateKey, HeadEntry> _old = [];
+
+    public HeadEntry? Find(AggregateKey aggregate)
+    {
+        if (_young.TryGetValue(aggregate, out var entry))
+            return entry;
+        if (!_old.Remove(aggregate, out entry))
+            return null;
+        _young.Add(aggregate, entry);
+        return entry;
+    }
+
+    public void Add(HeadEntry entry) => _young[entry.Aggregate] = entry;
+
+    public void Remove(AggregateKey aggregate)
+    {
+        _young.Remove(aggregate);
+        _old.Remove(aggregate);
+    }
+
+    /// <summary>Called between groups.</summary>
+    public void Turn()
+    {
+        if (_young.Count < Math.Max(1, capacity / 2))
+            return;
+        (_old, _young) = (_young, _old);
+        _young.Clear();
+    }
+
+    public void Clear()
+    {
+        _young.Clear();
+        _old.Clear();
+    }
+}

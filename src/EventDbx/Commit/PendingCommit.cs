@@ -1,0 +1,156 @@
+namespace EventDbx.Commit;
+
+/// <summary>One thing to be committed, checked as far as it can be without the head.</summary>
+internal abstract class Operation
+{
+    public required AggregateKey Aggregate { get; init; }
+
+    public Actor? Actor { get; init; }
+
+    /// <summary>The entry as the log already has it, when an index is rebuilt: written again byte for byte.</summary>
+    public EntryRow? Recorded { get; init; }
+
+    /// <summary>Bytes it adds to a group, roughly: what the queue and the group are bounded by.</summary>
+    public abstract int Bytes { get; }
+}
+
+/// <summary>An append: everything that does not need the head has been done on the caller's thread.</summary>
+internal sealed class AppendOperation : Operation
+{
+    public required string EventType { get; init; }
+
+    public required byte[] EventTypeUtf8 { get; init; }
+
+    public required JsonPayload Payload { get; init; }
+
+    public string? Note { get; init; }
+
+    public ulong? ExpectedVersion { get; init; }
+
+    public required Guid EventId { get; init; }
+
+    /// <summary>SHA-256 of the request, when the client chose the event id.</summary>
+    public Hash32? Fingerprint { get; init; }
+
+    /// <summary>16 bytes.</summary>
+    public required byte[] Salt { get; init; }
+
+    /// <summary>The cipher <see cref="SealedBody"/> was sealed with; null in a plain store.</summary>
+    public AggregateCipher? Cipher { get; init; }
+
+    /// <summary>Sealed {salt, payload}.</summary>
+    public required byte[] SealedBody { get; init; }
+
+    /// <summary>For imported records: what they bring along.</summary>
+    public EventImport? Import { get; init; }
+
+    public override int Bytes => 512 + SealedBody.Length + Payload.Text.Length;
+}
+
+/// <summary>What a lifecycle operation does to its aggregate.</summary>
+internal enum Lifecycle
+{
+    Create,
+    Remove,
+    Archive,
+    Restore,
+}
+
+/// <summary>Create, remove, archive or restore one aggregate, with its control entry.</summary>
+internal sealed class LifecycleOperation : Operation
+{
+    public required Lifecycle Kind { get; init; }
+
+    public string? Comment { get; init; }
+
+    /// <summary>A cipher to begin with, for <see cref="Lifecycle.Create"/> in an encrypted store.</summary>
+    public AggregateCipher? Cipher { get; init; }
+
+    public override int Bytes => 1024;
+}
+
+/// <summary>The engine's own memory of a state at a version, so that old versions stay cheap to read. No log entry.</summary>
+internal sealed class FoldPointOperation : Operation
+{
+    public required ulong Version { get; init; }
+
+    public required byte[] Fields { get; init; }
+
+    public override int Bytes => 256 + Fields.Length;
+}
+
+/// <summary>A control entry about the database itself; <see cref="Operation.Aggregate"/> plays no part.</summary>
+internal sealed class ControlOperation : Operation
+{
+    /// <summary>Touches no aggregate; the member has to hold something.</summary>
+    public static AggregateKey AboutTheDatabase { get; } = AggregateKey.Create("eventdbx", "database");
+
+    public required string Kind { get; init; }
+
+    public required string Subject { get; init; }
+
+    /// <summary>A JSON object.</summary>
+    public required byte[] Body { get; init; }
+
+    public override int Bytes => 256 + Body.Length;
+}
+
+/// <summary>What became of one operation.</summary>
+internal readonly struct Outcome
+{
+    /// <summary>The new event.</summary>
+    public EventRecord? Record { get; init; }
+
+    /// <summary>The version of the original, when the event id was known.</summary>
+    public ulong KnownVersion { get; init; }
+
+    public Refusal? Refusal { get; init; }
+}
+
+/// <summary>Operations that commit together or not at all, and the caller who waits for them.</summary>
+internal sealed class PendingCommit
+{
+    // Continuations run elsewhere: a caller's code must never run inside the writer.
+    readonly TaskCompletionSource<Outcome[]> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public PendingCommit(params Operation[] operations)
+    {
+        Operations = operations;
+        Outcomes = new Outcome[operations.Length];
+        foreach (var operation in operations)
+            Bytes += operation.Bytes;
+    }
+
+    public Operation[] Operations { get; }
+
+    public Outcome[] Outcomes { get; }
+
+    public int Bytes { get; }
+
+    /// <summary>Whether planning ended in a refusal: then nothing of it is written.</summary>
+    public bool Refused { get; private set; }
+
+    public Task<Outcome[]> Completion => _done.Task;
+
+    public void Begin()
+    {
+        Refused = false;
+        Array.Clear(Outcomes);
+    }
+
+    /// <summary>The whole commit is refused because of one operation.</summary>
+    public void Refuse(int operation, in Refusal refusal)
+    {
+        Array.Clear(Outcomes);
+        var because = Operations.Length == 1
+            ? refusal
+            : refusal with { Message = $"Operation {operation + 1} of {Operations.Length} was refused, so nothing of the batch was written: {refusal.Message}", Operation = operation };
+        Outcomes[operation] = new() { Refusal = because };
+        Refused = true;
+    }
+
+    public void Complete() => _done.TrySetResult(Outcomes);
+
+    /// <summary>No effect on a commit that already has its answer.</summary>
+    public void Fail(Exception cause) => _done.TrySetException(cause);
+}

@@ -1,0 +1,143 @@
+using EventDbx.Storage.RocksDb;
+
+namespace EventDbx;
+
+/// <summary>One open data directory: store, writer, watermark. Hands out sessions.</summary>
+/// <remarks>
+/// Opening in order: lock the directory; after an unclean stop, check the store read-only before RocksDB may write to it;
+/// open; hold it against the key; start the writer. Closing: the same backwards, and the seal of a clean stop at the end.
+/// </remarks>
+public sealed class Database : IAsyncDisposable
+{
+    readonly DatabaseOptions _options;
+    readonly IStorageEngine _engine;
+    readonly CommitLoop _loop;
+    readonly FoldPointWriter _foldPoints;
+    readonly OpenStore? _store;
+    bool _disposed;
+
+    Database(DatabaseOptions options, IStorageEngine engine, StoreRow row, OpenStore? store)
+    {
+        (_options, _store) = (options, store);
+        _engine = options.WrapEngine?.Invoke(engine) ?? engine;
+        Identity = new(row.DatabaseId, row.Epoch);
+        Nonces = options.Random is { } random ? new(random) : new();
+        Keyring = new(row.Encrypted ? options.Key : null, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
+        LogPoint start;
+        using (var view = engine.OpenView())
+        {
+            var log = LogTreeStore.Load(view);
+            start = new(log.Size, log.Tree.Root());
+        }
+
+        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, options.HeadCacheEntries);
+        _foldPoints = new(this);
+        _loop = new(
+            _engine, planner, store is null ? static _ => { } : store.NoteSynced, start,
+            options.Durability == Durability.Relaxed ? options.RelaxedInterval : null, options.GroupCommits, _foldPoints.Due);
+        _foldPoints.Start();
+    }
+
+    /// <summary>Drawn when the store was made.</summary>
+    public Guid DatabaseId => Identity.DatabaseId;
+
+    /// <summary>1, and one more after each accepted loss.</summary>
+    public uint Epoch => Identity.Epoch;
+
+    public bool Encrypted => Keyring.Encrypted;
+
+    public Durability Durability => _options.Durability;
+
+    /// <summary>Entries in the log that are on disk for good.</summary>
+    public ulong LogSize => _loop.Synced.Size;
+
+    /// <summary>Root of the log tree over them.</summary>
+    public Hash32 LogRoot => _loop.Synced.Root;
+
+    /// <summary>Null while all is well; else what is wrong, in a sentence.</summary>
+    public string? Unhealthy => _loop.Failure is { } failure
+        ? $"The writer has stopped: {failure.Message}"
+        : _loop.WatermarkFailure is { } watermark ? $"The watermark cannot be written: {watermark.Message}" : null;
+
+    /// <summary>Groups committed since the open, and syncs asked for.</summary>
+    public (ulong Groups, ulong Syncs) Commits => (_loop.Groups, _loop.Syncs);
+
+    public long BytesOnDisk => _engine.BytesOnDisk;
+
+    internal StoreIdentity Identity { get; }
+
+    internal Keyring Keyring { get; }
+
+    internal NoncePool Nonces { get; }
+
+    internal TimeProvider Clock => _options.Clock;
+
+    internal IStorageEngine Engine => _engine;
+
+    internal CommitLoop Loop => _loop;
+
+    /// <summary>Opens a directory, or makes it.</summary>
+    /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>
+    public static Database Open(DatabaseOptions options)
+    {
+        var store = OpenStore.Open(options);
+        try
+        {
+            return new(options, store.Engine, store.Row, store);
+        }
+        catch (RefusedException cause)
+        {
+            store.Abandon();
+            throw new StoreRefusedException($"The store in {options.Directory} cannot be used: {cause.Message}", cause);
+        }
+        catch
+        {
+            store.Abandon();
+            throw;
+        }
+    }
+
+    /// <summary>A database on an engine of the caller's: no directory, no lock, no watermark.</summary>
+    internal static Database OpenOn(IStorageEngine engine, DatabaseOptions options)
+    {
+        using var view = engine.OpenView();
+        var row = Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body
+            ? StoreRow.TryRead(body)!
+            : OpenStore.Create(engine, options);
+        return new(options, engine, row, null);
+    }
+
+    /// <summary>What this caller may do, as this actor.</summary>
+    /// <param name="actor">Written into every entry the session makes; null for none.</param>
+    public Session OpenSession(Actor? actor = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new(this, actor);
+    }
+
+    internal StoreReader OpenReader() => new(_engine.OpenView(), Keyring);
+
+    /// <summary>Commits what waits, then closes. The next open finds a clean stop.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        await _foldPoints.StopAsync().ConfigureAwait(false);
+        // The last group, the last sync and the inventory block: not on the caller's thread.
+        await Task.Run(Close).ConfigureAwait(false);
+    }
+
+    void Close()
+    {
+        _loop.Dispose();
+        if (_store is null)
+            return;
+        if (_loop.Failure is null)
+            _store.Close(_loop.Synced);
+        else
+            _store.Abandon();
+        if (!ReferenceEquals(_engine, _store.Engine))
+            _engine.Dispose();
+    }
+}

@@ -1,0 +1,81 @@
+namespace EventDbx;
+
+/// <summary>When an append is answered.</summary>
+public enum Durability
+{
+    /// <summary>Once it is synced to disk: an answered append survives a power cut.</summary>
+    Sync,
+
+    /// <summary>Before the sync, which follows within <see cref="DatabaseOptions.RelaxedInterval"/>: a crash may take back that much.</summary>
+    Relaxed,
+}
+
+/// <summary>How to open a directory.</summary>
+public sealed record DatabaseOptions
+{
+    /// <summary>The data directory. The store is its folder <c>event_store</c>.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>Make the store if there is none. False: a missing store is refused.</summary>
+    public bool CreateIfMissing { get; init; } = true;
+
+    /// <summary>The data key. A store is encrypted from its first event, so making one needs a key or <see cref="Encrypted"/> false.</summary>
+    public DataKey? Key { get; init; }
+
+    /// <summary>False: a new store keeps payloads and states in clear. Must agree with an existing store.</summary>
+    public bool Encrypted { get; init; } = true;
+
+    public Durability Durability { get; init; } = Durability.Sync;
+
+    /// <summary>In <see cref="Durability.Relaxed"/>: how old an unsynced append may become.</summary>
+    public TimeSpan RelaxedInterval { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long to wait for another process that has the directory open.</summary>
+    public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Aggregates whose heads the writer keeps in memory.</summary>
+    public int HeadCacheEntries { get; init; } = Limits.HeadCacheDefault;
+
+    /// <summary>What holds the directory, for the message to the next one who wants it.</summary>
+    public string Holder { get; init; } = "a process that embeds EventDBX";
+
+    /// <summary>How the store is checked after an unclean stop, before it is opened for writing.</summary>
+    public StoreCheck Check { get; init; } = StoreCheck.InProcess;
+
+    /// <summary>Told what an open does when it takes longer: one line each.</summary>
+    public Action<string>? Progress { get; init; }
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Fills a span with random bytes. Tests give a fixed source.</summary>
+    internal Action<Span<byte>>? Random { get; init; }
+
+    /// <summary>Puts something between the loop and the engine: the commit step as a test sees it.</summary>
+    internal Func<IStorageEngine, IStorageEngine>? WrapEngine { get; init; }
+
+    /// <summary>Commits in one group at most.</summary>
+    internal int GroupCommits { get; init; } = Limits.GroupCommitsMax;
+
+    /// <summary>Count syncs inside the store.</summary>
+    internal bool EnableStatistics { get; init; }
+}
+
+/// <summary>Runs <see cref="StoreInspection.Run"/> on a data directory, somewhere a hang or a crash can be survived.</summary>
+/// <param name="dataDirectory">The directory.</param>
+/// <param name="limit">How long it may take.</param>
+/// <returns>Why the store must not be opened, or null.</returns>
+public delegate string? StoreCheckRun(string dataDirectory, TimeSpan limit);
+
+/// <summary>Where the check of an uncleanly stopped store runs.</summary>
+public sealed class StoreCheck(StoreCheckRun run)
+{
+    /// <summary>On a thread of this process. A store so broken that it hangs RocksDB leaves that thread behind; the open is refused all the same.</summary>
+    public static StoreCheck InProcess { get; } = new(static (directory, limit) =>
+    {
+        var check = Task.Factory.StartNew(
+            () => StoreInspection.Run(directory), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        return check.Wait(limit) ? check.GetAwaiter().GetResult() : $"the check did not end within {limit.TotalSeconds:0} s";
+    });
+
+    internal string? Run(string dataDirectory, TimeSpan limit) => run(dataDirectory, limit);
+}

@@ -1,0 +1,137 @@
+using System.Security.Cryptography;
+
+namespace EventDbx.Encryption;
+
+/// <summary>The key of one aggregate at work: seals and opens its events, state and snapshots.</summary>
+/// <remarks>
+/// Thread-safe: request threads seal bodies while the writer seals state. Keys per purpose are derived when first used.
+/// Nothing is allocated per call. A cipher that leaves a cache need not be disposed while others may still hold it:
+/// the native handles free themselves, and the key goes with the object.
+/// </remarks>
+internal sealed class AggregateCipher : IDisposable
+{
+    /// <summary>Bytes of a field tag.</summary>
+    public const int FieldTagBytes = 16;
+
+    readonly Lock _deriving = new();
+    readonly byte[] _key;
+    readonly byte[] _wrapped;
+    SealingKey? _body;
+    SealingKey? _state;
+    SealingKey? _snapshot;
+    byte[]? _field;
+    bool _disposed;
+
+    /// <param name="name">The aggregate; part of every context.</param>
+    /// <param name="key">32 bytes; copied.</param>
+    /// <param name="wrapped">The same key, wrapped, as it stands in the head row; copied.</param>
+    public AggregateCipher(AggregateKey name, ReadOnlySpan<byte> key, ReadOnlySpan<byte> wrapped)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(key.Length, SubKey.Bytes);
+        (Name, _key, _wrapped) = (name, key.ToArray(), wrapped.ToArray());
+    }
+
+    public AggregateKey Name { get; }
+
+    /// <summary>The key as the head row keeps it: <see cref="DataKey.WrappedBytes"/> bytes.</summary>
+    public ReadOnlyMemory<byte> Wrapped => _wrapped;
+
+    /// <summary>A cipher with a new random key, for an aggregate's first event.</summary>
+    public static AggregateCipher Create(AggregateKey name, DataKey dataKey, NoncePool nonces)
+    {
+        Span<byte> key = stackalloc byte[SubKey.Bytes];
+        Span<byte> wrapped = stackalloc byte[DataKey.WrappedBytes];
+        nonces.Take(key);
+        dataKey.Wrap(name, key, wrapped, nonces);
+        var cipher = new AggregateCipher(name, key, wrapped);
+        CryptographicOperations.ZeroMemory(key);
+        return cipher;
+    }
+
+    /// <summary>The cipher of a stored aggregate, or null when its wrapped key does not open here.</summary>
+    public static AggregateCipher? Open(AggregateKey name, DataKey dataKey, ReadOnlySpan<byte> wrapped)
+    {
+        Span<byte> key = stackalloc byte[SubKey.Bytes];
+        var cipher = dataKey.TryUnwrap(name, wrapped, key) ? new AggregateCipher(name, key, wrapped) : null;
+        CryptographicOperations.ZeroMemory(key);
+        return cipher;
+    }
+
+    /// <param name="purpose">Body, state or snapshot.</param>
+    /// <param name="place">Where in the aggregate it belongs; see <see cref="Purpose"/>.</param>
+    /// <param name="plaintext">Any length.</param>
+    /// <param name="target">Exactly <see cref="SealedValue.OverheadBytes"/> more than the plaintext; must not overlap it.</param>
+    /// <param name="nonces">Gives the nonce.</param>
+    public void Seal(Purpose purpose, ReadOnlySpan<byte> place, ReadOnlySpan<byte> plaintext, Span<byte> target, NoncePool nonces) =>
+        KeyOf(purpose).Seal(Name, place, plaintext, target, nonces);
+
+    /// <summary>
+    /// False when a single bit of the value, or its place, is not what was sealed; then the plaintext is nothing usable.
+    /// The plaintext is exactly as long as the value without its overhead.
+    /// </summary>
+    public bool TryOpen(Purpose purpose, ReadOnlySpan<byte> place, ReadOnlySpan<byte> value, Span<byte> plaintext) =>
+        KeyOf(purpose).TryOpen(Name, place, value, plaintext);
+
+    /// <summary>
+    /// A field's name as a state key shows it: the first 16 bytes of HMAC-SHA-256 under the key derived as <c>field</c>.
+    /// Equal names have equal tags within the aggregate and unrelated ones elsewhere.
+    /// </summary>
+    public void FieldTag(ReadOnlySpan<byte> fieldName, Span<byte> tag16)
+    {
+        Span<byte> full = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(Volatile.Read(ref _field) ?? DeriveField(), fieldName, full);
+        full[..FieldTagBytes].CopyTo(tag16);
+    }
+
+    SealingKey KeyOf(Purpose purpose) => purpose switch
+    {
+        Purpose.Body => Volatile.Read(ref _body) ?? Derive(ref _body, purpose),
+        Purpose.State => Volatile.Read(ref _state) ?? Derive(ref _state, purpose),
+        Purpose.Snapshot => Volatile.Read(ref _snapshot) ?? Derive(ref _snapshot, purpose),
+        Purpose.Key => throw new ArgumentOutOfRangeException(nameof(purpose), "Aggregate keys are wrapped by the data key."),
+    };
+
+    SealingKey Derive(ref SealingKey? slot, Purpose purpose)
+    {
+        lock (_deriving)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (slot is null)
+                Volatile.Write(ref slot, new SealingKey(_key, purpose));
+            return slot!;
+        }
+    }
+
+    byte[] DeriveField()
+    {
+        lock (_deriving)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_field is null)
+            {
+                var field = new byte[SubKey.Bytes];
+                SubKey.Derive(_key, "field"u8, field);
+                Volatile.Write(ref _field, field);
+            }
+
+            return _field!;
+        }
+    }
+
+    /// <summary>Wipes the keys. Every later use throws <see cref="ObjectDisposedException"/>; a call under way finishes.</summary>
+    public void Dispose()
+    {
+        lock (_deriving)
+        {
+            _disposed = true;
+            CryptographicOperations.ZeroMemory(_key);
+            _body?.Dispose();
+            _state?.Dispose();
+            _snapshot?.Dispose();
+            Volatile.Write(ref _field, null);
+        }
+    }
+
+    /// <summary>Names the aggregate and nothing of the key.</summary>
+    public override string ToString() => $"{nameof(AggregateCipher)} of {Name}";
+}

@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+
+namespace EventDbx.Encryption;
+
+/// <summary>The aggregates' ciphers of one open store, in memory; in a plain store every answer is null.</summary>
+/// <remarks>
+/// Request threads seal before the writer has seen the head, so a new aggregate's first drafts need a key that does not
+/// exist yet: the first to ask makes a candidate, and whoever is committed first gives the aggregate its key. A draft sealed
+/// under a candidate that lost is sealed again by the writer.
+/// </remarks>
+internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
+{
+    readonly ConcurrentDictionary<AggregateKey, AggregateCipher> _ciphers = new();
+    int _count;
+
+    public bool Encrypted => dataKey is not null;
+
+    /// <summary>The cipher of a stored aggregate.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: the wrapped key does not open.</exception>
+    public AggregateCipher? Open(AggregateKey aggregate, ReadOnlyMemory<byte> wrapped)
+    {
+        if (dataKey is null)
+            return wrapped.IsEmpty ? null : throw Violation.Of($"{aggregate} has a key in a store without encryption.");
+        if (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span))
+            return cipher;
+        cipher = AggregateCipher.Open(aggregate, dataKey, wrapped.Span)
+            ?? throw Violation.Of($"The key of {aggregate} does not open: it was changed, or belongs to another aggregate.");
+        Remember(aggregate, cipher);
+        return cipher;
+    }
+
+    /// <summary>The cipher to seal an append with: the known one, or what <paramref name="findWrapped"/> finds, or a candidate.</summary>
+    /// <param name="aggregate">The aggregate.</param>
+    /// <param name="findWrapped">Reads the wrapped key from the head; empty when there is no such aggregate.</param>
+    public AggregateCipher? ForAppend(AggregateKey aggregate, Func<AggregateKey, ReadOnlyMemory<byte>> findWrapped)
+    {
+        if (dataKey is null)
+            return null;
+        if (_ciphers.TryGetValue(aggregate, out var cipher))
+            return cipher;
+        var wrapped = findWrapped(aggregate);
+        if (!wrapped.IsEmpty)
+            return Open(aggregate, wrapped);
+        if (_count < capacity)
+        {
+            var candidate = AggregateCipher.Create(aggregate, dataKey, nonces);
+            cipher = _ciphers.GetOrAdd(aggregate, candidate);
+            if (ReferenceEquals(cipher, candidate))
+                Interlocked.Increment(ref _count);
+            return cipher;
+        }
+
+        Trim();
+        return ForAppend(aggregate, findWrapped);
+    }
+
+    void Remember(AggregateKey aggregate, AggregateCipher cipher)
+    {
+        if (_count >= capacity)
+            Trim();
+        if (_ciphers.TryAdd(aggregate, cipher))
+            Interlocked.Increment(ref _count);
+        else
+            _ciphers[aggregate] = cipher;
+    }
+
+    /// <summary>Full: start over. Ciphers in use live on; the others are made again from their heads when needed.</summary>
+    void Trim()
+    {
+        _ciphers.Clear();
+        Interlocked.Exchange(ref _count, 0);
+    }
+}

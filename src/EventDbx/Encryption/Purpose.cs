@@ -1,0 +1,29 @@
+namespace EventDbx.Encryption;
+
+/// <summary>What a sealed value is for. Each purpose has its own key, so that a value of one never opens as another.</summary>
+internal enum Purpose : byte
+{
+    /// <summary>An aggregate key, wrapped with the data key. No place.</summary>
+    Key = 1,
+
+    /// <summary>Salt and payload of one event. Place: the 16 bytes of the event id.</summary>
+    Body = 2,
+
+    /// <summary>State: all fields or one. Place: <c>state</c>, a field's tag, or <c>archive</c>.</summary>
+    State = 3,
+
+    /// <summary>A snapshot or fold point. Place: the version, u64 big-endian.</summary>
+    Snapshot = 4,
+}
+
+internal static class Purposes
+{
+    /// <summary>The name as it enters key derivation and associated data: UTF-8.</summary>
+    public static ReadOnlySpan<byte> NameOf(Purpose purpose) => purpose switch
+    {
+        Purpose.Key => "key"u8,
+        Purpose.Body => "body"u8,
+        Purpose.State => "state"u8,
+        Purpose.Snapshot => "snapshot"u8,
+    };
+}

@@ -1,0 +1,44 @@
+namespace EventDbx.Events;
+
+/// <summary>What a caller asks to append. Becomes an <see cref="EventRecord"/> when committed.</summary>
+public sealed record EventDraft
+{
+    public required AggregateKey Aggregate { get; init; }
+
+    /// <summary>1 to <see cref="Limits.TypeBytesMax"/> bytes of UTF-8.</summary>
+    public required string EventType { get; init; }
+
+    /// <summary>One JSON value in UTF-8, as the caller sent it. White space outside strings is not kept.</summary>
+    public required ReadOnlyMemory<byte> Payload { get; init; }
+
+    /// <summary>An id the caller chose, so that the same append may be sent again: any RFC 9562 UUID but nil and max.</summary>
+    public Guid? EventId { get; init; }
+
+    /// <summary>Append only if the head is at this version; 0 means that the aggregate must not exist or be empty.</summary>
+    public ulong? ExpectedVersion { get; init; }
+
+    /// <summary>At most <see cref="Limits.NoteScalarsMax"/> Unicode scalar values.</summary>
+    public string? Note { get; init; }
+}
+
+/// <summary>An event that was committed elsewhere or earlier, and keeps its identity: id, time, actor, note, salt.</summary>
+public sealed record EventImport
+{
+    public required EventDraft Draft { get; init; }
+
+    public required Timestamp CreatedAt { get; init; }
+
+    public Actor? Actor { get; init; }
+
+    /// <summary>The version it must get, when the record names one.</summary>
+    public ulong? Version { get; init; }
+
+    /// <summary>16 bytes. With it the event keeps its hash; without it a new salt is drawn and the hash is new.</summary>
+    public ReadOnlyMemory<byte> Salt { get; init; }
+
+    /// <summary>The hash it must get. Only checked together with <see cref="Salt"/>.</summary>
+    public Hash32? Hash { get; init; }
+
+    /// <summary>The aggregate's root it must lead to. Only checked together with <see cref="Salt"/>.</summary>
+    public Hash32? MerkleRoot { get; init; }
+}

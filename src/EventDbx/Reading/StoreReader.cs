@@ -1,0 +1,278 @@
+namespace EventDbx.Reading;
+
+/// <summary>Reads one consistent view: heads, states, events. Every event is hashed again on the way out.</summary>
+/// <remarks>
+/// A read returns what was committed or throws <see cref="RefusalCode.IntegrityViolation"/>: rows carry checksums bound to
+/// their keys, states are bound to their heads, events to the leaf hashes in the index. What a single read cannot see (a head
+/// and a state put back together) is what verify is for.
+/// </remarks>
+internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposable
+{
+    public IStorageView View => view;
+
+    /// <summary>An aggregate's head, wherever it lies; null when there is none.</summary>
+    public (HeadRow Head, bool Archived)? FindHead(AggregateKey aggregate)
+    {
+        if (Checked.Get(view, Family.Heads, aggregate.Row) is { } body)
+            return (HeadRow.TryRead(body) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read"), false);
+        if (Checked.Get(view, Family.Archive, aggregate.Row) is { } archived)
+            return (ArchiveRow.ReadHead(aggregate, archived), true);
+        return null;
+    }
+
+    /// <summary>The wrapped key of a stored aggregate; empty when there is no such aggregate, or no encryption.</summary>
+    public ReadOnlyMemory<byte> FindWrappedKey(AggregateKey aggregate) => FindHead(aggregate)?.Head.WrappedKey ?? default;
+
+    /// <summary>An aggregate as it is now; null when there is none.</summary>
+    public AggregateState? FindState(AggregateKey aggregate)
+    {
+        if (Checked.Get(view, Family.Heads, aggregate.Row) is { } body)
+        {
+            var head = HeadRow.TryRead(body) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read");
+            var fields = StateRows.Read(view, aggregate, head, keyring.Open(aggregate, head.WrappedKey));
+            return Show(aggregate, head, archived: false, fields);
+        }
+
+        if (Checked.Get(view, Family.Archive, aggregate.Row) is not { } row)
+            return null;
+        var archive = ArchiveRow.Read(aggregate, row, keyring);
+        return Show(aggregate, archive.Head, archived: true, archive.Fields);
+    }
+
+    /// <summary>An aggregate as it was at a version. Beyond its end it is as it is now; null when there is no such aggregate.</summary>
+    public AggregateState? FindStateAt(AggregateKey aggregate, ulong version)
+    {
+        if (FindHead(aggregate) is not { } found)
+            return null;
+        if (version >= found.Head.Version)
+            return FindState(aggregate);
+        var (at, fields) = FoldPoints.Nearest(view, aggregate, version, keyring.Open(aggregate, found.Head.WrappedKey));
+        var root = at == version ? RootOf(aggregate, version) : Hash32.Empty;
+        var updated = at == version && at > 0 ? IndexOf(aggregate, version).CreatedAt : found.Head.CreatedAt;
+        var fold = new StateFold(fields);
+        while (at < version)
+        {
+            foreach (var record in Events(aggregate, at + 1, (int)Math.Min(version - at, Limits.PageItemsMax), Limits.PageBytesMax))
+            {
+                fold.Apply(record.Payload.Span);
+                (at, root, updated) = (record.Version, record.MerkleRoot, record.CreatedAt.Ticks100ns);
+            }
+        }
+
+        return new()
+        {
+            Aggregate = aggregate, Version = version, Fields = fold.Fields, MerkleRoot = root, Archived = found.Archived,
+            CreatedAt = new(found.Head.CreatedAt), UpdatedAt = new(updated),
+        };
+    }
+
+    /// <summary>The newest version committed at or before a moment; 0 before the first. Times never go back, so it is a binary search.</summary>
+    public ulong VersionAt(AggregateKey aggregate, long time)
+    {
+        var (below, above) = (0UL, (FindHead(aggregate)?.Head.Version ?? 0) + 1);
+        while (above - below > 1)
+        {
+            var middle = below + ((above - below) / 2);
+            if (IndexOf(aggregate, middle).CreatedAt <= time)
+                below = middle;
+            else
+                above = middle;
+        }
+
+        return below;
+    }
+
+    /// <summary>Events in version order, until a bound is met; at least one if there is one.</summary>
+    public List<EventRecord> Events(AggregateKey aggregate, ulong from, int itemsMax, int bytesMax)
+    {
+        var records = new List<EventRecord>();
+        if (FindHead(aggregate) is not { } found || from > found.Head.Version || itemsMax <= 0)
+            return records;
+        var cipher = keyring.Open(aggregate, found.Head.WrappedKey);
+        from = Math.Max(1, from);
+        var bytes = 0;
+        while (records.Count < itemsMax && from <= found.Head.Version && bytes < bytesMax)
+        {
+            var count = (int)Math.Min((ulong)Math.Min(itemsMax - records.Count, 256), found.Head.Version - from + 1);
+            var indexes = ReadIndex(aggregate, from, count);
+            var rows = view.GetMany(Family.Log, [.. indexes.Select(i => Keyspace.Position(i.Position))]);
+            for (var i = 0; i < count && (bytes < bytesMax || records.Count == 0); i++, from++)
+            {
+                var record = OpenEvent(rows[i], indexes[i], aggregate, from, cipher);
+                bytes += record.Payload.Length;
+                records.Add(record);
+            }
+        }
+
+        return records;
+    }
+
+    /// <summary>One event; null when there is no such version.</summary>
+    public EventRecord? FindEvent(AggregateKey aggregate, ulong version) =>
+        version > 0 && Events(aggregate, version, 1, int.MaxValue) is [var record] ? record : null;
+
+    List<IndexRow> ReadIndex(AggregateKey aggregate, ulong from, int count)
+    {
+        var rows = view.Range(
+            Family.Index, Keyspace.Versioned(aggregate, from), Keyspace.Versioned(aggregate, from + (ulong)count), count, int.MaxValue);
+        var indexes = new List<IndexRow>(count);
+        foreach (var (key, value) in rows)
+        {
+            if (!Keyspace.TryReadVersioned(key, out _, out var version) || version != from + (ulong)indexes.Count)
+                break;
+            indexes.Add(IndexRow.TryRead(Checked.Body(Family.Index, key, value), out var index)
+                ? index : throw Violation.OfRow(Family.Index, key, "it cannot be read"));
+        }
+
+        return indexes.Count == count
+            ? indexes
+            : throw Violation.Of($"Version {from + (ulong)indexes.Count} of {aggregate} is missing from the index, though its head is beyond it.");
+    }
+
+    IndexRow IndexOf(AggregateKey aggregate, ulong version) => ReadIndex(aggregate, version, 1)[0];
+
+    Hash32 RootOf(AggregateKey aggregate, ulong version)
+    {
+        if (version == 0)
+            return Hash32.Empty;
+        var key = Keyspace.Position(IndexOf(aggregate, version).Position);
+        var body = Checked.Get(view, Family.Log, key) ?? throw Violation.OfRow(Family.Log, key, "it is missing");
+        return (EntryRow.TryRead(body) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read")).Root;
+    }
+
+    static EventRecord OpenEvent(byte[]? value, in IndexRow index, AggregateKey aggregate, ulong version, AggregateCipher? cipher)
+    {
+        var key = Keyspace.Position(index.Position);
+        if (value is null)
+            throw Violation.Of($"Version {version} of {aggregate} is missing: the log has no entry at position {index.Position}.");
+        var entry = EntryRow.TryRead(Checked.Body(Family.Log, key, value)) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read");
+        if (entry.IsControl || entry.Version != version || !entry.Aggregate!.Equals(aggregate))
+            throw Violation.Of($"The log has another entry at position {index.Position}, where the index has version {version} of {aggregate}.");
+        return Open(entry, index.Position, cipher, index.Leaf);
+    }
+
+    /// <summary>Opens an event and holds it against its leaf hash.</summary>
+    static EventRecord Open(EntryRow entry, ulong position, AggregateCipher? cipher, in Hash32 leaf)
+    {
+        if (!EventBody.TryOpen(cipher, entry, out var salt, out var payload))
+            throw Violation.Of($"The payload of version {entry.Version} of {entry.Aggregate} (position {position}) does not open: it was changed, or belongs elsewhere.");
+        var hash = entry.Leaf(salt.Span, payload.Span);
+        if (hash != leaf)
+            throw Violation.Of($"Version {entry.Version} of {entry.Aggregate} (position {position}) hashes to {hash}, but {leaf} was committed.");
+        return new()
+        {
+            Aggregate = entry.Aggregate!, EventType = entry.Type, Payload = payload, EventId = entry.EventId,
+            CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Note = entry.Note, Version = entry.Version, Hash = hash,
+            MerkleRoot = entry.Root, Position = position, Salt = salt,
+        };
+    }
+
+    /// <summary>Entries after a position in log order, up to and with <paramref name="upTo"/>; batches whole.</summary>
+    public FeedPage Entries(ulong after, ulong upTo, int itemsMax, int bytesMax, bool includeControl)
+    {
+        var items = new List<FeedItem>();
+        var (bytes, reached, inBatch) = (0, after, false);
+        // A batch that begins on a page ends on it: read on to its end, whatever the bounds say.
+        while (reached < upTo && (inBatch || (items.Count < itemsMax && bytes < bytesMax)))
+        {
+            var rows = ReadEntries(reached + 1, Math.Min(upTo, reached + 256));
+            OpenEntries(rows, items, includeControl, itemsMax, bytesMax, ref bytes, ref reached);
+            var last = rows[(int)(reached - rows[0].Position)].Entry;
+            inBatch = last.BatchIndex < last.BatchCount;
+        }
+
+        return new(items, reached);
+    }
+
+    List<(ulong Position, EntryRow Entry)> ReadEntries(ulong from, ulong to)
+    {
+        var rows = view.Range(Family.Log, Keyspace.Position(from), to == ulong.MaxValue ? [] : Keyspace.Position(to + 1), (int)(to - from + 1), Limits.PageBytesMax);
+        var entries = new List<(ulong, EntryRow)>(rows.Count);
+        foreach (var (key, value) in rows)
+        {
+            var position = Keyspace.ReadPosition(key);
+            if (position != from + (ulong)entries.Count)
+                break;
+            entries.Add((position, EntryRow.TryRead(Checked.Body(Family.Log, key, value)) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read")));
+        }
+
+        return entries.Count > 0 ? entries : throw Violation.Of($"The log has no entry at position {from}, though it is longer.");
+    }
+
+    void OpenEntries(
+        List<(ulong Position, EntryRow Entry)> rows, List<FeedItem> items, bool includeControl, int itemsMax, int bytesMax, ref int bytes, ref ulong reached)
+    {
+        var keys = rows.Where(r => !r.Entry.IsControl).Select(r => Keyspace.Versioned(r.Entry.Aggregate!, r.Entry.Version)).ToArray();
+        var indexes = view.GetMany(Family.Index, keys);
+        var next = 0;
+        foreach (var (position, entry) in rows)
+        {
+            if (entry.BatchIndex <= 1 && items.Count > 0 && (items.Count >= itemsMax || bytes >= bytesMax))
+                return;
+            if (entry.IsControl)
+            {
+                if (includeControl)
+                    items.Add(new(position, null, Show(entry, position)));
+            }
+            else
+            {
+                var key = keys[next];
+                if (indexes[next++] is not { } value || !IndexRow.TryRead(Checked.Body(Family.Index, key, value), out var index) || index.Position != position)
+                    throw Violation.Of($"The index does not lead to version {entry.Version} of {entry.Aggregate} at position {position}.");
+                items.Add(new(position, Open(entry, position, CipherOf(entry.Aggregate!), index.Leaf), null));
+            }
+
+            bytes += entry.Body.Length;
+            reached = position;
+        }
+    }
+
+    AggregateCipher? CipherOf(AggregateKey aggregate) => keyring.Encrypted
+        ? keyring.Open(aggregate, (FindHead(aggregate) ?? throw Violation.Of($"{aggregate} has events and no head.")).Head.WrappedKey)
+        : null;
+
+    static ControlRecord Show(EntryRow entry, ulong position) => new()
+    {
+        Kind = entry.Type, Subject = entry.Subject, CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Body = entry.Body,
+        Hash = entry.Leaf(default, default), Position = position,
+    };
+
+    static AggregateState Show(AggregateKey aggregate, HeadRow head, bool archived, ReadOnlyMemory<byte> fields) => new()
+    {
+        Aggregate = aggregate, Version = head.Version, Fields = fields, MerkleRoot = head.Root, Archived = archived,
+        CreatedAt = new(head.CreatedAt), UpdatedAt = new(head.UpdatedAt),
+    };
+
+    /// <summary>Aggregates in key order, active and archived merged, without their states.</summary>
+    public AggregatePage Aggregates(AggregateFilter filter, ReadOnlySpan<byte> after, long skip, int take)
+    {
+        var merge = new AggregateScan(view, filter, after);
+        var items = new List<AggregateState>();
+        while (items.Count < take && merge.Next() is var (aggregate, head, archived))
+        {
+            if (skip > 0)
+                skip--;
+            else
+                items.Add(Show(aggregate, head, archived, StateText.Empty));
+        }
+
+        return new(items, items.Count > 0 && items.Count == take && merge.HasMore ? items[^1].Aggregate.Row.ToArray() : null);
+    }
+
+    public void Dispose() => view.Dispose();
+}
+
+/// <summary>Folds payloads into a state.</summary>
+internal struct StateFold(byte[] fields)
+{
+    public byte[] Fields { get; private set; } = fields;
+
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: a stored payload is no payload.</exception>
+    public void Apply(ReadOnlySpan<byte> payload)
+    {
+        if (!JsonPayload.TryParse(payload, out var parsed, out var refusal))
+            throw Violation.Of($"A stored payload is not one we would have stored: {refusal.Message}");
+        if (parsed.Members.Length > 0)
+            Fields = StateText.Merge(Fields, parsed);
+    }
+}

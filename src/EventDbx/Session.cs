@@ -1,0 +1,319 @@
+using System.Security.Cryptography;
+
+namespace EventDbx;
+
+/// <summary>What one caller may do. Every surface goes through it; a surface translates and decides nothing.</summary>
+/// <remarks>Thread-safe. A cancelled call stops waiting; what has joined the writer's queue is committed all the same.</remarks>
+public sealed class Session
+{
+    readonly Database _database;
+
+    internal Session(Database database, Actor? actor)
+    {
+        if (actor is not null && (Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax)) is { } refusal)
+            throw new RefusedException(refusal);
+        (_database, Actor) = (database, actor);
+    }
+
+    /// <summary>Who this is; stands in every entry it makes.</summary>
+    public Actor? Actor { get; }
+
+    /// <summary>Appends one event and answers once it is on disk; a known event id answers with its original.</summary>
+    /// <exception cref="RefusedException">Nothing was written.</exception>
+    public async Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
+        return Answer(draft.Aggregate, outcomes[0]);
+    }
+
+    /// <summary>Appends up to <see cref="Limits.BatchEventsMax"/> events, all or nothing, one after the other in the log.</summary>
+    /// <exception cref="RefusedException">Nothing was written.</exception>
+    public async Task<IReadOnlyList<AppendResult>> AppendBatchAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes up records that were committed elsewhere, all or nothing: they keep id, time, actor, note and salt.</summary>
+    /// <exception cref="RefusedException">Nothing was written. A record whose hash or root does not agree is an <see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public async Task<IReadOnlyList<AppendResult>> ImportAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>The control entry that stands behind the events of an import.</summary>
+    internal Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) => CommitAsync(
+        new(new ControlOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = "import", Subject = _database.DatabaseId.ToString(),
+            Body = Encoding.UTF8.GetBytes(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""")),
+        }),
+        cancellation);
+
+    /// <summary>Makes an aggregate without events, at version 0.</summary>
+    public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
+    {
+        await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return GetAggregate(aggregate);
+    }
+
+    /// <summary>Removes an aggregate that has no events.</summary>
+    public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation) =>
+        CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
+
+    /// <summary>Takes an aggregate out of the hot set: it can be read and verified, and takes no appends. Twice is once.</summary>
+    public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
+    {
+        await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return GetAggregate(aggregate);
+    }
+
+    /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
+    public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
+    {
+        await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return GetAggregate(aggregate);
+    }
+
+    /// <summary>An aggregate as it is now.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
+    public AggregateState GetAggregate(AggregateKey aggregate)
+    {
+        using var reader = _database.OpenReader();
+        return reader.FindState(aggregate) ?? throw NotFound(aggregate);
+    }
+
+    /// <summary>An aggregate as it was at a version: beyond the end, as it is now; 0, before its first event.</summary>
+    public AggregateState GetAggregate(AggregateKey aggregate, ulong version)
+    {
+        using var reader = _database.OpenReader();
+        return reader.FindStateAt(aggregate, version) ?? throw NotFound(aggregate);
+    }
+
+    /// <summary>An aggregate as it was at a moment: before its first event, version 0.</summary>
+    public AggregateState GetAggregate(AggregateKey aggregate, Timestamp at)
+    {
+        using var reader = _database.OpenReader();
+        return reader.FindStateAt(aggregate, reader.VersionAt(aggregate, at.Ticks100ns)) ?? throw NotFound(aggregate);
+    }
+
+    /// <summary>One event.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
+    public EventRecord GetEvent(AggregateKey aggregate, ulong version)
+    {
+        using var reader = _database.OpenReader();
+        return reader.FindEvent(aggregate, version)
+            ?? throw new RefusedException(RefusalCode.NotFound, reader.FindHead(aggregate) is { } found
+                ? $"{aggregate} has no version {version}; it is at version {found.Head.Version}."
+                : $"There is no aggregate {aggregate}.");
+    }
+
+    /// <summary>A page of an aggregate's events, from a version on.</summary>
+    /// <param name="aggregate">The aggregate.</param>
+    /// <param name="from">First version wanted, 1 and up.</param>
+    /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>: no such aggregate.</exception>
+    public EventPage GetEvents(AggregateKey aggregate, ulong from, int take)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(take);
+        using var reader = _database.OpenReader();
+        var found = reader.FindHead(aggregate) ?? throw NotFound(aggregate);
+        var items = reader.Events(aggregate, from, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax);
+        var next = items.Count > 0 ? items[^1].Version + 1 : Math.Max(1, from);
+        return new(items, next <= found.Head.Version ? next : null);
+    }
+
+    /// <summary>A page of aggregates by type and id in UTF-8 order, without their states.</summary>
+    /// <param name="filter">Which.</param>
+    /// <param name="after">The <see cref="AggregatePage.Next"/> of the page before, or null.</param>
+    /// <param name="skip">How many to leave out; walks over them, so prefer the cursor.</param>
+    /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
+    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(take);
+        ArgumentOutOfRangeException.ThrowIfNegative(skip);
+        using var reader = _database.OpenReader();
+        return reader.Aggregates(filter, after, skip, Math.Min(take, Limits.PageItemsMax));
+    }
+
+    /// <summary>Entries of the log after a position: only what is synced, batches whole.</summary>
+    /// <param name="after">The last position known; 0 for the beginning.</param>
+    /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; a batch may go beyond it.</param>
+    /// <param name="includeControl">Control entries as well.</param>
+    public FeedPage ReadFeed(ulong after, int take, bool includeControl)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(take);
+        // The size first: what is synced by now is in any view opened later.
+        var upTo = _database.LogSize;
+        using var reader = _database.OpenReader();
+        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, includeControl);
+    }
+
+    /// <summary>Completes once the synced log reaches beyond a position.</summary>
+    public Task WaitForFeedAsync(ulong after, CancellationToken cancellation) => _database.Loop.WaitBeyondAsync(after, cancellation);
+
+    async Task<IReadOnlyList<AppendResult>> CommitBatchAsync(AppendOperation[] operations, CancellationToken cancellation)
+    {
+        if (operations.Length == 0)
+            return [];
+        var bytes = 0L;
+        var ids = new HashSet<(AggregateKey, Guid)>();
+        foreach (var operation in operations)
+        {
+            bytes += operation.Payload.Text.Length;
+            if (operation.Fingerprint is not null && !ids.Add((operation.Aggregate, operation.EventId)))
+                throw new RefusedException(RefusalCode.InvalidArgument, $"Event id {operation.EventId} stands twice in the batch for {operation.Aggregate}; each id may stand once.");
+        }
+
+        if (bytes > Limits.RequestBytesMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch with {bytes} bytes of payloads; at most {Limits.RequestBytesMax} are taken at once.");
+        var outcomes = await CommitAsync(new(operations), cancellation).ConfigureAwait(false);
+        var results = new AppendResult[outcomes.Length];
+        for (var i = 0; i < outcomes.Length; i++)
+            results[i] = Answer(operations[i].Aggregate, outcomes[i]);
+        return results;
+    }
+
+    async Task<Outcome[]> CommitAsync(PendingCommit commit, CancellationToken cancellation)
+    {
+        var outcomes = await _database.Loop.CommitAsync(commit).WaitAsync(cancellation).ConfigureAwait(false);
+        if (commit.Refused)
+            throw new RefusedException(Array.Find(outcomes, o => o.Refusal is not null).Refusal!.Value);
+        return outcomes;
+    }
+
+    AppendResult Answer(AggregateKey aggregate, in Outcome outcome)
+    {
+        if (outcome.Record is { } record)
+            return new(record, Appended: true);
+        using var reader = _database.OpenReader();
+        var original = reader.FindEvent(aggregate, outcome.KnownVersion)
+            ?? throw Violation.Of($"Version {outcome.KnownVersion} of {aggregate} is known by its id and missing from the index.");
+        return new(original, Appended: false);
+    }
+
+    /// <summary>Prepares a whole batch; a refusal says which of it.</summary>
+    static AppendOperation[] PrepareAll<T>(IReadOnlyList<T> items, Func<T, AppendOperation> prepare)
+    {
+        if (items.Count > Limits.BatchEventsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {items.Count} appends; at most {Limits.BatchEventsMax} are taken at once.");
+        var operations = new AppendOperation[items.Count];
+        for (var i = 0; i < operations.Length; i++)
+        {
+            try
+            {
+                operations[i] = prepare(items[i]);
+            }
+            catch (RefusedException refused)
+            {
+                throw new RefusedException(refused.Refusal with { Operation = i });
+            }
+        }
+
+        return operations;
+    }
+
+    AppendOperation Prepare(EventDraft draft) => Prepare(draft, Actor, null);
+
+    AppendOperation Prepare(EventImport record)
+    {
+        if (record.Salt.Length is not (0 or EventBody.SaltBytes))
+            throw new RefusedException(RefusalCode.InvalidArgument, $"A salt has {EventBody.SaltBytes} bytes; this one has {record.Salt.Length}.");
+        if (record.Draft.EventId is null)
+            throw new RefusedException(RefusalCode.InvalidArgument, "A record has an event id; this one has none.");
+        return Prepare(record.Draft, record.Actor, record);
+    }
+
+    /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
+    AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
+    {
+        if ((Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId)) is { } refusal)
+            throw new RefusedException(refusal);
+        if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
+            throw new RefusedException(refusal);
+
+        Span<byte> random = stackalloc byte[EventBody.SaltBytes + 10];
+        _database.Nonces.Take(random);
+        var salt = import is { Salt.Length: > 0 } ? import.Salt.ToArray() : random[..EventBody.SaltBytes].ToArray();
+        var id = draft.EventId ?? EventIds.New(Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
+        var type = Encoding.UTF8.GetBytes(draft.EventType);
+        var cipher = _database.Keyring.ForAppend(draft.Aggregate, FindWrappedKey);
+        return new()
+        {
+            Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Payload = payload,
+            Note = draft.Note, ExpectedVersion = draft.ExpectedVersion, EventId = id, Salt = salt, Cipher = cipher, Import = import,
+            Fingerprint = draft.EventId is null ? null : RequestFingerprint.Of(type, payload.Text.Span, draft.Note),
+            SealedBody = EventBody.Seal(cipher, id, salt, payload.Text.Span, _database.Nonces),
+        };
+    }
+
+    LifecycleOperation Prepare(Lifecycle kind, AggregateKey aggregate, string? comment)
+    {
+        if (CheckNote(comment) is { } refusal)
+            throw new RefusedException(refusal);
+        return new()
+        {
+            Aggregate = aggregate, Actor = Actor, Kind = kind, Comment = comment,
+            Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, FindWrappedKey) : null,
+        };
+    }
+
+    ReadOnlyMemory<byte> FindWrappedKey(AggregateKey aggregate)
+    {
+        using var reader = _database.OpenReader();
+        return reader.FindWrappedKey(aggregate);
+    }
+
+    static Refusal? CheckNote(string? note)
+    {
+        if (note is null)
+            return null;
+        var scalars = 0;
+        for (var at = 0; at < note.Length; scalars++)
+        {
+            if (Rune.DecodeFromUtf16(note.AsSpan(at), out _, out var used) != System.Buffers.OperationStatus.Done)
+                return new(RefusalCode.InvalidArgument, "The note holds half of a surrogate pair, which UTF-8 cannot carry.");
+            at += used;
+        }
+
+        return scalars <= Limits.NoteScalarsMax
+            ? null
+            : new(RefusalCode.LimitExceeded, $"The note has {scalars} characters; at most {Limits.NoteScalarsMax} are accepted.");
+    }
+
+    static Refusal? CheckId(Guid? id) => id is { } value && (value == Guid.Empty || value == Guid.AllBitsSet)
+        ? new Refusal(RefusalCode.InvalidArgument, "The nil and the max UUID name nothing; choose any other as event id.")
+        : null;
+
+    static RefusedException NotFound(AggregateKey aggregate) => new(RefusalCode.NotFound, $"There is no aggregate {aggregate}.");
+}
+
+/// <summary>What makes two requests with one event id the same request.</summary>
+internal static class RequestFingerprint
+{
+    /// <summary>SHA-256 of lp(kind) lp(event type) lp(minified payload) opt(lp(note)), as in docs/integrity.md.</summary>
+    public static Hash32 Of(ReadOnlySpan<byte> eventType, ReadOnlySpan<byte> payload, string? note)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Append(hash, "payload"u8);
+        Append(hash, eventType);
+        Append(hash, payload);
+        hash.AppendData(note is null ? [0] : (ReadOnlySpan<byte>)[1]);
+        if (note is not null)
+            Append(hash, Encoding.UTF8.GetBytes(note));
+        Span<byte> digest = stackalloc byte[Hash32.Length];
+        hash.GetHashAndReset(digest);
+        return Hash32.Read(digest);
+    }
+
+    static void Append(IncrementalHash hash, ReadOnlySpan<byte> bytes)
+    {
+        Span<byte> length = stackalloc byte[4];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(length, (uint)bytes.Length);
+        hash.AppendData(length);
+        hash.AppendData(bytes);
+    }
+}

@@ -1,0 +1,16 @@
+namespace EventDbx.Storage;
+
+/// <summary>The files of a data directory that the engine owns.</summary>
+internal sealed record DataDirectory(string Path)
+{
+    public string Store => System.IO.Path.Combine(Path, "event_store");
+
+    public string Watermark => System.IO.Path.Combine(Path, "watermark");
+
+    public string Lock => System.IO.Path.Combine(Path, DirectoryLock.FileName);
+
+    public string Inventory => System.IO.Path.Combine(Path, "event_store.inventory");
+
+    /// <summary>Whether there is a store, or the remains of one.</summary>
+    public bool HasStore => Directory.Exists(Store) && Directory.EnumerateFileSystemEntries(Store).Any();
+}

@@ -1,0 +1,127 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace EventDbx.Storage;
+
+/// <summary>Small files that are replaced whole: after a crash there is the old content or the new, never a mixture.</summary>
+/// <remarks>
+/// <code>
+/// 1 write NAME.tmp (mode 0600)    2 sync it    3 rename it to NAME    4 sync the directory
+/// </code>
+/// One writer per file, so one temporary name is enough: what a crash leaves behind is never read, and the next write or
+/// <see cref="CleanUp"/> removes it. A symbolic link at NAME is replaced, not followed.
+/// </remarks>
+internal static class DurableFile
+{
+    /// <summary>What a temporary file's name has more than its target's.</summary>
+    public const string TemporarySuffix = ".tmp";
+
+    /// <summary>Only the owner reads and writes.</summary>
+    public const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    /// <summary>Replaces or creates a file. When this returns, a power cut cannot undo it.</summary>
+    /// <exception cref="IOException">The old content is still there, or (directory sync failed) which one is unknown.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> content)
+    {
+        var temporary = path + TemporarySuffix;
+        File.Delete(temporary);
+        try
+        {
+            // CreateNew: the file is ours and empty, and a link planted at its name is not followed.
+            using (var file = new FileStream(temporary, NewFile()))
+            {
+                file.Write(content);
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            TryDelete(temporary);
+            throw;
+        }
+
+        SyncDirectoryOf(path);
+    }
+
+    /// <summary>The content, or null when there is no such file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bytesMax">The largest content that is sound.</param>
+    /// <exception cref="IOException">It is larger, or cannot be read.</exception>
+    public static byte[]? Read(string path, int bytesMax)
+    {
+        try
+        {
+            using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+            var bytes = RandomAccess.GetLength(file);
+            if (bytes > bytesMax)
+                throw new IOException($"\"{path}\" has {bytes} bytes; at most {bytesMax} are expected.");
+            var content = new byte[bytes];
+            var read = Fill(file, content, 0);
+            return read == content.Length ? content : content[..read];
+        }
+        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Deletes a file durably; false when there was none.</summary>
+    public static bool Delete(string path)
+    {
+        if (!File.Exists(path))
+            return false;
+        File.Delete(path);
+        SyncDirectoryOf(path);
+        return true;
+    }
+
+    /// <summary>Removes the temporary file that a crash may have left beside a file.</summary>
+    public static void CleanUp(string path) => TryDelete(path + TemporarySuffix);
+
+    /// <summary>Reads until the buffer is full or the file ends; returns the bytes read.</summary>
+    internal static int Fill(SafeFileHandle file, Span<byte> buffer, long offset)
+    {
+        var at = 0;
+        while (at < buffer.Length)
+        {
+            var read = RandomAccess.Read(file, buffer[at..], offset + at);
+            if (read == 0)
+                break;
+            at += read;
+        }
+
+        return at;
+    }
+
+    /// <summary>Makes what was created, renamed or deleted beside a path durable. Nothing to do on Windows.</summary>
+    internal static void SyncDirectoryOf(string path)
+    {
+        if (!OperatingSystem.IsWindows())
+            Libc.SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    static FileStreamOptions NewFile()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = Mode;
+        return options;
+    }
+
+    static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (IOException)
+        {
+            // It is never read; the next write tries again.
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // The same.
+        }
+    }
+}

@@ -1,0 +1,51 @@
+using System.Buffers.Binary;
+
+namespace EventDbx.Storage;
+
+/// <summary>The engine's own memory of states at every <see cref="Limits.FoldPointInterval"/>th version.</summary>
+/// <remarks>Rows of family <c>snapshots</c> with sequence 0: a sealed state blob. Deleting all of them changes no answer, only its cost.</remarks>
+internal static class FoldPoints
+{
+    public const uint Sequence = 0;
+
+    public static void Put(WritePlan plan, AggregateKey aggregate, ulong version, AggregateCipher? cipher, ReadOnlySpan<byte> fields, NoncePool nonces)
+    {
+        var row = Checked.Open(plan, Family.Snapshots, Keyspace.Snapshot(aggregate, version, Sequence), Sealer.SealedBytes(cipher, fields.Length));
+        Sealer.Seal(cipher, Purpose.Snapshot, Place(version), fields, row.Body, nonces);
+        row.Close();
+    }
+
+    /// <summary>The state at a fold point, as its row holds it.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static byte[] Open(byte[] key, ReadOnlyMemory<byte> body, ulong version, AggregateCipher? cipher)
+    {
+        var fields = new byte[Math.Max(0, Sealer.OpenedBytes(cipher, body.Length))];
+        if (!Sealer.TryOpen(cipher, Purpose.Snapshot, Place(version), body.Span, fields) || !StateText.Validate(fields))
+            throw Violation.OfRow(Family.Snapshots, key, "it does not open");
+        return fields;
+    }
+
+    /// <summary>The newest fold point at or below a version, or an empty state at version 0.</summary>
+    public static (ulong Version, byte[] Fields) Nearest(IStorageView view, AggregateKey aggregate, ulong version, AggregateCipher? cipher)
+    {
+        var rows = view.Range(
+            Family.Snapshots, Keyspace.Prefix(aggregate), [.. Keyspace.Snapshot(aggregate, version, Sequence), 0],
+            rowsMax: 1, Limits.StateBytesMax * 2, backwards: true);
+        while (rows.Count > 0)
+        {
+            var (key, value) = rows[0];
+            if (Keyspace.TryReadSnapshot(key, out _, out var at, out var sequence) && sequence == Sequence)
+                return (at, Open(key, Checked.Body(Family.Snapshots, key, value), at, cipher));
+            rows = view.Range(Family.Snapshots, Keyspace.Prefix(aggregate), key, rowsMax: 1, Limits.StateBytesMax * 2, backwards: true);
+        }
+
+        return (0, StateText.Empty);
+    }
+
+    static byte[] Place(ulong version)
+    {
+        var place = new byte[8];
+        BinaryPrimitives.WriteUInt64BigEndian(place, version);
+        return place;
+    }
+}

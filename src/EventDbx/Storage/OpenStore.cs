@@ -1,0 +1,249 @@
+using EventDbx.Storage.RocksDb;
+
+namespace EventDbx.Storage;
+
+/// <summary>A store that was opened for writing: lock, engine, watermark.</summary>
+internal sealed class OpenStore
+{
+    /// <summary>Bytes of write-ahead log left behind at a stop; more is flushed to tables first, so that the next open is quick.</summary>
+    const long WalBytesLeft = 4 * 1024 * 1024;
+
+    /// <summary>Entries between two synced watermarks: what a check after a crash has to count.</summary>
+    const ulong EntriesBetweenSyncedMarks = 100_000;
+
+    static readonly TimeSpan CheckLimit = TimeSpan.FromMinutes(5);
+
+    readonly DataDirectory _directory;
+    readonly DirectoryLock _lock;
+    readonly Watermark _watermark;
+    readonly StoreIdentity _identity;
+    ulong _syncedMark;
+
+    OpenStore(DataDirectory directory, DirectoryLock held, Watermark watermark, RocksDbEngine engine, StoreRow row)
+    {
+        (_directory, _lock, _watermark, Engine, Row) = (directory, held, watermark, engine, row);
+        _identity = new(row.DatabaseId, row.Epoch);
+    }
+
+    public RocksDbEngine Engine { get; }
+
+    public StoreRow Row { get; }
+
+    /// <summary>Opens a directory; see <see cref="Database.Open"/>.</summary>
+    public static OpenStore Open(DatabaseOptions options)
+    {
+        var directory = new DataDirectory(System.IO.Path.GetFullPath(options.Directory));
+        if (!directory.HasStore && !options.CreateIfMissing)
+            throw new StoreRefusedException($"There is no store in {directory.Path}.");
+        CreatePrivate(directory.Path);
+        if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out var held, out var why))
+            throw new StoreRefusedException(why);
+        try
+        {
+            return Open(options, directory, held);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    static OpenStore Open(DatabaseOptions options, DataDirectory directory, DirectoryLock held)
+    {
+        var watermark = Watermark.Open(directory.Watermark);
+        RocksDbEngine? engine = null;
+        try
+        {
+            if (directory.HasStore)
+                CheckBefore(options, directory, watermark);
+            else if (watermark.Newest is { LogSize: > 0 } mark)
+                throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
+            BreakSeal(directory, watermark);
+            engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
+            var row = ReadRow(engine, options, directory.Path);
+            var store = new OpenStore(directory, held, watermark, engine, row);
+            store.Begin();
+            return store;
+        }
+        catch (Exception cause)
+        {
+            engine?.Dispose();
+            watermark.Dispose();
+            if (cause is StorageFailedException or RefusedException)
+                throw new StoreRefusedException($"The store in {directory.Path} was not opened: {cause.Message}", cause);
+            throw;
+        }
+    }
+
+    /// <summary>After a clean stop: is it byte for byte what was left? After any other: the check.</summary>
+    static void CheckBefore(DatabaseOptions options, DataDirectory directory, Watermark watermark)
+    {
+        if (watermark.StoppedCleanly && File.Exists(directory.Inventory))
+        {
+            if (!StoreInventory.Matches(directory.Inventory, directory.Store, out var difference))
+            {
+                throw new StoreRefusedException(
+                    $"The store in {directory.Path} was changed since it was closed. {difference} Nothing was opened and nothing was written. "
+                    + "Put the files back as they were, restore a backup, or run `dbx recover` to see what is left.");
+            }
+
+            // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
+            if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
+                CheckRow(row, options, directory.Path);
+            return;
+        }
+
+        options.Progress?.Invoke("The store was not closed; checking that nothing is missing.");
+        if (options.Check.Run(directory.Path, CheckLimit) is { } refusal)
+        {
+            throw new StoreRefusedException(
+                $"The store in {directory.Path} was not opened: {refusal}. Not a byte was changed. "
+                + "Restore a backup, or run `dbx recover` to see what is left and `dbx recover --accept-loss` to go on with it.");
+        }
+
+        CheckRowReadOnly(options, directory);
+    }
+
+    /// <summary>
+    /// RocksDB writes as soon as it opens, whatever becomes of this open: no sign of a clean stop may outlive this line, or
+    /// the next open would take our own doing for somebody else's.
+    /// </summary>
+    static void BreakSeal(DataDirectory directory, Watermark watermark)
+    {
+        if (watermark.Synced is { Clean: true } mark)
+            watermark.WriteSynced(mark, clean: false);
+        StoreInventory.Delete(directory.Inventory);
+    }
+
+    /// <summary>The same after an unclean stop, when the check has shown that a read-only open is safe.</summary>
+    static void CheckRowReadOnly(DatabaseOptions options, DataDirectory directory)
+    {
+        if (!File.Exists(Path.Combine(directory.Store, "CURRENT")))
+            return; // A crash while it was being made: there is no row yet.
+        using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
+        using var view = engine.OpenView();
+        if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body && StoreRow.TryRead(body) is { } row)
+            CheckRow(row, options, directory.Path);
+    }
+
+    static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
+    {
+        using var view = engine.OpenView();
+        if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
+            return Create(engine, options);
+        var row = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read");
+        CheckRow(row, options, path);
+        return row;
+    }
+
+    /// <summary>Whether this version, with this key, is the one to open the store.</summary>
+    static void CheckRow(StoreRow row, DatabaseOptions options, string path)
+    {
+        if (row.Format != StoreRow.CurrentFormat)
+            throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
+        if (row.Encrypted && options.Key is null)
+            throw new StoreRefusedException($"The store in {path} is encrypted, and no key was given. Put its `data_encryption_key` back into the configuration, or give it as EVENTDBX_DEK.");
+        if (row.Encrypted && !options.Key!.Matches(IdBytes(row.DatabaseId), row.KeyCheck.Span))
+            throw new StoreRefusedException($"The key is not the one the store in {path} was made with.");
+        if (!row.Encrypted && options.Encrypted)
+            throw new StoreRefusedException($"The store in {path} was made without encryption. Set encryption = \"off\" to use it as it is, or export it and import it into an encrypted one.");
+    }
+
+    /// <summary>Writes what a new store is.</summary>
+    public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
+    {
+        if (options.Encrypted && options.Key is null)
+            throw new StoreRefusedException("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
+        Span<byte> random = stackalloc byte[16];
+        if (options.Random is { } fill)
+            fill(random);
+        else
+            System.Security.Cryptography.RandomNumberGenerator.Fill(random);
+        var now = Timestamp.From(options.Clock.GetUtcNow());
+        var id = databaseId ?? EventIds.New(now, random[..10]);
+        var row = new StoreRow(
+            StoreRow.CurrentFormat, id, epoch, options.Encrypted, now.Ticks100ns, options.Encrypted ? options.Key!.MakeCheck(IdBytes(id)) : default);
+        engine.Commit(new RowPlanner(row), sync: true);
+        return row;
+    }
+
+    static byte[] IdBytes(Guid id) => id.ToByteArray(bigEndian: true);
+
+    /// <summary>The watermark starts from what is there: after a crash that may be more than it knew.</summary>
+    void Begin()
+    {
+        using var view = Engine.OpenView();
+        var log = LogTreeStore.Load(view);
+        _syncedMark = log.Size;
+        _watermark.WriteSynced(_identity.Slot(new(log.Size, log.Tree.Root())), clean: false);
+    }
+
+    /// <summary>Called by the writer after each sync.</summary>
+    public void NoteSynced(LogPoint point)
+    {
+        if (point.Size - _syncedMark < EntriesBetweenSyncedMarks)
+        {
+            _watermark.Write(_identity.Slot(point));
+            return;
+        }
+
+        _watermark.WriteSynced(_identity.Slot(point), clean: false);
+        _syncedMark = point.Size;
+    }
+
+    /// <summary>The seal of a clean stop: tables, inventory, then the flag.</summary>
+    public void Close(LogPoint point)
+    {
+        var sealable = true;
+        try
+        {
+            if (Engine.LiveWalBytes > WalBytesLeft)
+                Engine.FlushMemtables();
+        }
+        catch (StorageFailedException)
+        {
+            // What was acknowledged is in the synced log; the next open checks that.
+            sealable = false;
+        }
+
+        Engine.Dispose();
+        if (sealable)
+        {
+            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
+            _watermark.WriteSynced(_identity.Slot(point), clean: true);
+        }
+
+        _watermark.Dispose();
+        _lock.Dispose();
+    }
+
+    /// <summary>Lets go without any seal: the next open checks.</summary>
+    public void Abandon()
+    {
+        Engine.Dispose();
+        _watermark.Dispose();
+        _lock.Dispose();
+    }
+
+    static void CreatePrivate(string path)
+    {
+        if (Directory.Exists(path))
+            return;
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    sealed class RowPlanner(StoreRow row) : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            Checked.Put(plan, Family.Meta, Keyspace.StoreRow, row.Write());
+            LogTreeStore.PutSize(plan, new());
+        }
+
+        public void Forget() { }
+    }
+}

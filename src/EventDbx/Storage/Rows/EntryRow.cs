@@ -1,0 +1,207 @@
+namespace EventDbx.Storage.Rows;
+
+/// <summary>A row of family <c>log</c>: one event or one control entry. The leaf hash of a control entry, and of an event
+/// once its body is opened, can be computed from this row alone.</summary>
+/// <remarks>
+/// <code>
+/// event    format u8 = 1 | flags u8 | type u16+ | id u16+ | version u64 | event type u16+ | event id [16] |
+///          created_at i64 | {actor: group u16+ user u16+} | {note u16+} | {batch: i u16, n u16} | schema revision u64 |
+///          prev_root [32] | root [32] | {wrapped aggregate key u16+} | sealed body u32+  (or leaf hash [32] when erased)
+/// control  format u8 = 1 | flags u8 | kind u16+ | subject u16+ | created_at i64 | {actor} | {batch} |
+///          {wrapped aggregate key u16+} | salt [16] | JSON body u32+
+/// </code>
+/// {…} only where its flag is set; "u16+" is a length and that many bytes. The wrapped key stands in the first entry of
+/// an aggregate, so that everything, keys included, can be rebuilt from the log.
+/// Source: docs/storage-format.md. Held by a golden file.
+/// </remarks>
+internal sealed class EntryRow
+{
+    public const byte Format = 1;
+
+    [Flags]
+    public enum RowFlags : byte
+    {
+        None = 0,
+        Control = 1,
+        ClientId = 2,
+        Erased = 4,
+        Actor = 8,
+        Note = 16,
+        Key = 32,
+        Batch = 64,
+    }
+
+    public RowFlags Flags { get; init; }
+
+    public bool IsControl => (Flags & RowFlags.Control) != 0;
+
+    /// <summary>Null for control entries.</summary>
+    public AggregateKey? Aggregate { get; init; }
+
+    public ulong Version { get; init; }
+
+    /// <summary>Event type, or the kind of a control entry.</summary>
+    public string Type { get; init; } = "";
+
+    public string Subject { get; init; } = "";
+
+    public Guid EventId { get; init; }
+
+    public long CreatedAt { get; init; }
+
+    public Actor? Actor { get; init; }
+
+    public string? Note { get; init; }
+
+    /// <summary>Place in its batch, 1-based; 0 of 0 outside a batch.</summary>
+    public ushort BatchIndex { get; init; }
+
+    public ushort BatchCount { get; init; }
+
+    public ulong SchemaRevision { get; init; }
+
+    public Hash32 PreviousRoot { get; init; }
+
+    public Hash32 Root { get; init; }
+
+    /// <summary>The aggregate's wrapped key, in the aggregate's first entry of an encrypted store.</summary>
+    public ReadOnlyMemory<byte> WrappedKey { get; init; }
+
+    /// <summary>Sealed {salt [16], payload} of an event; leaf hash of an erased one; JSON body of a control entry.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>Salt of a control entry; an event's is inside its sealed body.</summary>
+    public ReadOnlyMemory<byte> Salt { get; init; }
+
+    public int EncodedBytes
+    {
+        get
+        {
+            var bytes = 2 + 8 + 4 + Body.Length;
+            if (Actor is not null)
+                bytes += 4 + Actor.GroupUtf8.Length + Actor.UserUtf8.Length;
+            if ((Flags & RowFlags.Batch) != 0)
+                bytes += 4;
+            if ((Flags & RowFlags.Key) != 0)
+                bytes += 2 + WrappedKey.Length;
+            if (IsControl)
+                return bytes + 2 + Encoding.UTF8.GetByteCount(Type) + 2 + Encoding.UTF8.GetByteCount(Subject) + 16;
+            if (Note is not null)
+                bytes += 2 + Encoding.UTF8.GetByteCount(Note);
+            return bytes + 2 + Aggregate!.TypeUtf8.Length + 2 + Aggregate.IdUtf8.Length + 8 + 2 + Encoding.UTF8.GetByteCount(Type) + 16 + 8 + 64;
+        }
+    }
+
+    public void Write(Span<byte> target)
+    {
+        var row = new RowWriter(target);
+        row.U8(Format);
+        row.U8((byte)Flags);
+        if (IsControl)
+        {
+            row.Short(Type);
+            row.Short(Subject);
+            row.I64(CreatedAt);
+            WriteShared(ref row);
+            row.Bytes(Salt.Span);
+        }
+        else
+        {
+            row.Short(Aggregate!.TypeUtf8);
+            row.Short(Aggregate.IdUtf8);
+            row.U64(Version);
+            row.Short(Type);
+            row.Id(EventId);
+            row.I64(CreatedAt);
+            WriteShared(ref row);
+        }
+
+        row.Long(Body.Span);
+        row.Done();
+    }
+
+    void WriteShared(ref RowWriter row)
+    {
+        if (Actor is not null)
+        {
+            row.Short(Actor.GroupUtf8);
+            row.Short(Actor.UserUtf8);
+        }
+
+        if (Note is not null)
+            row.Short(Note);
+        if ((Flags & RowFlags.Batch) != 0)
+        {
+            row.U16(BatchIndex);
+            row.U16(BatchCount);
+        }
+
+        if (!IsControl)
+        {
+            row.U64(SchemaRevision);
+            row.Hash(PreviousRoot);
+            row.Hash(Root);
+        }
+
+        if ((Flags & RowFlags.Key) != 0)
+            row.Short(WrappedKey.Span);
+    }
+
+    /// <summary>Reads a row; null when the bytes are not one.</summary>
+    public static EntryRow? TryRead(ReadOnlyMemory<byte> bytes)
+    {
+        var row = new RowReader(bytes);
+        if (row.U8() != Format)
+            return null;
+        var flags = (RowFlags)row.U8();
+        var control = (flags & RowFlags.Control) != 0;
+        AggregateKey? aggregate = null;
+        string type, subject = "";
+        ulong version = 0, revision = 0;
+        Guid id = default;
+        if (control)
+        {
+            (type, subject) = (row.Text(), row.Text());
+        }
+        else
+        {
+            var (typeName, idName) = (row.Text(), row.Text());
+            version = row.U64();
+            type = row.Text();
+            id = row.Id();
+            if (!row.Ok || !AggregateKey.TryCreate(typeName, idName, out aggregate, out _))
+                return null;
+        }
+
+        var createdAt = row.I64();
+        var actor = (flags & RowFlags.Actor) != 0 ? new Actor(row.Text(), row.Text()) : null;
+        var note = (flags & RowFlags.Note) != 0 ? row.Text() : null;
+        var (i, n) = (flags & RowFlags.Batch) != 0 ? (row.U16(), row.U16()) : ((ushort)0, (ushort)0);
+        Hash32 previous = default, root = default;
+        if (!control)
+            (revision, previous, root) = (row.U64(), row.Hash(), row.Hash());
+        var key = (flags & RowFlags.Key) != 0 ? row.Short() : default;
+        var salt = control ? row.Bytes(16) : default;
+        var body = row.Long();
+        if (!row.Finished || !Timestamp.IsInRange(createdAt) || Encoding.UTF8.GetByteCount(type) > Limits.TypeBytesMax)
+            return null;
+        return new()
+        {
+            Flags = flags, Aggregate = aggregate, Version = version, Type = type, Subject = subject, EventId = id,
+            CreatedAt = createdAt, Actor = actor, Note = note, BatchIndex = i, BatchCount = n, SchemaRevision = revision,
+            PreviousRoot = previous, Root = root, WrappedKey = key, Salt = salt, Body = body,
+        };
+    }
+
+    /// <summary>The leaf hash of a control entry, or of an event whose body has been opened into salt and payload.</summary>
+    public Hash32 Leaf(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> payload) => IsControl
+        ? EntryHash.OfControl(Encoding.UTF8.GetBytes(Type), Encoding.UTF8.GetBytes(Subject), CreatedAt, Actor, Body.Span, Salt.Span)
+        : EventLeaf(salt, payload);
+
+    Hash32 EventLeaf(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> payload)
+    {
+        Span<byte> type = stackalloc byte[Limits.TypeBytesMax];
+        type = type[..Encoding.UTF8.GetBytes(Type, type)];
+        return EntryHash.OfEvent(Aggregate!, Version, type, EventId, CreatedAt, Actor, Note, PreviousRoot, payload, salt);
+    }
+}

@@ -1,0 +1,117 @@
+using EventDbx.Storage;
+
+namespace EventDbx.Tests.Storage;
+
+public sealed class DurableFileTests : IDisposable
+{
+    readonly Scratch _scratch = new();
+
+    string File1 => _scratch.At("tokens.json");
+
+    [Fact]
+    public void What_is_written_reads_back_and_replaces_what_was_there()
+    {
+        DurableFile.Write(File1, "old, and longer"u8);
+        DurableFile.Write(File1, "new"u8);
+
+        Assert.Equal("new"u8.ToArray(), DurableFile.Read(File1, 100));
+        Assert.Single(Directory.GetFileSystemEntries(_scratch.Root));
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_reads_as_null()
+    {
+        Assert.Null(DurableFile.Read(File1, 100));
+        Assert.Null(DurableFile.Read(_scratch.At("no/such/directory"), 100));
+    }
+
+    [Fact]
+    public void A_file_larger_than_expected_is_refused_and_one_that_just_fits_is_not()
+    {
+        DurableFile.Write(File1, new byte[101]);
+
+        Assert.Equal(101, DurableFile.Read(File1, 101)!.Length);
+        var refused = Assert.Throws<IOException>(() => DurableFile.Read(File1, 100));
+        Assert.Equal($"\"{File1}\" has 101 bytes; at most 100 are expected.", refused.Message);
+    }
+
+    [Fact]
+    public void Only_the_owner_may_read_a_written_file_even_where_others_could_read_the_old_one()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        _scratch.Write("tokens.json", "old"u8);
+        File.SetUnixFileMode(File1, DurableFile.Mode | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+
+        DurableFile.Write(File1, "new"u8);
+
+        Assert.Equal(DurableFile.Mode, File.GetUnixFileMode(File1));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(10)]
+    public void Killed_before_the_rename_the_old_content_stands_and_the_next_write_works(int bytesWritten)
+    {
+        DurableFile.Write(File1, "old"u8);
+        _scratch.Write("tokens.json.tmp", "new, maybe"u8[..bytesWritten]);
+
+        Assert.Equal("old"u8.ToArray(), DurableFile.Read(File1, 100));
+        DurableFile.Write(File1, "newer"u8);
+
+        Assert.Equal("newer"u8.ToArray(), DurableFile.Read(File1, 100));
+        Assert.Equal([File1], Directory.GetFileSystemEntries(_scratch.Root));
+    }
+
+    [Fact]
+    public void Killed_before_the_first_rename_there_is_no_file_and_cleaning_up_leaves_nothing()
+    {
+        _scratch.Write("tokens.json.tmp", "half"u8);
+
+        Assert.Null(DurableFile.Read(File1, 100));
+        DurableFile.CleanUp(File1);
+        DurableFile.CleanUp(File1);
+
+        Assert.Empty(Directory.GetFileSystemEntries(_scratch.Root));
+    }
+
+    [Fact]
+    public void A_link_planted_at_the_temporary_name_is_not_followed()
+    {
+        var victim = _scratch.Write("victim", "precious"u8);
+        File.CreateSymbolicLink(File1 + DurableFile.TemporarySuffix, victim);
+
+        DurableFile.Write(File1, "new"u8);
+
+        Assert.Equal("precious", File.ReadAllText(victim));
+        Assert.Equal("new", File.ReadAllText(File1));
+        Assert.Null(new FileInfo(File1).LinkTarget);
+    }
+
+    [Fact]
+    public void A_write_that_fails_leaves_the_old_state_and_no_temporary_file()
+    {
+        _scratch.Write("tokens.json/in-the-way", "x"u8);
+
+        Assert.ThrowsAny<SystemException>(() => DurableFile.Write(File1, "new"u8));
+
+        Assert.Equal([File1], Directory.GetFileSystemEntries(_scratch.Root));
+    }
+
+    [Fact]
+    public void A_write_into_a_directory_that_is_not_there_says_so() =>
+        Assert.Throws<DirectoryNotFoundException>(() => DurableFile.Write(_scratch.At("no/such/file"), "new"u8));
+
+    [Fact]
+    public void Deleting_says_whether_there_was_a_file()
+    {
+        DurableFile.Write(File1, "x"u8);
+
+        Assert.True(DurableFile.Delete(File1));
+        Assert.False(DurableFile.Delete(File1));
+        Assert.False(File.Exists(File1));
+    }
+
+    public void Dispose() => _scratch.Dispose();
+}
