@@ -23,9 +23,9 @@ internal static class Options
         },
     };
 
-    public static Option<string> Text(string name, string placeholder, string description, params string[] aliases) => new(name, aliases)
+    public static Option<string> Text(string name, string valueName, string description, params string[] aliases) => new(name, aliases)
     {
-        HelpName = placeholder,
+        HelpName = valueName,
         Description = description,
     };
 

@@ -2,9 +2,9 @@ namespace EventDbx.Cli;
 
 /// <summary>A value that a command takes by position or by name: <c>order</c>, or <c>--aggregate order</c>.</summary>
 /// <param name="Name">The option: <c>--aggregate</c>.</param>
-/// <param name="Placeholder">In help and messages: <c>TYPE</c>.</param>
+/// <param name="ValueName">In help and messages: <c>TYPE</c>.</param>
 /// <param name="Description">One line for the help.</param>
-internal sealed record Slot(string Name, string Placeholder, string Description)
+internal sealed record Slot(string Name, string ValueName, string Description)
 {
     public bool Optional { get; init; }
 
@@ -39,15 +39,15 @@ internal sealed class SlotTable(IReadOnlyList<Slot> slots)
         if (next < positional.Count)
             throw LeftOver(positional[next], [.. slots.Where(slot => named(slot) is not null)]);
         if (slots.FirstOrDefault(slot => !slot.Optional && !values.ContainsKey(slot)) is { } missing)
-            throw new UsageException($"{missing.Placeholder} is missing: give it by position or as `{missing.Name} {missing.Placeholder}`.");
+            throw new UsageException($"{missing.ValueName} is missing: give it by position or as `{missing.Name} {missing.ValueName}`.");
 
         return values;
     }
 
     UsageException LeftOver(string value, IReadOnlyList<Slot> named) => new(
         slots.Count == 0 ? $"unexpected `{value}`: this command takes no values by position."
-        : named.Count == 0 ? $"unexpected `{value}`: this command takes {Placeholders}."
-        : $"unexpected `{value}`: {string.Join(" and ", named.Select(slot => $"{slot.Placeholder} is given as {slot.Name}"))} already.");
+        : named.Count == 0 ? $"unexpected `{value}`: this command takes {ValueNames}."
+        : $"unexpected `{value}`: {string.Join(" and ", named.Select(slot => $"{slot.ValueName} is given as {slot.Name}"))} already.");
 
-    string Placeholders => string.Join(' ', slots.Select(slot => slot.Placeholder));
+    string ValueNames => string.Join(' ', slots.Select(slot => slot.ValueName));
 }

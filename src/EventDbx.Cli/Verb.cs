@@ -15,7 +15,7 @@ internal sealed class Verb : Command
         Slots = new SlotTable(slots);
         foreach (var slot in slots)
         {
-            var option = new Option<string>(slot.Name) { HelpName = slot.Placeholder, Description = slot.Description };
+            var option = new Option<string>(slot.Name) { HelpName = slot.ValueName, Description = slot.Description };
             _named[slot] = option;
             Options.Add(option);
         }

@@ -15,7 +15,7 @@ internal static class Help
         {
             foreach (var remark in verb.Remarks)
                 text.Append('\n').Append(Wrapped(remark, indent: 0)).Append('\n');
-            Section(text, "By position, or by name", verb.Slots.Slots.Select(slot => ($"{slot.Placeholder}, {slot.Name} {slot.Placeholder}", slot.Description)));
+            Section(text, "By position, or by name", verb.Slots.Slots.Select(slot => ($"{slot.ValueName}, {slot.Name} {slot.ValueName}", slot.Description)));
             var named = verb.Slots.Slots.Select(slot => (Option)verb.NamedOption(slot)).ToHashSet();
             Section(text, "Options", verb.Options.Where(option => !named.Contains(option) && !option.Hidden).Select(Row));
         }
@@ -45,9 +45,9 @@ internal static class Help
         if (verb.Slots.Slots.Count == 0)
             return $"Usage:\n  {path}{options}\n";
 
-        var positional = string.Concat(verb.Slots.Slots.Select(slot => slot.Optional ? $" [{slot.Placeholder}]" : $" {slot.Placeholder}"));
+        var positional = string.Concat(verb.Slots.Slots.Select(slot => slot.Optional ? $" [{slot.ValueName}]" : $" {slot.ValueName}"));
         var named = string.Concat(verb.Slots.Slots.Select(slot =>
-            slot.Optional ? $" [{slot.Name} {slot.Placeholder}]" : $" {slot.Name} {slot.Placeholder}"));
+            slot.Optional ? $" [{slot.Name} {slot.ValueName}]" : $" {slot.Name} {slot.ValueName}"));
         return $"Usage:\n  {path}{positional}{options}\n  {path}{named}{options}\n";
     }
 
