@@ -56,8 +56,8 @@ public sealed class Session
     /// <summary>Makes an aggregate without events, at version 0.</summary>
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>Removes an aggregate that has no events.</summary>
@@ -67,15 +67,15 @@ public sealed class Session
     /// <summary>Takes an aggregate out of the hot set: it can be read and verified, and takes no appends. Twice is once.</summary>
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>An aggregate as it is now.</summary>

@@ -101,6 +101,9 @@ internal readonly struct Outcome
     /// <summary>The new event.</summary>
     public EventRecord? Record { get; init; }
 
+    /// <summary>The aggregate as a create, archive or restore left it: what comes after it in the log plays no part.</summary>
+    public AggregateState? State { get; init; }
+
     /// <summary>The version of the original, when the event id was known.</summary>
     public ulong KnownVersion { get; init; }
 
