@@ -11,8 +11,6 @@ internal sealed class OpenStore
     /// <summary>Entries between two synced watermarks: what a check after a crash has to count.</summary>
     const ulong EntriesBetweenSyncedMarks = 100_000;
 
-    static readonly TimeSpan CheckLimit = TimeSpan.FromMinutes(5);
-
     readonly DataDirectory _directory;
     readonly DirectoryLock _lock;
     readonly Watermark _watermark;
@@ -95,7 +93,7 @@ internal sealed class OpenStore
         }
 
         options.Progress?.Invoke("The store was not closed; checking that nothing is missing.");
-        if (options.Check.Run(directory.Path, CheckLimit) is { } refusal)
+        if (options.Check.Run(directory.Path, options.CheckLimit) is { } refusal)
         {
             throw new StoreRefusedException(
                 $"The store in {directory.Path} was not opened: {refusal}. Not a byte was changed. "
