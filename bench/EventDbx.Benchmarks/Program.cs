@@ -5,6 +5,7 @@ Verb[] verbs =
 [
     new("probe", "--dir DIR [--count 2000]", "what one sync of this disk costs", MachineProbe.Run),
     new("rocksdb-baseline", "--dir DIR [--threads 16] [--seconds 10]", "the bare store: a get and a synced batch of three", RocksDbBaseline.Run),
+    new("append", "--dir DIR [--seconds 3] [--rounds 3] [--writers 1,16,64]", "durable appends against the bare store", AppendBenchmark.Run),
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
 ];
 
