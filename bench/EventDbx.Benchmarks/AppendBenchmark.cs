@@ -18,7 +18,7 @@ internal static class AppendBenchmark
         using RocksDbBaseline bare = new(Path.Combine(scratch.Path, "bare"), aggregates.Length);
         using var plain = Prepare(scratch, encrypted: false, receipts, aggregates);
         using var encrypted = Prepare(scratch, encrypted: true, receipts, aggregates);
-        var length = TimeSpan.FromSeconds(arguments.Int("seconds", 3));
+        var length = arguments.Seconds("seconds", 3);
         var rounds = arguments.Int("rounds", 3);
 
         Report report = new("what", "events/s", "× bare", "p50 µs", "p99 µs", "CPU s/1,000", "B/event", "events/group", "syncs/s");

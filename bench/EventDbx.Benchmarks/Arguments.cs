@@ -8,6 +8,10 @@ internal sealed class Arguments(string[] words)
     public int Int(string name, int otherwise) =>
         Find(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
+    /// <summary>A length in seconds, fractions too.</summary>
+    public TimeSpan Seconds(string name, double otherwise) =>
+        TimeSpan.FromSeconds(Find(name) is { } text ? double.Parse(text, CultureInfo.InvariantCulture) : otherwise);
+
     /// <summary>Numbers with commas between them.</summary>
     public int[] Ints(string name, int[] otherwise) =>
         Find(name) is { } text ? [.. text.Split(',').Select(number => int.Parse(number, CultureInfo.InvariantCulture))] : otherwise;

@@ -3,7 +3,7 @@ namespace EventDbx.Benchmarks;
 /// <summary>Prints a Markdown table row by row, so that a long run shows what it has so far.</summary>
 internal sealed class Report
 {
-    const int FirstWidth = 44;
+    const int FirstWidth = 54;
 
     readonly string[] _heads;
 

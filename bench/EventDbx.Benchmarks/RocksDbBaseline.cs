@@ -34,7 +34,7 @@ internal sealed unsafe class RocksDbBaseline : IDisposable
         MachineProbe.Measure(scratch.Path, count: 500);
         using RocksDbBaseline baseline = new(Path.Combine(scratch.Path, "store"), aggregates: 10_000);
         var before = baseline.Syncs;
-        var load = baseline.Run(threads, TimeSpan.FromSeconds(arguments.Int("seconds", 10)));
+        var load = baseline.Run(threads, arguments.Seconds("seconds", 10));
         var syncs = baseline.Syncs - before;
         Console.WriteLine($"{threads} threads {load.PerSecond:n0} ops/s  {load.Latencies}");
         Console.WriteLine($"{syncs / load.Elapsed.TotalSeconds:n0} syncs/s, {(double)load.Operations / syncs:n1} batches a sync");
