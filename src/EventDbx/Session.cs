@@ -32,7 +32,7 @@ public sealed class Session
     public async Task<IReadOnlyList<AppendResult>> AppendBatchAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync([.. drafts.Select(Prepare)], cancellation).ConfigureAwait(false);
+        return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Takes up records that were committed elsewhere, all or nothing: they keep id, time, actor, note and salt.</summary>
@@ -40,8 +40,18 @@ public sealed class Session
     public async Task<IReadOnlyList<AppendResult>> ImportAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync([.. records.Select(Prepare)], cancellation).ConfigureAwait(false);
+        return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
     }
+
+    /// <summary>The control entry that stands behind the events of an import.</summary>
+    internal Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) => CommitAsync(
+        new(new ControlOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = "import", Subject = _database.DatabaseId.ToString(),
+            Body = Encoding.UTF8.GetBytes(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""")),
+        }),
+        cancellation);
 
     /// <summary>Makes an aggregate without events, at version 0.</summary>
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
@@ -149,8 +159,6 @@ public sealed class Session
     {
         if (operations.Length == 0)
             return [];
-        if (operations.Length > Limits.BatchEventsMax)
-            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {operations.Length} appends; at most {Limits.BatchEventsMax} are taken at once.");
         var bytes = 0L;
         var ids = new HashSet<(AggregateKey, Guid)>();
         foreach (var operation in operations)
@@ -185,6 +193,27 @@ public sealed class Session
         var original = reader.FindEvent(aggregate, outcome.KnownVersion)
             ?? throw Violation.Of($"Version {outcome.KnownVersion} of {aggregate} is known by its id and missing from the index.");
         return new(original, Appended: false);
+    }
+
+    /// <summary>Prepares a whole batch; a refusal says which of it.</summary>
+    static AppendOperation[] PrepareAll<T>(IReadOnlyList<T> items, Func<T, AppendOperation> prepare)
+    {
+        if (items.Count > Limits.BatchEventsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {items.Count} appends; at most {Limits.BatchEventsMax} are taken at once.");
+        var operations = new AppendOperation[items.Count];
+        for (var i = 0; i < operations.Length; i++)
+        {
+            try
+            {
+                operations[i] = prepare(items[i]);
+            }
+            catch (RefusedException refused)
+            {
+                throw new RefusedException(refused.Refusal with { Operation = i });
+            }
+        }
+
+        return operations;
     }
 
     AppendOperation Prepare(EventDraft draft) => Prepare(draft, Actor, null);

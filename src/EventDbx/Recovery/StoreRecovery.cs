@@ -206,7 +206,7 @@ public static class StoreRecovery
             $$"""{"epoch":{{row.Epoch}},"kept":{{report.Kept}},"lost":{{report.Lost}},"synced_size":{{(mark is { } m ? m.LogSize.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null")}},"synced_root":{{(mark is { } r ? $"\"{r.LogRoot}\"" : "null")}}}""");
         return new()
         {
-            Aggregate = LogReplay.AboutTheDatabase, Kind = "accepted_loss", Subject = row.DatabaseId.ToString(), Body = Encoding.UTF8.GetBytes(text),
+            Aggregate = ControlOperation.AboutTheDatabase, Kind = "accepted_loss", Subject = row.DatabaseId.ToString(), Body = Encoding.UTF8.GetBytes(text),
         };
     }
 
