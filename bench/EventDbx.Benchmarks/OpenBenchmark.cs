@@ -57,20 +57,37 @@ internal static class OpenBenchmark
         return milliseconds;
     }
 
-    /// <summary>The directory as a kill would leave it: nothing is told to finish first.</summary>
+    /// <summary>
+    /// The directory as a kill would leave it: nothing is told to finish first. Copied again when a compaction has changed
+    /// the files meanwhile, which a kill would not have let happen.
+    /// </summary>
     static void Copy(string from, string to)
     {
-        if (Directory.Exists(to))
-            Directory.Delete(to, recursive: true);
-        foreach (var path in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        while (true)
         {
-            if (Path.GetFileName(path) == DirectoryLock.FileName)
-                continue;
-            var copy = Path.Combine(to, Path.GetRelativePath(from, path));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(path, copy);
+            if (Directory.Exists(to))
+                Directory.Delete(to, recursive: true);
+            var paths = FilesOf(from);
+            try
+            {
+                foreach (var path in paths)
+                {
+                    var copy = Path.Combine(to, Path.GetRelativePath(from, path));
+                    Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                    File.Copy(path, copy);
+                }
+
+                if (paths.SequenceEqual(FilesOf(from)))
+                    return;
+            }
+            catch (FileNotFoundException)
+            {
+            }
         }
     }
+
+    static string[] FilesOf(string directory) =>
+        [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Where(path => Path.GetFileName(path) != DirectoryLock.FileName).Order()];
 
     static void Row(Report report, string what, string median, string directory, int events)
     {
