@@ -118,6 +118,9 @@ public sealed class Database : IAsyncDisposable
         return new(this, actor);
     }
 
+    /// <summary>The directory's own word about the log, for those who doubt; null without a directory.</summary>
+    internal Func<WatermarkSlot?>? ReadWatermark => _store is null ? null : _store.ReadWatermark;
+
     internal StoreReader OpenReader() => new(_engine.OpenView(), Keyring);
 
     /// <summary>Commits what waits, then closes. The next open finds a clean stop.</summary>
