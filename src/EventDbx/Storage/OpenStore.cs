@@ -201,27 +201,38 @@ internal sealed class OpenStore
     /// <summary>The seal of a clean stop: tables, inventory, then the flag.</summary>
     public void Close(LogPoint point)
     {
-        var sealable = true;
+        try
+        {
+            var flushed = TryFlush();
+            Engine.Dispose();
+            if (!flushed)
+                return;
+            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
+            _watermark.WriteSynced(_identity.Slot(point), clean: true);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // No seal. What was acknowledged is in the synced log; the next open checks that.
+        }
+        finally
+        {
+            _watermark.Dispose();
+            _lock.Dispose();
+        }
+    }
+
+    bool TryFlush()
+    {
         try
         {
             if (Engine.LiveWalBytes > WalBytesLeft)
                 Engine.FlushMemtables();
+            return true;
         }
         catch (StorageFailedException)
         {
-            // What was acknowledged is in the synced log; the next open checks that.
-            sealable = false;
+            return false;
         }
-
-        Engine.Dispose();
-        if (sealable)
-        {
-            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
-            _watermark.WriteSynced(_identity.Slot(point), clean: true);
-        }
-
-        _watermark.Dispose();
-        _lock.Dispose();
     }
 
     /// <summary>Lets go without any seal: the next open checks.</summary>

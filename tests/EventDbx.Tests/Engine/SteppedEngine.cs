@@ -7,6 +7,9 @@ internal sealed class EngineSteps
     /// <summary>Before a group is planned and written.</summary>
     public Step Commit { get; } = new();
 
+    /// <summary>After a group was written (and synced, unless the sync is a step of its own).</summary>
+    public Step Committed { get; } = new();
+
     /// <summary>Before a sync of its own; with <see cref="SplitsCommits"/>, before that of every commit.</summary>
     public Step Sync { get; } = new();
 
@@ -16,7 +19,10 @@ internal sealed class EngineSteps
     /// <summary>Writes a durable commit in two steps, so that a test can stand between the write and its sync.</summary>
     public bool SplitsCommits { get; init; }
 
-    public IStorageEngine Over(IStorageEngine engine) => new Engine(this, engine);
+    /// <summary>What lies below.</summary>
+    public IStorageEngine Inner { get; private set; } = null!;
+
+    public IStorageEngine Over(IStorageEngine engine) => new Engine(this, Inner = engine);
 
     sealed class Engine(EngineSteps steps, IStorageEngine inner) : IStorageEngine
     {
@@ -34,6 +40,7 @@ internal sealed class EngineSteps
             inner.Commit(planner, sync && !steps.SplitsCommits);
             if (sync && steps.SplitsCommits)
                 Sync();
+            steps.Committed.Pass();
         }
 
         public void Sync()
