@@ -4,7 +4,7 @@ namespace EventDbx;
 
 /// <summary>What one caller may do. Every surface goes through it; a surface translates and decides nothing.</summary>
 /// <remarks>Thread-safe. A cancelled call stops waiting; what has joined the writer's queue is committed all the same.</remarks>
-public sealed class Session
+public sealed partial class Session
 {
     readonly Database _database;
 

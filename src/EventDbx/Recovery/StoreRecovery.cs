@@ -22,6 +22,9 @@ public sealed record RecoveryReport(string? Damage, ulong Kept, ulong? Expected,
 /// </remarks>
 public static class StoreRecovery
 {
+    /// <summary>The control entry with which a log goes on after a loss that somebody accepted.</summary>
+    internal const string LossKind = "accepted_loss";
+
     const int RowsPerCommit = 1000;
 
     /// <summary>Looks, and changes nothing but a copy it makes and deletes when RocksDB must repair to see anything.</summary>
@@ -204,7 +207,7 @@ public static class StoreRecovery
             $$"""{"epoch":{{row.Epoch}},"kept":{{report.Kept}},"lost":{{report.Lost}},"synced_size":{{(mark is { } m ? m.LogSize.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null")}},"synced_root":{{(mark is { } r ? $"\"{r.LogRoot}\"" : "null")}}}""");
         return new()
         {
-            Aggregate = ControlOperation.AboutTheDatabase, Kind = "accepted_loss", Subject = row.DatabaseId.ToString(), Body = Encoding.UTF8.GetBytes(text),
+            Aggregate = ControlOperation.AboutTheDatabase, Kind = LossKind, Subject = row.DatabaseId.ToString(), Body = Encoding.UTF8.GetBytes(text),
         };
     }
 
@@ -215,7 +218,7 @@ public static class StoreRecovery
             using var engine = RocksDbEngine.OpenReadOnly(rebuilt, new());
             using var view = engine.OpenView();
             var last = view.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue, backwards: true);
-            return last is [var row] && EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is { IsControl: true, Type: "accepted_loss" };
+            return last is [var row] && EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is { IsControl: true, Type: LossKind };
         }
         catch (Exception cause) when (cause is StorageFailedException or RefusedException)
         {

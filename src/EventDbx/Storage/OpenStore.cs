@@ -177,6 +177,14 @@ internal sealed class OpenStore
         _watermark.WriteSynced(_identity.Slot(new(log.Size, log.Tree.Root())), clean: false);
     }
 
+    /// <summary>What the watermark says now, read from its file as an open would; null when no slot is valid.</summary>
+    public WatermarkSlot? ReadWatermark()
+    {
+        // The writer may be at a slot just now, which leaves the other two.
+        using var watermark = Watermark.Open(_directory.Watermark);
+        return watermark.Newest;
+    }
+
     /// <summary>Called by the writer after each sync.</summary>
     public void NoteSynced(LogPoint point)
     {
