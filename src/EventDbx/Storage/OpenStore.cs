@@ -57,6 +57,8 @@ internal sealed class OpenStore
                 CheckBefore(options, directory, watermark);
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
+            else if (options is { Encrypted: true, Key: null })
+                throw NeedsKey();
             BreakSeal(directory, watermark);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
@@ -151,8 +153,8 @@ internal sealed class OpenStore
     /// <summary>Writes what a new store is.</summary>
     public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
     {
-        if (options.Encrypted && options.Key is null)
-            throw new StoreRefusedException("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
+        if (options is { Encrypted: true, Key: null })
+            throw NeedsKey();
         Span<byte> random = stackalloc byte[16];
         if (options.Random is { } fill)
             fill(random);
@@ -165,6 +167,8 @@ internal sealed class OpenStore
         engine.Commit(new RowPlanner(row), sync: true);
         return row;
     }
+
+    static StoreRefusedException NeedsKey() => new("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
 
     static byte[] IdBytes(Guid id) => id.ToByteArray(bigEndian: true);
 
