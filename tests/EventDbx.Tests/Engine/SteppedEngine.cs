@@ -24,6 +24,21 @@ internal sealed class EngineSteps
 
     public IStorageEngine Over(IStorageEngine engine) => new Engine(this, Inner = engine);
 
+    /// <summary>Writes past the commit loop, as an editor of the disk would; the log is not touched.</summary>
+    public void Tamper(Action<IStorageView, WritePlan> script) => Inner.Commit(new Editor(script), sync: true);
+
+    sealed class Editor(Action<IStorageView, WritePlan> script) : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            script(view, plan);
+            var size = LogTreeStore.Load(view).Size;
+            (plan.BaseLogSize, plan.LogSize) = (size, size);
+        }
+
+        public void Forget() { }
+    }
+
     sealed class Engine(EngineSteps steps, IStorageEngine inner) : IStorageEngine
     {
         public long BytesOnDisk => inner.BytesOnDisk;
@@ -65,6 +80,9 @@ internal sealed class Step
     /// <summary>Thrown at whoever comes by next, and at everybody after.</summary>
     public Exception? Failure { get; set; }
 
+    /// <summary>Run by whoever comes by, before anything else.</summary>
+    public Action? Watch { get; set; }
+
     /// <summary>From now on whoever comes by waits until the hold is disposed.</summary>
     public Held Hold()
     {
@@ -76,6 +94,7 @@ internal sealed class Step
     public void Pass()
     {
         Interlocked.Increment(ref _arrivals);
+        Watch?.Invoke();
         _wait?.Invoke();
         if (Failure is { } failure)
             throw failure;
