@@ -55,6 +55,8 @@ internal sealed class OpenStore
         {
             if (directory.HasStore)
                 CheckBefore(options, directory, watermark);
+            else if (Directory.Exists(directory.Rebuilt))
+                throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             BreakSeal(directory, watermark);
@@ -115,6 +117,14 @@ internal sealed class OpenStore
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
             return Create(engine, options);
         var row = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read");
+        Vet(row, options, path);
+        return row;
+    }
+
+    /// <summary>Refuses a store of another format, or one that these options do not open.</summary>
+    /// <exception cref="StoreRefusedException">Says which.</exception>
+    public static void Vet(StoreRow row, DatabaseOptions options, string path)
+    {
         if (row.Format != StoreRow.CurrentFormat)
             throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
         if (row.Encrypted && options.Key is null)
@@ -123,7 +133,6 @@ internal sealed class OpenStore
             throw new StoreRefusedException($"The key is not the one the store in {path} was made with.");
         if (!row.Encrypted && options.Encrypted)
             throw new StoreRefusedException($"The store in {path} was made without encryption. Set encryption = \"off\" to use it as it is, or export it and import it into an encrypted one.");
-        return row;
     }
 
     /// <summary>Writes what a new store is.</summary>
