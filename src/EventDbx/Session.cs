@@ -230,7 +230,7 @@ public sealed class Session
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
     AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
     {
-        if ((Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId)) is { } refusal)
+        if (CheckMembers(draft) is { } refusal)
             throw new RefusedException(refusal);
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
             throw new RefusedException(refusal);
@@ -266,6 +266,9 @@ public sealed class Session
         using var reader = _database.OpenReader();
         return reader.FindWrappedKey(aggregate);
     }
+
+    internal static Refusal? CheckMembers(EventDraft draft) =>
+        Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);
 
     static Refusal? CheckNote(string? note)
     {
