@@ -241,7 +241,7 @@ public sealed partial class Session
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
     AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
     {
-        if ((Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId)) is { } refusal)
+        if (CheckMembers(draft) is { } refusal)
             throw new RefusedException(refusal);
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
             throw new RefusedException(refusal);
@@ -281,6 +281,9 @@ public sealed partial class Session
     static Refusal? CheckActor(Actor? actor) => actor is null
         ? null
         : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
+
+    internal static Refusal? CheckMembers(EventDraft draft) =>
+        Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);
 
     static Refusal? CheckNote(string? note)
     {

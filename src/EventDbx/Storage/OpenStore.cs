@@ -55,6 +55,8 @@ internal sealed class OpenStore
         {
             if (directory.HasStore)
                 CheckBefore(options, directory, watermark);
+            else if (Directory.Exists(directory.Rebuilt))
+                throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             else if (options is { Encrypted: true, Key: null })
@@ -90,7 +92,7 @@ internal sealed class OpenStore
 
             // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
             if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
-                CheckRow(row, options, directory.Path);
+                Vet(row, options, directory.Path);
             return;
         }
 
@@ -124,7 +126,7 @@ internal sealed class OpenStore
         using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
         using var view = engine.OpenView();
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body && StoreRow.TryRead(body) is { } row)
-            CheckRow(row, options, directory.Path);
+            Vet(row, options, directory.Path);
     }
 
     static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
@@ -133,12 +135,13 @@ internal sealed class OpenStore
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
             return Create(engine, options);
         var row = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read");
-        CheckRow(row, options, path);
+        Vet(row, options, path);
         return row;
     }
 
-    /// <summary>Whether this version, with this key, is the one to open the store.</summary>
-    static void CheckRow(StoreRow row, DatabaseOptions options, string path)
+    /// <summary>Refuses a store of another format, or one that these options do not open.</summary>
+    /// <exception cref="StoreRefusedException">Says which.</exception>
+    public static void Vet(StoreRow row, DatabaseOptions options, string path)
     {
         if (row.Format != StoreRow.CurrentFormat)
             throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
