@@ -4,13 +4,13 @@ namespace EventDbx;
 
 /// <summary>What one caller may do. Every surface goes through it; a surface translates and decides nothing.</summary>
 /// <remarks>Thread-safe. A cancelled call stops waiting; what has joined the writer's queue is committed all the same.</remarks>
-public sealed class Session
+public sealed partial class Session
 {
     readonly Database _database;
 
     internal Session(Database database, Actor? actor)
     {
-        if (actor is not null && (Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax)) is { } refusal)
+        if (CheckActor(actor) is { } refusal)
             throw new RefusedException(refusal);
         (_database, Actor) = (database, actor);
     }
@@ -32,7 +32,7 @@ public sealed class Session
     public async Task<IReadOnlyList<AppendResult>> AppendBatchAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync([.. drafts.Select(Prepare)], cancellation).ConfigureAwait(false);
+        return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Takes up records that were committed elsewhere, all or nothing: they keep id, time, actor, note and salt.</summary>
@@ -40,14 +40,24 @@ public sealed class Session
     public async Task<IReadOnlyList<AppendResult>> ImportAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync([.. records.Select(Prepare)], cancellation).ConfigureAwait(false);
+        return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
     }
+
+    /// <summary>The control entry that stands behind the events of an import.</summary>
+    internal Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) => CommitAsync(
+        new(new ControlOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = "import", Subject = _database.DatabaseId.ToString(),
+            Body = Encoding.UTF8.GetBytes(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""")),
+        }),
+        cancellation);
 
     /// <summary>Makes an aggregate without events, at version 0.</summary>
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>Removes an aggregate that has no events.</summary>
@@ -57,15 +67,15 @@ public sealed class Session
     /// <summary>Takes an aggregate out of the hot set: it can be read and verified, and takes no appends. Twice is once.</summary>
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>An aggregate as it is now.</summary>
@@ -145,12 +155,17 @@ public sealed class Session
     /// <summary>Completes once the synced log reaches beyond a position.</summary>
     public Task WaitForFeedAsync(ulong after, CancellationToken cancellation) => _database.Loop.WaitBeyondAsync(after, cancellation);
 
+    // Before any of them is prepared: a batch that is far too large should cost little.
+    static void RefuseIfTooMany(int appends)
+    {
+        if (appends > Limits.BatchEventsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {appends} appends; at most {Limits.BatchEventsMax} are taken at once.");
+    }
+
     async Task<IReadOnlyList<AppendResult>> CommitBatchAsync(AppendOperation[] operations, CancellationToken cancellation)
     {
         if (operations.Length == 0)
             return [];
-        if (operations.Length > Limits.BatchEventsMax)
-            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {operations.Length} appends; at most {Limits.BatchEventsMax} are taken at once.");
         var bytes = 0L;
         var ids = new HashSet<(AggregateKey, Guid)>();
         foreach (var operation in operations)
@@ -187,6 +202,27 @@ public sealed class Session
         return new(original, Appended: false);
     }
 
+    /// <summary>Prepares a whole batch; a refusal says which of it.</summary>
+    static AppendOperation[] PrepareAll<T>(IReadOnlyList<T> items, Func<T, AppendOperation> prepare)
+    {
+        if (items.Count > Limits.BatchEventsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {items.Count} appends; at most {Limits.BatchEventsMax} are taken at once.");
+        var operations = new AppendOperation[items.Count];
+        for (var i = 0; i < operations.Length; i++)
+        {
+            try
+            {
+                operations[i] = prepare(items[i]);
+            }
+            catch (RefusedException refused)
+            {
+                throw new RefusedException(refused.Refusal with { Operation = i });
+            }
+        }
+
+        return operations;
+    }
+
     AppendOperation Prepare(EventDraft draft) => Prepare(draft, Actor, null);
 
     AppendOperation Prepare(EventImport record)
@@ -195,13 +231,17 @@ public sealed class Session
             throw new RefusedException(RefusalCode.InvalidArgument, $"A salt has {EventBody.SaltBytes} bytes; this one has {record.Salt.Length}.");
         if (record.Draft.EventId is null)
             throw new RefusedException(RefusalCode.InvalidArgument, "A record has an event id; this one has none.");
+        if (record.Version == 0)
+            throw new RefusedException(RefusalCode.InvalidArgument, "A record says version 0; the first event of an aggregate has version 1.");
+        if (CheckActor(record.Actor) is { } refusal)
+            throw new RefusedException(refusal);
         return Prepare(record.Draft, record.Actor, record);
     }
 
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
     AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
     {
-        if ((Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId)) is { } refusal)
+        if (CheckMembers(draft) is { } refusal)
             throw new RefusedException(refusal);
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
             throw new RefusedException(refusal);
@@ -237,6 +277,13 @@ public sealed class Session
         using var reader = _database.OpenReader();
         return reader.FindWrappedKey(aggregate);
     }
+
+    static Refusal? CheckActor(Actor? actor) => actor is null
+        ? null
+        : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
+
+    internal static Refusal? CheckMembers(EventDraft draft) =>
+        Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);
 
     static Refusal? CheckNote(string? note)
     {

@@ -141,7 +141,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         {
             return new ControlOperation
             {
-                Aggregate = AboutTheDatabase, Actor = entry.Actor, Kind = entry.Type, Subject = entry.Subject, Body = entry.Body.ToArray(), Recorded = entry,
+                Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Kind = entry.Type, Subject = entry.Subject, Body = entry.Body.ToArray(), Recorded = entry,
             };
         }
 
@@ -156,7 +156,4 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             return null;
         return new LifecycleOperation { Aggregate = aggregate, Actor = entry.Actor, Kind = kind.Value, Recorded = entry, Cipher = cipher };
     }
-
-    /// <summary>Control entries about the database itself touch no aggregate; the member has to hold something.</summary>
-    public static AggregateKey AboutTheDatabase { get; } = AggregateKey.Create("eventdbx", "database");
 }

@@ -63,6 +63,8 @@ internal sealed class OpenStore
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: the inventory of its last stop is still there. Put the folder `event_store` back, or restore a backup.");
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
+            else if (options is { Encrypted: true, Key: null })
+                throw NeedsKey();
             BreakSeal(directory, watermark);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
@@ -99,6 +101,9 @@ internal sealed class OpenStore
                     + "Put the files back as they were, restore a backup, or run `dbx recover` to see what is left.");
             }
 
+            // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
+            if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
+                Vet(row, options, directory.Path);
             return;
         }
 
@@ -109,6 +114,8 @@ internal sealed class OpenStore
                 $"The store in {directory.Path} was not opened: {refusal}. Not a byte was changed. "
                 + "Restore a backup, or run `dbx recover` to see what is left and `dbx recover --accept-loss` to go on with it.");
         }
+
+        CheckRowReadOnly(options, directory);
     }
 
     /// <summary>
@@ -120,6 +127,17 @@ internal sealed class OpenStore
         if (watermark.Synced is { Clean: true } mark)
             watermark.WriteSynced(mark, clean: false);
         StoreInventory.Delete(directory.Inventory);
+    }
+
+    /// <summary>The same after an unclean stop, when the check has shown that a read-only open is safe.</summary>
+    static void CheckRowReadOnly(DatabaseOptions options, DataDirectory directory)
+    {
+        if (!File.Exists(Path.Combine(directory.Store, "CURRENT")))
+            return; // A crash while it was being made: there is no row yet.
+        using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
+        using var view = engine.OpenView();
+        if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body && StoreRow.TryRead(body) is { } row)
+            Vet(row, options, directory.Path);
     }
 
     static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
@@ -149,8 +167,8 @@ internal sealed class OpenStore
     /// <summary>Writes what a new store is.</summary>
     public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
     {
-        if (options.Encrypted && options.Key is null)
-            throw new StoreRefusedException("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
+        if (options is { Encrypted: true, Key: null })
+            throw NeedsKey();
         Span<byte> random = stackalloc byte[16];
         if (options.Random is { } fill)
             fill(random);
@@ -164,6 +182,8 @@ internal sealed class OpenStore
         return row;
     }
 
+    static StoreRefusedException NeedsKey() => new("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
+
     static byte[] IdBytes(Guid id) => id.ToByteArray(bigEndian: true);
 
     /// <summary>The watermark starts from what is there: after a crash that may be more than it knew.</summary>
@@ -173,6 +193,14 @@ internal sealed class OpenStore
         var log = LogTreeStore.Load(view);
         _syncedMark = log.Size;
         _watermark.WriteSynced(_identity.Slot(new(log.Size, log.Tree.Root())), clean: false);
+    }
+
+    /// <summary>What the watermark says now, read from its file as an open would; null when no slot is valid.</summary>
+    public WatermarkSlot? ReadWatermark()
+    {
+        // The writer may be at a slot just now, which leaves the other two.
+        using var watermark = Watermark.Open(_directory.Watermark);
+        return watermark.Newest;
     }
 
     /// <summary>Called by the writer after each sync.</summary>
@@ -191,27 +219,38 @@ internal sealed class OpenStore
     /// <summary>The seal of a clean stop: tables, inventory, then the flag.</summary>
     public void Close(LogPoint point)
     {
-        var sealable = true;
+        try
+        {
+            var flushed = TryFlush();
+            Engine.Dispose();
+            if (!flushed)
+                return;
+            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
+            _watermark.WriteSynced(_identity.Slot(point), clean: true);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // No seal. What was acknowledged is in the synced log; the next open checks that.
+        }
+        finally
+        {
+            _watermark.Dispose();
+            _lock.Dispose();
+        }
+    }
+
+    bool TryFlush()
+    {
         try
         {
             if (Engine.LiveWalBytes > WalBytesLeft)
                 Engine.FlushMemtables();
+            return true;
         }
         catch (StorageFailedException)
         {
-            // What was acknowledged is in the synced log; the next open checks that.
-            sealable = false;
+            return false;
         }
-
-        Engine.Dispose();
-        if (sealable)
-        {
-            StoreInventory.Write(_directory.Inventory, _directory.Store);
-            _watermark.WriteSynced(_identity.Slot(point), clean: true);
-        }
-
-        _watermark.Dispose();
-        _lock.Dispose();
     }
 
     /// <summary>Lets go without any seal: the next open checks.</summary>
