@@ -26,7 +26,9 @@ internal sealed class Latencies
         if (!_sorted)
             _ticks.Sort();
         _sorted = true;
-        return _ticks.Count == 0 ? 0 : Stopwatch.GetElapsedTime(0, _ticks[(int)((_ticks.Count - 1) * quantile)]).TotalMicroseconds;
+        if (_ticks.Count == 0)
+            return 0;
+        return Stopwatch.GetElapsedTime(0, _ticks[(int)((_ticks.Count - 1) * quantile)]).TotalMicroseconds;
     }
 
     public override string ToString() =>

@@ -17,8 +17,10 @@ internal static partial class MachineProbe
 
     public static void Measure(string directory, int count)
     {
-        Console.WriteLine($"fdatasync after {WriteBytes} B, file growing      {Appending(Path.Combine(directory, "grows"), count)}");
-        Console.WriteLine($"fdatasync after {WriteBytes} B, file preallocated {Preallocated(Path.Combine(directory, "stays"), count)}");
+        var growing = Appending(Path.Combine(directory, "grows"), count);
+        var preallocated = Preallocated(Path.Combine(directory, "stays"), count);
+        Console.WriteLine($"fdatasync after {WriteBytes} B, file growing      {growing}");
+        Console.WriteLine($"fdatasync after {WriteBytes} B, file preallocated {preallocated}");
     }
 
     static Latencies Appending(string path, int count)

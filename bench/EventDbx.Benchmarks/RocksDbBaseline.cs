@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 using static EventDbx.Storage.RocksDb.Native;
 
 namespace EventDbx.Benchmarks;
@@ -6,72 +8,95 @@ namespace EventDbx.Benchmarks;
 /// The floor: threads that share nothing but RocksDB read a head and write log, index and head in one synced batch.
 /// What our commit loop takes longer than this is what our rules cost.
 /// </summary>
-internal static unsafe class RocksDbBaseline
+internal sealed unsafe class RocksDbBaseline : IDisposable
 {
-    const int Aggregates = 10_000;
     const int HeadBytes = 200;
     const int EventBytes = 300;
     const int IndexBytes = 48;
 
-    static long s_position;
+    readonly DatabaseHandle _db;
+    readonly int _aggregates;
+    long _position;
+
+    public RocksDbBaseline(string directory, int aggregates)
+    {
+        _aggregates = aggregates;
+        _db = DatabaseHandle.Open(directory, new RocksDbOptions { CreateIfMissing = true, EnableStatistics = true }, readOnly: false);
+        using Writer writer = new(this, seed: 0, sync: false);
+        for (var i = 0; i < aggregates; i++)
+            writer.Append(i);
+    }
 
     public static void Run(Arguments arguments)
     {
         using var scratch = arguments.Scratch();
         var threads = arguments.Int("threads", 16);
-        var seconds = arguments.Int("seconds", 10);
         MachineProbe.Measure(scratch.Path, count: 500);
-        var options = new RocksDbOptions { CreateIfMissing = true, EnableStatistics = true };
-        using var db = DatabaseHandle.Open(Path.Combine(scratch.Path, "store"), options, readOnly: false);
-
-        using CancellationTokenSource stop = new();
-        Task<Latencies>[] workers = [.. Enumerable.Range(0, threads).Select(seed =>
-            Task.Factory.StartNew(() => Work(db, seed, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
-        var startedAt = Stopwatch.GetTimestamp();
-        stop.CancelAfter(TimeSpan.FromSeconds(seconds));
-        Latencies all = new();
-        foreach (var worker in workers)
-            all.Add(worker.GetAwaiter().GetResult());
-        var elapsed = Stopwatch.GetElapsedTime(startedAt);
-
-        var syncs = db.Options.Ticker("rocksdb.wal.synced");
-        Console.WriteLine($"{threads} threads {all.Count / elapsed.TotalSeconds:n0} ops/s  {all}");
-        Console.WriteLine($"{syncs / elapsed.TotalSeconds:n0} syncs/s, {(double)all.Count / syncs:n1} batches a sync");
+        using RocksDbBaseline baseline = new(Path.Combine(scratch.Path, "store"), aggregates: 10_000);
+        var before = baseline.Syncs;
+        var load = baseline.Run(threads, arguments.Seconds("seconds", 10));
+        var syncs = baseline.Syncs - before;
+        Console.WriteLine($"{threads} threads {load.PerSecond:n0} ops/s  {load.Latencies}");
+        Console.WriteLine($"{syncs / load.Elapsed.TotalSeconds:n0} syncs/s, {(double)load.Operations / syncs:n1} batches a sync");
     }
 
-    static Latencies Work(DatabaseHandle db, int seed, CancellationToken stop)
+    ulong Syncs => _db.Options.Ticker("rocksdb.wal.synced");
+
+    public Load Run(int threads, TimeSpan length)
     {
-        Random random = new(seed);
-        Latencies latencies = new();
-        var value = new byte[EventBytes];
-        random.NextBytes(value);
-        using var view = RocksDbView.Live(db);
-        var batch = rocksdb_writebatch_create();
-        var synced = rocksdb_writeoptions_create();
-        rocksdb_writeoptions_set_sync(synced, 1);
-        while (!stop.IsCancellationRequested)
+        Writer[] writers = [.. Enumerable.Range(0, threads).Select(seed => new Writer(this, seed, sync: true))];
+        var load = Load.RunThreads(threads, length, thread => _ => writers[thread].AppendAnywhere());
+        foreach (var writer in writers)
+            writer.Dispose();
+        return load;
+    }
+
+    public void Dispose() => _db.Dispose();
+
+    sealed class Writer : IDisposable
+    {
+        readonly RocksDbBaseline _owner;
+        readonly Random _random;
+        readonly byte[] _value = new byte[EventBytes];
+        readonly RocksDbView _view;
+        readonly nint _batch = rocksdb_writebatch_create();
+        readonly nint _options = rocksdb_writeoptions_create();
+
+        public Writer(RocksDbBaseline owner, int seed, bool sync)
         {
-            var startedAt = Stopwatch.GetTimestamp();
-            var head = Encoding.UTF8.GetBytes($"order\0order-{random.Next(Aggregates):d8}");
-            _ = view.Get(Family.Heads, head);
-            var position = BitConverter.GetBytes(System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(Interlocked.Increment(ref s_position)));
-            rocksdb_writebatch_clear(batch);
-            Put(db, batch, Family.Log, position, value);
-            Put(db, batch, Family.Index, [.. head, 0, .. position], value.AsSpan(0, IndexBytes));
-            Put(db, batch, Family.Heads, head, value.AsSpan(0, HeadBytes));
-            byte* error = null;
-            rocksdb_write(db.Db, synced, batch, &error);
-            ThrowIf(error, "A batch was not written");
-            latencies.Add(startedAt);
+            (_owner, _random, _view) = (owner, new(seed), RocksDbView.Live(owner._db));
+            _random.NextBytes(_value);
+            rocksdb_writeoptions_set_sync(_options, sync ? (byte)1 : (byte)0);
         }
-        rocksdb_writeoptions_destroy(synced);
-        rocksdb_writebatch_destroy(batch);
-        return latencies;
-    }
 
-    static void Put(DatabaseHandle db, nint batch, Family family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
-    {
-        fixed (byte* keyBytes = key, valueBytes = value)
-            rocksdb_writebatch_put_cf(batch, db.Of(family), keyBytes, (nuint)key.Length, valueBytes, (nuint)value.Length);
+        public void AppendAnywhere() => Append(_random.Next(_owner._aggregates));
+
+        public void Append(int aggregate)
+        {
+            var head = Encoding.UTF8.GetBytes($"order\0order-{aggregate:d8}");
+            _ = _view.Get(Family.Heads, head);
+            var position = new byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64BigEndian(position, Interlocked.Increment(ref _owner._position));
+            rocksdb_writebatch_clear(_batch);
+            Put(Family.Log, position, _value);
+            Put(Family.Index, [.. head, 0, .. position], _value.AsSpan(0, IndexBytes));
+            Put(Family.Heads, head, _value.AsSpan(0, HeadBytes));
+            byte* error = null;
+            rocksdb_write(_owner._db.Db, _options, _batch, &error);
+            ThrowIf(error, "A batch was not written");
+        }
+
+        void Put(Family family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+        {
+            fixed (byte* keyBytes = key, valueBytes = value)
+                rocksdb_writebatch_put_cf(_batch, _owner._db.Of(family), keyBytes, (nuint)key.Length, valueBytes, (nuint)value.Length);
+        }
+
+        public void Dispose()
+        {
+            rocksdb_writeoptions_destroy(_options);
+            rocksdb_writebatch_destroy(_batch);
+            _view.Dispose();
+        }
     }
 }

@@ -42,6 +42,9 @@ public sealed record DatabaseOptions
     /// <summary>How the store is checked after an unclean stop, before it is opened for writing.</summary>
     public StoreCheck Check { get; init; } = StoreCheck.InProcess;
 
+    /// <summary>How long that check may take. It reads the tail of the log, so only a store that hangs it comes near.</summary>
+    public TimeSpan CheckLimit { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Told what an open does when it takes longer: one line each.</summary>
     public Action<string>? Progress { get; init; }
 
@@ -58,24 +61,4 @@ public sealed record DatabaseOptions
 
     /// <summary>Count syncs inside the store.</summary>
     internal bool EnableStatistics { get; init; }
-}
-
-/// <summary>Runs <see cref="StoreInspection.Run"/> on a data directory, somewhere a hang or a crash can be survived.</summary>
-/// <param name="dataDirectory">The directory.</param>
-/// <param name="limit">How long it may take.</param>
-/// <returns>Why the store must not be opened, or null.</returns>
-public delegate string? StoreCheckRun(string dataDirectory, TimeSpan limit);
-
-/// <summary>Where the check of an uncleanly stopped store runs.</summary>
-public sealed class StoreCheck(StoreCheckRun run)
-{
-    /// <summary>On a thread of this process. A store so broken that it hangs RocksDB leaves that thread behind; the open is refused all the same.</summary>
-    public static StoreCheck InProcess { get; } = new(static (directory, limit) =>
-    {
-        var check = Task.Factory.StartNew(
-            () => StoreInspection.Run(directory), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        return check.Wait(limit) ? check.GetAwaiter().GetResult() : $"the check did not end within {limit.TotalSeconds:0} s";
-    });
-
-    internal string? Run(string dataDirectory, TimeSpan limit) => run(dataDirectory, limit);
 }

@@ -54,6 +54,9 @@ public static class Limits
     /// <summary>Drafts waiting for the writer; with tiny payloads this binds before the bytes do.</summary>
     public const int QueueDraftsMax = 65_536;
 
+    /// <summary>Bytes of one line of an import file: a payload at its limit, escaped at its worst, and the rest of a record.</summary>
+    public const int ImportLineBytesMax = PayloadBytesMax + (64 * 1024);
+
     /// <summary>Items on one page of any list.</summary>
     public const int PageItemsMax = 1000;
 

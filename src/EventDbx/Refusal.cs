@@ -54,6 +54,9 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
     /// <summary>The head's real version, for <see cref="RefusalCode.VersionConflict"/>.</summary>
     public ulong? ActualVersion { get; init; }
 
+    /// <summary>Which append of a batch was refused, counted from 0; null outside batches.</summary>
+    public int? Operation { get; init; }
+
     /// <summary>The code as it stands in JSON: snake_case.</summary>
     public string Name => NameOf(Code);
 

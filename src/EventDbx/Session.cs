@@ -32,7 +32,7 @@ public sealed partial class Session
     public async Task<IReadOnlyList<AppendResult>> AppendBatchAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync([.. drafts.Select(Prepare)], cancellation).ConfigureAwait(false);
+        return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Takes up records that were committed elsewhere, all or nothing: they keep id, time, actor, note and salt.</summary>
@@ -40,14 +40,24 @@ public sealed partial class Session
     public async Task<IReadOnlyList<AppendResult>> ImportAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync([.. records.Select(Prepare)], cancellation).ConfigureAwait(false);
+        return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
     }
+
+    /// <summary>The control entry that stands behind the events of an import.</summary>
+    internal Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) => CommitAsync(
+        new(new ControlOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = "import", Subject = _database.DatabaseId.ToString(),
+            Body = Encoding.UTF8.GetBytes(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""")),
+        }),
+        cancellation);
 
     /// <summary>Makes an aggregate without events, at version 0.</summary>
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>Removes an aggregate that has no events.</summary>
@@ -57,15 +67,15 @@ public sealed partial class Session
     /// <summary>Takes an aggregate out of the hot set: it can be read and verified, and takes no appends. Twice is once.</summary>
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
-        await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return GetAggregate(aggregate);
+        var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
+        return outcomes[0].State!;
     }
 
     /// <summary>An aggregate as it is now.</summary>
@@ -149,8 +159,6 @@ public sealed partial class Session
     {
         if (operations.Length == 0)
             return [];
-        if (operations.Length > Limits.BatchEventsMax)
-            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {operations.Length} appends; at most {Limits.BatchEventsMax} are taken at once.");
         var bytes = 0L;
         var ids = new HashSet<(AggregateKey, Guid)>();
         foreach (var operation in operations)
@@ -185,6 +193,27 @@ public sealed partial class Session
         var original = reader.FindEvent(aggregate, outcome.KnownVersion)
             ?? throw Violation.Of($"Version {outcome.KnownVersion} of {aggregate} is known by its id and missing from the index.");
         return new(original, Appended: false);
+    }
+
+    /// <summary>Prepares a whole batch; a refusal says which of it.</summary>
+    static AppendOperation[] PrepareAll<T>(IReadOnlyList<T> items, Func<T, AppendOperation> prepare)
+    {
+        if (items.Count > Limits.BatchEventsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {items.Count} appends; at most {Limits.BatchEventsMax} are taken at once.");
+        var operations = new AppendOperation[items.Count];
+        for (var i = 0; i < operations.Length; i++)
+        {
+            try
+            {
+                operations[i] = prepare(items[i]);
+            }
+            catch (RefusedException refused)
+            {
+                throw new RefusedException(refused.Refusal with { Operation = i });
+            }
+        }
+
+        return operations;
     }
 
     AppendOperation Prepare(EventDraft draft) => Prepare(draft, Actor, null);

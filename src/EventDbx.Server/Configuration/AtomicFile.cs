@@ -11,7 +11,7 @@ internal static partial class AtomicFile
     /// <summary>Temporary file, sync, rename, sync of the directory; readable by its owner only. A link is followed.</summary>
     public static void Replace(string path, ReadOnlySpan<byte> content)
     {
-        var target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        var target = new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
         var temporary = $"{target}.{Environment.ProcessId}.tmp";
         try
         {
@@ -30,6 +30,15 @@ internal static partial class AtomicFile
         }
 
         SyncDirectory(Path.GetDirectoryName(target)!);
+    }
+
+    /// <summary>Makes a directory that only its owner can enter; one that exists stays as it is.</summary>
+    public static void CreateDirectory(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, OwnerOnly | UnixFileMode.UserExecute);
     }
 
     internal static FileStreamOptions Options()

@@ -75,9 +75,10 @@ internal static class ConfigEditor
         var line = $"{key.Leaf} = {literal}{newline}";
         if (key.Table.Length == 0)
         {
-            return file.Document.KeyValues.LastOrDefault() is { } last
-                ? InsertLine(text, EndOf(last.Span), line, newline)
-                : text.Insert(file.Document.Tables.FirstOrDefault() is { } first ? LineStart(text, first.Span.Offset) : text.Length, line);
+            var at = file.Document.KeyValues.LastOrDefault() is { } last ? EndOf(last.Span)
+                : file.Document.Tables.FirstOrDefault() is { } first ? LineStart(text, first.Span.Offset)
+                : text.Length;
+            return InsertLine(text, at, line, newline);
         }
 
         if (file.Document.Tables.FirstOrDefault(table => ConfigReader.NameOf(table.Name!) == key.Table) is { } header)

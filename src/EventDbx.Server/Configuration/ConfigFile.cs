@@ -9,6 +9,9 @@ public sealed class ConfigFile
     /// <summary>The directory that holds configuration and data unless told otherwise, below the home directory.</summary>
     public const string RootName = ".eventdbx";
 
+    /// <summary>Stands where a secret would.</summary>
+    public const string Hidden = "(hidden; --show-secrets shows it)";
+
     readonly string _text;
     readonly ServerConfig _saved;
     readonly TimeProvider _clock;
@@ -38,9 +41,8 @@ public sealed class ConfigFile
     public static ConfigFile Load(string? path, string root, string? dataDir, TimeProvider clock)
     {
         var full = System.IO.Path.GetFullPath(path ?? System.IO.Path.Combine(root, "config.toml"));
-        var defaults = new ServerConfig { DataDir = System.IO.Path.GetFullPath(root) };
         var text = ReadText(full);
-        var saved = ConfigReader.Read(full, text, defaults);
+        var saved = ConfigReader.Read(full, text, Defaults(root));
         return new ConfigFile(full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock);
     }
 
@@ -52,7 +54,7 @@ public sealed class ConfigFile
     /// <remarks>Two processes that update at once do so one after the other. The data directory of this run is not written.</remarks>
     public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, CancellationToken cancellation)
     {
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
+        AtomicFile.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
         using var _ = await UpdateLock.TakeAsync(Path + ".lock", _clock, cancellation).ConfigureAwait(false);
         var now = Load(Path, _root, dataDir: null, _clock);
         var before = now._saved;
@@ -63,7 +65,7 @@ public sealed class ConfigFile
         var time = _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         after = after with { CreatedAt = after.CreatedAt ?? time, UpdatedAt = time };
         var text = now.Exists ? ConfigEditor.Edit(Path, now._text, before, after) : ConfigEditor.Write(after);
-        if (!Same(ConfigReader.Read(Path, text, before), after))
+        if (!Same(ConfigReader.Read(Path, text, Defaults(_root)), after))
             throw new ConfigException($"{Path} could not be changed without changing more than was asked for; please edit it by hand.");
 
         AtomicFile.Replace(Path, Encoding.UTF8.GetBytes(text));
@@ -72,7 +74,9 @@ public sealed class ConfigFile
 
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
-        key.Secret && !secrets ? "\"(hidden; --show-secrets shows it)\"" : ConfigEditor.Literal(value));
+        key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
+
+    static ServerConfig Defaults(string root) => new() { DataDir = System.IO.Path.GetFullPath(root) };
 
     // Records compare a dictionary by reference.
     static bool Same(ServerConfig left, ServerConfig right) =>

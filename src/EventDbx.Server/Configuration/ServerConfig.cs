@@ -2,16 +2,6 @@ using System.Collections.Immutable;
 
 namespace EventDbx.Server.Configuration;
 
-/// <summary>When the appender is answered.</summary>
-public enum Durability
-{
-    /// <summary>After its event is synced to disk.</summary>
-    Sync,
-
-    /// <summary>Before; at most <see cref="ServerConfig.RelaxedIntervalMs"/> of answered appends can be lost.</summary>
-    Relaxed,
-}
-
 /// <summary>How events are held against schemas.</summary>
 public enum Restriction
 {

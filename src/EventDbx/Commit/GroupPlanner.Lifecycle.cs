@@ -16,8 +16,8 @@ internal sealed partial class GroupPlanner
         return operation.Kind switch
         {
             Lifecycle.Remove => PlanRemove(operation, entry, plan),
-            Lifecycle.Archive => entry.Archived ? default : PlanArchive(operation, entry, view, plan),
-            Lifecycle.Restore => entry.Archived ? PlanRestore(operation, entry, view, plan) : default,
+            Lifecycle.Archive => entry.Archived ? Left(ReadArchived(entry, view), entry) : PlanArchive(operation, entry, view, plan),
+            Lifecycle.Restore => entry.Archived ? PlanRestore(operation, entry, view, plan) : Left(entry, entry.Head!, ReadState(entry, view)),
             Lifecycle.Create => throw new InvalidOperationException("Create was planned above."),
         };
     }
@@ -34,12 +34,14 @@ internal sealed partial class GroupPlanner
             CreatedAt = now, UpdatedAt = now, FirstPosition = position, LastPosition = position,
             WrappedKey = entry.Cipher?.Wrapped ?? default,
         };
-        return default;
+        return Left(entry, entry.Head, StateText.Empty);
     }
 
     Outcome PlanRemove(LifecycleOperation operation, HeadEntry entry, WritePlan plan)
     {
-        if (entry.Archived || entry.Head!.Version > 0)
+        if (entry.Archived)
+            return Refuse(RefusalCode.Archived, $"{operation.Aggregate} is archived and cannot be removed; restore it first.");
+        if (entry.Head!.Version > 0)
             return Refuse(RefusalCode.NotEmpty,
                 $"{operation.Aggregate} has events, and history is never deleted; only an aggregate at version 0 can be removed. Archive it instead.");
         Touch(entry, inBatch: false);
@@ -52,7 +54,7 @@ internal sealed partial class GroupPlanner
     Outcome PlanArchive(LifecycleOperation operation, HeadEntry entry, IStorageView view, WritePlan plan)
     {
         var head = entry.Head!;
-        var fields = StateRows.Read(view, entry.Aggregate, head, entry.Cipher);
+        var fields = ReadState(entry, view);
         Touch(entry, inBatch: false);
         var now = operation.Recorded?.CreatedAt ?? Math.Max(Now(), head.UpdatedAt);
         PutControl(LifecycleNames.Archive, operation, now, null, plan);
@@ -60,21 +62,32 @@ internal sealed partial class GroupPlanner
         StateRows.Delete(view, entry.Aggregate, head.StateForm, plan);
         plan.Delete(Family.Heads, entry.Aggregate.Row);
         Reshape(entry);
-        return default;
+        return new() { State = StoreReader.Show(entry.Aggregate, head, archived: true, fields) };
     }
 
     Outcome PlanRestore(LifecycleOperation operation, HeadEntry entry, IStorageView view, WritePlan plan)
     {
-        var body = Checked.Get(view, Family.Archive, entry.Aggregate.Row)!.Value;
-        var archived = ArchiveRow.Read(entry.Aggregate, body, keyring);
+        var archived = ReadArchived(entry, view);
         Touch(entry, inBatch: false);
         PutControl(LifecycleNames.Restore, operation, Math.Max(Now(), archived.Head.UpdatedAt), null, plan);
         StateRows.PutAll(plan, entry.Aggregate, archived.Head, archived.Cipher, archived.Fields, nonces);
         PutHeadRow(entry.Aggregate, archived.Head, plan);
         plan.Delete(Family.Archive, entry.Aggregate.Row);
         Reshape(entry);
-        return default;
+        return Left(entry, archived.Head, archived.Fields);
     }
+
+    // A lifecycle operation ends the group before it if that changed its aggregate, so the view has the state as it is.
+    static byte[] ReadState(HeadEntry entry, IStorageView view) => StateRows.Read(view, entry.Aggregate, entry.Head!, entry.Cipher);
+
+    ArchiveRow ReadArchived(HeadEntry entry, IStorageView view) =>
+        ArchiveRow.Read(entry.Aggregate, Checked.Get(view, Family.Archive, entry.Aggregate.Row)!.Value, keyring);
+
+    static Outcome Left(HeadEntry entry, HeadRow head, byte[] fields) =>
+        new() { State = StoreReader.Show(entry.Aggregate, head, archived: false, fields) };
+
+    static Outcome Left(ArchiveRow archived, HeadEntry entry) =>
+        new() { State = StoreReader.Show(entry.Aggregate, archived.Head, archived: true, archived.Fields) };
 
     /// <summary>The rows of this aggregate are of another kind now: nothing more of it in this group, and read it anew after.</summary>
     void Reshape(HeadEntry entry)

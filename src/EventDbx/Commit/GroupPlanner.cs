@@ -178,15 +178,12 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return null;
         if (!_idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var id) && !TryFindId(append, view, out id))
             return append.Import is { Version: { } version } ? FindImported(append, version, view) : null;
-        if (id.Fingerprint == fingerprint)
-            return new() { KnownVersion = id.Version };
-        return new()
-        {
-            Refusal = new(RefusalCode.IdempotencyConflict,
-                $"Event id {append.EventId} is known in {append.Aggregate} as version {id.Version}, with another event type, payload or note. "
-                + "Send the same request again to get the original, or choose a new id."),
-        };
+        return id.Fingerprint == fingerprint ? new() { KnownVersion = id.Version } : IdConflict(append, id.Version);
     }
+
+    static Outcome IdConflict(AppendOperation append, ulong version) => Refuse(RefusalCode.IdempotencyConflict,
+        $"Event id {append.EventId} is known in {append.Aggregate} as version {version}, with another event type, payload or note. "
+        + "Send the same request again to get the original, or choose a new id.");
 
     static bool TryFindId(AppendOperation append, IStorageView view, out IdRow id)
     {
@@ -198,16 +195,14 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         return IdRow.TryRead(body, out id) ? true : throw Violation.OfRow(Family.Ids, key, "it cannot be read");
     }
 
-    /// <summary>A record that comes home to the store that made its id: found by its version.</summary>
-    static Outcome? FindImported(AppendOperation append, ulong version, IStorageView view)
+    /// <summary>A record that comes home to the store that made its id: found by its version, and then it must be the same.</summary>
+    Outcome? FindImported(AppendOperation append, ulong version, IStorageView view)
     {
-        if (version == 0 || Checked.Get(view, Family.Index, Keyspace.Versioned(append.Aggregate, version)) is not { } body
-            || !IndexRow.TryRead(body, out var index)
-            || Checked.Get(view, Family.Log, Keyspace.Position(index.Position)) is not { } logged
-            || EntryRow.TryRead(logged) is not { } entry
-            || entry.EventId != append.EventId)
+        // Not disposed: the view is the engine's.
+        if (new StoreReader(view, keyring).FindEvent(append.Aggregate, version) is not { } original || original.EventId != append.EventId)
             return null;
-        return new() { KnownVersion = version };
+        var fingerprint = RequestFingerprint.Of(Encoding.UTF8.GetBytes(original.EventType), original.Payload.Span, original.Note);
+        return fingerprint == append.Fingerprint ? new() { KnownVersion = version } : IdConflict(append, version);
     }
 
     /// <summary>The writer's entry for an aggregate, read from the view when it is not in memory.</summary>

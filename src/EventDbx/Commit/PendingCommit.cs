@@ -82,6 +82,9 @@ internal sealed class FoldPointOperation : Operation
 /// <summary>A control entry about the database itself; <see cref="Operation.Aggregate"/> plays no part.</summary>
 internal sealed class ControlOperation : Operation
 {
+    /// <summary>Touches no aggregate; the member has to hold something.</summary>
+    public static AggregateKey AboutTheDatabase { get; } = AggregateKey.Create("eventdbx", "database");
+
     public required string Kind { get; init; }
 
     public required string Subject { get; init; }
@@ -97,6 +100,9 @@ internal readonly struct Outcome
 {
     /// <summary>The new event.</summary>
     public EventRecord? Record { get; init; }
+
+    /// <summary>The aggregate as a create, archive or restore left it: what comes after it in the log plays no part.</summary>
+    public AggregateState? State { get; init; }
 
     /// <summary>The version of the original, when the event id was known.</summary>
     public ulong KnownVersion { get; init; }
@@ -141,7 +147,7 @@ internal sealed class PendingCommit
         Array.Clear(Outcomes);
         var because = Operations.Length == 1
             ? refusal
-            : refusal with { Message = $"Operation {operation + 1} of {Operations.Length} was refused, so nothing of the batch was written: {refusal.Message}" };
+            : refusal with { Message = $"Operation {operation + 1} of {Operations.Length} was refused, so nothing of the batch was written: {refusal.Message}", Operation = operation };
         Outcomes[operation] = new() { Refusal = because };
         Refused = true;
     }

@@ -237,7 +237,8 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         Hash = entry.Leaf(default, default), Position = position,
     };
 
-    static AggregateState Show(AggregateKey aggregate, HeadRow head, bool archived, ReadOnlyMemory<byte> fields) => new()
+    /// <summary>A head and its state, as callers see them.</summary>
+    public static AggregateState Show(AggregateKey aggregate, HeadRow head, bool archived, ReadOnlyMemory<byte> fields) => new()
     {
         Aggregate = aggregate, Version = head.Version, Fields = fields, MerkleRoot = head.Root, Archived = archived,
         CreatedAt = new(head.CreatedAt), UpdatedAt = new(head.UpdatedAt),

@@ -89,7 +89,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         {
             return new ControlOperation
             {
-                Aggregate = AboutTheDatabase, Actor = entry.Actor, Kind = entry.Type, Subject = entry.Subject, Body = entry.Body.ToArray(), Recorded = entry,
+                Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Kind = entry.Type, Subject = entry.Subject, Body = entry.Body.ToArray(), Recorded = entry,
             };
         }
 
@@ -107,7 +107,4 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             Cipher = kind == Lifecycle.Create ? keyring.Open(aggregate, entry.WrappedKey) : null,
         };
     }
-
-    /// <summary>Control entries about the database itself touch no aggregate; the member has to hold something.</summary>
-    public static AggregateKey AboutTheDatabase { get; } = AggregateKey.Create("eventdbx", "database");
 }

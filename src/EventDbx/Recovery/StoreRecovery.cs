@@ -27,8 +27,6 @@ public static class StoreRecovery
 
     const int RowsPerCommit = 1000;
 
-    static readonly TimeSpan OpenLimit = TimeSpan.FromMinutes(2);
-
     /// <summary>Looks, and changes nothing but a copy it makes and deletes when RocksDB must repair to see anything.</summary>
     /// <exception cref="StoreRefusedException">There is no store, it is in use, or the key is missing or wrong.</exception>
     public static RecoveryReport Inspect(DatabaseOptions options) => WithLock(options, directory =>
@@ -85,14 +83,14 @@ public static class StoreRecovery
                 return StoreInventory.Matches(directory.Inventory, directory.Store, out var difference) ? null : difference;
         }
 
-        return options.Check.Run(directory.Path, OpenLimit);
+        return options.Check.Run(directory.Path, options.CheckLimit);
     }
 
     /// <summary>The reading of the damaged store that shows the longest believable log.</summary>
     static Salvage OpenBest(DatabaseOptions options, DataDirectory directory)
     {
         Salvage? best = null;
-        foreach (var attempt in (Func<Salvage?>[])[() => TryOpen(directory.Store, verifyWals: true), () => TryOpen(directory.Store, verifyWals: false), () => TryRepaired(options, directory)])
+        foreach (var attempt in (Func<Salvage?>[])[() => TryOpen(options, directory.Store, verifyWals: true), () => TryOpen(options, directory.Store, verifyWals: false), () => TryRepaired(options, directory)])
         {
             if (attempt() is not { } source)
                 continue;
@@ -107,14 +105,14 @@ public static class StoreRecovery
         return best ?? throw new StoreRefusedException($"Nothing in {directory.Store} can be read, not even after a repair of a copy. Restore a backup.");
     }
 
-    static Salvage? TryOpen(string store, bool verifyWals)
+    static Salvage? TryOpen(DatabaseOptions options, string store, bool verifyWals)
     {
         // A store can be so broken that RocksDB never returns: then this attempt is given up and its thread left behind.
         var opening = Task.Factory.StartNew(
             () => RocksDbEngine.OpenReadOnly(store, new() { VerifyWals = verifyWals }), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
-            return opening.Wait(OpenLimit) ? new(opening.GetAwaiter().GetResult(), null) : null;
+            return opening.Wait(options.CheckLimit) ? new(opening.GetAwaiter().GetResult(), null) : null;
         }
         catch (AggregateException cause) when (cause.InnerException is StorageFailedException)
         {
@@ -209,7 +207,7 @@ public static class StoreRecovery
             $$"""{"epoch":{{row.Epoch}},"kept":{{report.Kept}},"lost":{{report.Lost}},"synced_size":{{(mark is { } m ? m.LogSize.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null")}},"synced_root":{{(mark is { } r ? $"\"{r.LogRoot}\"" : "null")}}}""");
         return new()
         {
-            Aggregate = LogReplay.AboutTheDatabase, Kind = LossKind, Subject = row.DatabaseId.ToString(), Body = Encoding.UTF8.GetBytes(text),
+            Aggregate = ControlOperation.AboutTheDatabase, Kind = LossKind, Subject = row.DatabaseId.ToString(), Body = Encoding.UTF8.GetBytes(text),
         };
     }
 

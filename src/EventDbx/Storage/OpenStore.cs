@@ -11,8 +11,6 @@ internal sealed class OpenStore
     /// <summary>Entries between two synced watermarks: what a check after a crash has to count.</summary>
     const ulong EntriesBetweenSyncedMarks = 100_000;
 
-    static readonly TimeSpan CheckLimit = TimeSpan.FromMinutes(5);
-
     readonly DataDirectory _directory;
     readonly DirectoryLock _lock;
     readonly Watermark _watermark;
@@ -88,16 +86,21 @@ internal sealed class OpenStore
                     + "Put the files back as they were, restore a backup, or run `dbx recover` to see what is left.");
             }
 
+            // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
+            if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
+                CheckRow(row, options, directory.Path);
             return;
         }
 
         options.Progress?.Invoke("The store was not closed; checking that nothing is missing.");
-        if (options.Check.Run(directory.Path, CheckLimit) is { } refusal)
+        if (options.Check.Run(directory.Path, options.CheckLimit) is { } refusal)
         {
             throw new StoreRefusedException(
                 $"The store in {directory.Path} was not opened: {refusal}. Not a byte was changed. "
                 + "Restore a backup, or run `dbx recover` to see what is left and `dbx recover --accept-loss` to go on with it.");
         }
+
+        CheckRowReadOnly(options, directory);
     }
 
     /// <summary>
@@ -111,12 +114,30 @@ internal sealed class OpenStore
         StoreInventory.Delete(directory.Inventory);
     }
 
+    /// <summary>The same after an unclean stop, when the check has shown that a read-only open is safe.</summary>
+    static void CheckRowReadOnly(DatabaseOptions options, DataDirectory directory)
+    {
+        if (!File.Exists(Path.Combine(directory.Store, "CURRENT")))
+            return; // A crash while it was being made: there is no row yet.
+        using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
+        using var view = engine.OpenView();
+        if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body && StoreRow.TryRead(body) is { } row)
+            CheckRow(row, options, directory.Path);
+    }
+
     static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
     {
         using var view = engine.OpenView();
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
             return Create(engine, options);
         var row = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read");
+        CheckRow(row, options, path);
+        return row;
+    }
+
+    /// <summary>Whether this version, with this key, is the one to open the store.</summary>
+    static void CheckRow(StoreRow row, DatabaseOptions options, string path)
+    {
         if (row.Format != StoreRow.CurrentFormat)
             throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
         if (row.Encrypted && options.Key is null)
@@ -125,7 +146,6 @@ internal sealed class OpenStore
             throw new StoreRefusedException($"The key is not the one the store in {path} was made with.");
         if (!row.Encrypted && options.Encrypted)
             throw new StoreRefusedException($"The store in {path} was made without encryption. Set encryption = \"off\" to use it as it is, or export it and import it into an encrypted one.");
-        return row;
     }
 
     /// <summary>Writes what a new store is.</summary>
@@ -196,7 +216,7 @@ internal sealed class OpenStore
         Engine.Dispose();
         if (sealable)
         {
-            StoreInventory.Write(_directory.Inventory, _directory.Store);
+            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
             _watermark.WriteSynced(_identity.Slot(point), clean: true);
         }
 

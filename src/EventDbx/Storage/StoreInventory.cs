@@ -20,6 +20,7 @@ namespace EventDbx.Storage;
 internal static class StoreInventory
 {
     const string Title = "eventdbx store inventory 1\n";
+    const string RowTitle = "store row ";
     const int TailBytes = 4096;
     const int InventoryBytesMax = 64 * 1024 * 1024;
 
@@ -27,9 +28,10 @@ internal static class StoreInventory
     /// <param name="path">The inventory's own file; not inside the store.</param>
     /// <param name="store">The directory of the store.</param>
     /// <exception cref="IOException">A file cannot be read, or the inventory not written; there is none then.</exception>
-    public static void Write(string path, string store)
+    /// <param name="storeRow">What the store says it is, so that a wrong key is found before RocksDB touches a file.</param>
+    public static void Write(string path, string store, ReadOnlySpan<byte> storeRow)
     {
-        var text = new StringBuilder(Title);
+        var text = new StringBuilder(Title).Append(RowTitle).Append(Convert.ToHexStringLower(storeRow)).Append('\n');
         foreach (var (name, line) in Lines(store))
             text.Append(line).Append(' ').Append(name).Append('\n');
         var lines = text.ToString();
@@ -58,11 +60,15 @@ internal static class StoreInventory
     /// <returns>False when there was none: the last stop was not clean.</returns>
     public static bool Delete(string path) => DurableFile.Delete(path);
 
+    /// <summary>The row that says what the store is; null when there is no sound inventory.</summary>
+    public static byte[]? ReadStoreRow(string path) =>
+        DurableFile.Read(path, InventoryBytesMax) is { } content && Parse(content, out var row) is not null ? row : null;
+
     static string? Compare(string path, string store)
     {
         if (DurableFile.Read(path, InventoryBytesMax) is not { } content)
             return "There is no inventory: the store was not closed by a clean stop.";
-        if (Parse(content) is not { } expected)
+        if (Parse(content, out _) is not { } expected)
             return $"The inventory \"{path}\" is damaged.";
 
         foreach (var (name, line) in Lines(store))
@@ -79,8 +85,9 @@ internal static class StoreInventory
     }
 
     /// <summary>Lines by name, or null when a single byte is not as written.</summary>
-    static Dictionary<string, string>? Parse(byte[] content)
+    static Dictionary<string, string>? Parse(byte[] content, out byte[] storeRow)
     {
+        storeRow = [];
         var text = Encoding.UTF8.GetString(content);
         var sumAt = text.LastIndexOf("sum ", StringComparison.Ordinal);
         if (!text.StartsWith(Title, StringComparison.Ordinal) || sumAt < Title.Length || text[sumAt..] != $"sum {SumOf(text[..sumAt])}\n")
@@ -88,6 +95,12 @@ internal static class StoreInventory
         var lines = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var line in text[Title.Length..sumAt].Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
+            if (line.StartsWith(RowTitle, StringComparison.Ordinal))
+            {
+                storeRow = Convert.FromHexString(line[RowTitle.Length..]);
+                continue;
+            }
+
             var nameAt = line.LastIndexOf(' ') + 1;
             lines[line[nameAt..]] = line[..(nameAt - 1)];
         }

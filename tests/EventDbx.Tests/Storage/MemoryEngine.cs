@@ -35,7 +35,7 @@ internal sealed class MemoryEngine : IStorageEngine
             if (_logSize is not { } logSize || _plan.BaseLogSize == logSize)
                 break;
             if (plans == PlansMax)
-                throw new InvalidOperationException($"The planner planned on log size {_plan.BaseLogSize} {plans} times; it is {logSize}.");
+                throw new InvalidOperationException($"{plans} plans on log size {_plan.BaseLogSize}; the log size is {logSize}.");
             planner.Forget();
         }
         _rows = Written();

@@ -1,5 +1,9 @@
+using System.Security.Cryptography;
+
 using CsCheck;
 using EventDbx.Storage.RocksDb;
+
+using RandomOperation = (int Family, byte[] Key, byte[] Value, bool IsPut);
 
 namespace EventDbx.Tests.Storage;
 
@@ -248,7 +252,7 @@ public sealed class RocksDbEngineTests : StorageConformance
             AssertSame(model, reopened);
         }, iter: 40, threads: 1);
 
-        static void Commit(IStorageEngine engine, List<(List<(int Family, byte[] Key, byte[] Value, bool IsPut)> Operations, bool Sync)> plans)
+        static void Commit(IStorageEngine engine, List<(List<RandomOperation> Operations, bool Sync)> plans)
         {
             var writer = new Writer(engine);
             foreach (var (operations, sync) in plans)
@@ -273,7 +277,10 @@ public sealed class RocksDbEngineTests : StorageConformance
             foreach (var family in Families.All)
             {
                 foreach (var backwards in (bool[])[false, true])
-                    Assert.Equal(Text(left.Range(family, [1], [2, 3], 50, 300, backwards)), Text(right.Range(family, [1], [2, 3], 50, 300, backwards)));
+                {
+                    var expectedRows = left.Range(family, [1], [2, 3], 50, 300, backwards);
+                    Assert.Equal(Text(expectedRows), Text(right.Range(family, [1], [2, 3], 50, 300, backwards)));
+                }
                 var all = left.Range(family, [], [], 10_000, int.MaxValue);
                 Assert.Equal(Text(all), Text(right.Range(family, [], [], 10_000, int.MaxValue)));
                 byte[][] keys = [.. all.Select(row => row.Key), [9]];
@@ -298,5 +305,5 @@ internal static class DirectoryImage
     ];
 
     static string Content(FileSystemInfo entry) =>
-        entry is FileInfo file ? $"{file.Length} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(file.FullName)))}" : "";
+        entry is FileInfo file ? $"{file.Length} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file.FullName)))}" : "";
 }

@@ -1,7 +1,8 @@
 namespace EventDbx.Tests.Storage;
 
 /// <summary>A planner that does what the test says, on a log size the test can get wrong.</summary>
-internal sealed class Scripted(Action<IStorageView, WritePlan> script, ulong believedLogSize = 0, ulong trueLogSize = 0) : IGroupPlanner
+internal sealed class Scripted(Action<IStorageView, WritePlan> script, ulong believedLogSize = 0, ulong trueLogSize = 0)
+    : IGroupPlanner
 {
     public ulong Believed { get; set; } = believedLogSize;
 

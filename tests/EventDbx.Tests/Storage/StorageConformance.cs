@@ -288,7 +288,8 @@ public abstract class StorageConformance : IDisposable
     {
         Writer.Put(Family.Heads, "a", "1");
         Writer.Put(Family.Heads, "a", "2");
-        var stale = new Scripted((view, plan) => plan.Put(Family.Heads, "seen"u8, view.Get(Family.Heads, "a"u8)), believedLogSize: 1, trueLogSize: 2);
+        var stale = new Scripted(
+            (view, plan) => plan.Put(Family.Heads, "seen"u8, view.Get(Family.Heads, "a"u8)), believedLogSize: 1, trueLogSize: 2);
 
         Engine.Commit(stale, sync: true);
 

@@ -22,7 +22,7 @@ public sealed class StoreInventoryTests : IDisposable
         Put("archive/000003.log", Given(5, 50));
         Put("LOCK", []);
         Put("LOG", "2026/01/01 opened"u8);
-        StoreInventory.Write(Inventory, Store);
+        StoreInventory.Write(Inventory, Store, [1, 2, 3]);
     }
 
     [Fact]
@@ -42,11 +42,12 @@ public sealed class StoreInventoryTests : IDisposable
         var lines = File.ReadAllLines(Inventory);
 
         Assert.Equal("eventdbx store inventory 1", lines[0]);
-        Assert.Matches("^whole 300000 [0-9a-f]{64} 000004\\.log$", lines[1]);
-        Assert.Matches("^last 10000 [0-9a-f]{64} 000008\\.sst$", lines[2]);
+        Assert.Equal("store row 010203", lines[1]);
+        Assert.Matches("^whole 300000 [0-9a-f]{64} 000004\\.log$", lines[2]);
+        Assert.Matches("^last 10000 [0-9a-f]{64} 000008\\.sst$", lines[3]);
         Assert.Matches("^whole 50 [0-9a-f]{64} archive%2F000003\\.log$", lines[^2]);
         Assert.Matches("^sum [0-9a-f]{64}$", lines[^1]);
-        Assert.Equal(10, lines.Length);
+        Assert.Equal(11, lines.Length);
     }
 
     [Theory]
@@ -74,7 +75,7 @@ public sealed class StoreInventoryTests : IDisposable
     {
         // Without the large files, because each comparison reads everything.
         File.Delete(Path.Combine(Store, "000004.log"));
-        StoreInventory.Write(Inventory, Store);
+        StoreInventory.Write(Inventory, Store, [1, 2, 3]);
         for (var bit = 0; bit < 700 * 8; bit++)
         {
             _scratch.FlipBit("event_store/MANIFEST-000005", bit / 8, bit % 8);
@@ -128,7 +129,7 @@ public sealed class StoreInventoryTests : IDisposable
     public void Two_files_that_changed_places_are_found()
     {
         Put("000010.sst", Given(6, 10_000));
-        StoreInventory.Write(Inventory, Store);
+        StoreInventory.Write(Inventory, Store, [1, 2, 3]);
         File.Move(Path.Combine(Store, "000008.sst"), _scratch.At("aside"));
         File.Move(Path.Combine(Store, "000010.sst"), Path.Combine(Store, "000008.sst"));
         File.Move(_scratch.At("aside"), Path.Combine(Store, "000010.sst"));
@@ -209,7 +210,7 @@ public sealed class StoreInventoryTests : IDisposable
         if (OperatingSystem.IsWindows())
             return;
         Put("a b\nsum c", "x"u8);
-        StoreInventory.Write(Inventory, Store);
+        StoreInventory.Write(Inventory, Store, [1, 2, 3]);
 
         Assert.True(StoreInventory.Matches(Inventory, Store, out var difference), difference);
         File.Delete(Path.Combine(Store, "a b\nsum c"));

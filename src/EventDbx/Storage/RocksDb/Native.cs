@@ -81,6 +81,9 @@ internal static unsafe partial class Native
     public static partial void rocksdb_verify_file_checksums(nint db, byte** error);
 
     [LibraryImport(Library)]
+    public static partial int rocksdb_property_int_cf(nint db, nint family, byte* name, ulong* value);
+
+    [LibraryImport(Library)]
     public static partial nint rocksdb_flushoptions_create();
 
     [LibraryImport(Library)]

@@ -4,7 +4,7 @@ using static EventDbx.Storage.RocksDb.Native;
 
 namespace EventDbx.Storage.RocksDb;
 
-/// <summary>RocksDB's options as we set them, each with its reason. Lives as long as the database that was opened with it.</summary>
+/// <summary>RocksDB's options as we set them, each with its reason. Lives as long as the database opened with it.</summary>
 /// <remarks>Why this mode of recovery and no other: docs/decisions, "write-ahead log".</remarks>
 internal sealed unsafe class NativeOptions : IDisposable
 {
@@ -54,10 +54,11 @@ internal sealed unsafe class NativeOptions : IDisposable
         var text = rocksdb_options_statistics_get_string(Database);
         if (text is null)
             return 0;
+        var start = $"{name} COUNT : ";
         foreach (var line in Take(text).AsSpan().EnumerateLines())
         {
-            if (line.StartsWith(name, StringComparison.Ordinal) && line[name.Length..].StartsWith(" COUNT : ", StringComparison.Ordinal))
-                return ulong.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
+            if (line.StartsWith(start, StringComparison.Ordinal))
+                return ulong.Parse(line[start.Length..], CultureInfo.InvariantCulture);
         }
         return 0;
     }

@@ -117,7 +117,7 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
             if (_logSize is not { } logSize || _plan.BaseLogSize == logSize)
                 return true;
             if (plans == PlansMax)
-                throw new InvalidOperationException($"The planner planned on log size {_plan.BaseLogSize} {plans} times; it is {logSize}.");
+                throw new InvalidOperationException($"{plans} plans on log size {_plan.BaseLogSize}; the log size is {logSize}.");
             planner.Forget();
         }
     }
@@ -128,12 +128,13 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
         foreach (var operation in _plan)
         {
             var family = _db.Of(operation.Family);
+            var (keyLength, valueLength) = ((nuint)operation.Key.Length, (nuint)operation.Value.Length);
             fixed (byte* key = operation.Key, value = operation.Value)
             {
                 if (operation.IsPut)
-                    rocksdb_writebatch_put_cf(_batch, family, key, (nuint)operation.Key.Length, value, (nuint)operation.Value.Length);
+                    rocksdb_writebatch_put_cf(_batch, family, key, keyLength, value, valueLength);
                 else
-                    rocksdb_writebatch_delete_cf(_batch, family, key, (nuint)operation.Key.Length);
+                    rocksdb_writebatch_delete_cf(_batch, family, key, keyLength);
             }
         }
         byte* error = null;
@@ -169,7 +170,7 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
         }
     }
 
-    /// <summary>Rewrites a family's tables, leaving out what was deleted or replaced. Slow; runs beside reads and writes.</summary>
+    /// <summary>Rewrites a family's tables without what was deleted or replaced. Slow; runs beside reads and writes.</summary>
     public void Compact(Family family)
     {
         using var held = RocksDbView.Live(_db);
@@ -181,14 +182,24 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
     /// <summary>Bytes of write-ahead log that an open would read.</summary>
     public long LiveWalBytes => BytesOf(static name => name.EndsWith(".log"));
 
-    /// <summary>Syncs of the write-ahead log since the open; 0 unless <see cref="RocksDbOptions.EnableStatistics"/>.</summary>
-    public ulong WalSyncs
+    /// <summary>Bytes of one family's live tables; what is still in memory or in the write-ahead log is not in them.</summary>
+    public long TableBytes(Family family)
     {
-        get
-        {
-            using var held = RocksDbView.Live(_db);
-            return _db.Options.Ticker("rocksdb.wal.synced");
-        }
+        using var held = RocksDbView.Live(_db);
+        ulong bytes = 0;
+        fixed (byte* name = "rocksdb.live-sst-files-size\0"u8)
+            _ = rocksdb_property_int_cf(_db.Db, _db.Of(family), name, &bytes);
+        return (long)bytes;
+    }
+
+    /// <summary>Syncs of the write-ahead log since the open; 0 unless <see cref="RocksDbOptions.EnableStatistics"/>.</summary>
+    public ulong WalSyncs => Ticker("rocksdb.wal.synced");
+
+    /// <summary>One of RocksDB's own counters since the open; 0 unless <see cref="RocksDbOptions.EnableStatistics"/>.</summary>
+    public ulong Ticker(string name)
+    {
+        using var held = RocksDbView.Live(_db);
+        return _db.Options.Ticker(name);
     }
 
     /// <summary>Views that are still open keep reading; the last of them closes the store.</summary>
@@ -248,7 +259,7 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
                 file.EndsWith(".sst", StringComparison.Ordinal) || file.EndsWith(".log", StringComparison.Ordinal));
         if (leftOver is not null)
             throw new StorageFailedException(
-                $"The store in {directory} lost its file CURRENT but still has {Path.GetFileName(leftOver)}; nothing was changed.");
+                $"The store in {directory} lost its file CURRENT but has {Path.GetFileName(leftOver)}; nothing was changed.");
         if (!mayCreate)
             throw new StorageFailedException($"There is no store in {directory}.");
     }

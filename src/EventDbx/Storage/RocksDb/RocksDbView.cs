@@ -45,11 +45,16 @@ internal sealed unsafe class RocksDbView : IStorageView
         ThrowIfUnread(error, $"A row of {Families.NameOf(family)} could not be read");
         if (found == 0)
             return null;
-        nuint length;
-        var bytes = rocksdb_pinnable_handle_get_value(found, &length);
-        var value = new ReadOnlySpan<byte>(bytes, checked((int)length)).ToArray();
-        rocksdb_pinnable_handle_destroy(found);
-        return value;
+        try
+        {
+            nuint length;
+            var bytes = rocksdb_pinnable_handle_get_value(found, &length);
+            return new ReadOnlySpan<byte>(bytes, checked((int)length)).ToArray();
+        }
+        finally
+        {
+            rocksdb_pinnable_handle_destroy(found);
+        }
     }
 
     public byte[]?[] GetMany(Family family, IReadOnlyList<byte[]> keys)

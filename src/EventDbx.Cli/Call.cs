@@ -1,0 +1,32 @@
+using EventDbx.Server.Configuration;
+
+namespace EventDbx.Cli;
+
+/// <summary>One command line, parsed, on its way to the verb that runs it.</summary>
+internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<Slot, string> slots)
+{
+    public Shell Shell => shell;
+
+    public bool Json => parse.GetValue(GlobalOptions.Json);
+
+    /// <summary>The value of a slot that is not optional.</summary>
+    public string this[Slot slot] => slots[slot];
+
+    /// <summary>The value of an optional slot, or null.</summary>
+    public string? Find(Slot slot) => slots.GetValueOrDefault(slot);
+
+    public T? Get<T>(Option<T> option) => parse.GetValue(option);
+
+    /// <summary>Whether the option stands on the command line, with whatever value.</summary>
+    public bool Has(Option option) => parse.GetResult(option) is { Implicit: false };
+
+    /// <summary>The configuration this command line means; nothing is written.</summary>
+    public ConfigFile LoadConfig() => ConfigFile.Load(
+        Get(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
+        ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE"), shell.WorkingDirectory),
+        Get(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
+        shell.Clock);
+
+    /// <summary>A line that is not a result.</summary>
+    public Task NoteAsync(string line) => shell.Error.WriteLineAsync(line);
+}

@@ -1,0 +1,109 @@
+using System.CommandLine.Parsing;
+using EventDbx.Cli.Commands.Config;
+
+namespace EventDbx.Cli;
+
+/// <summary>Every command of <c>dbx</c>, and the way from arguments to an exit code.</summary>
+internal static class CommandTree
+{
+    // No response files: `@file` is how a secret is handed over. No bundles: `-abc` is a slip, not three options.
+    static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
+
+    /// <summary>Built once: parsing does not change it.</summary>
+    public static RootCommand Root { get; } = WithGlobals(new("EventDBX: an event-sourced, key-value, write-side database.")
+    {
+        ConfigCommand.Create(),
+    });
+
+    /// <summary>The exit code of <c>dbx</c> with these arguments.</summary>
+    public static Task<int> RunAsync(IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation) =>
+        RunAsync(Root, arguments, shell, cancellation);
+
+    internal static async Task<int> RunAsync(
+        RootCommand root, IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation)
+    {
+        var parse = root.Parse(arguments, Parsing);
+        using var interrupted = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var interrupts = Interrupts.Forward(interrupted);
+        ExitCode code;
+        try
+        {
+            code = await RunAsync(parse, shell, interrupted.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            code = await Failures.ReportAsync(failure, parse, shell).ConfigureAwait(false);
+        }
+
+        await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        return (int)code;
+    }
+
+    internal static RootCommand WithGlobals(RootCommand root)
+    {
+        root.Options.Clear();
+        foreach (var option in GlobalOptions.Anywhere.Append(GlobalOptions.Version))
+            root.Options.Add(option);
+        return root;
+    }
+
+    internal static UsageException UnknownOption(Command command, string token)
+    {
+        var name = token.Split('=', 2)[0];
+        var known = command.Options.Concat(GlobalOptions.Anywhere).Select(option => option.Name);
+        return new UsageException($"unknown option `{name}`{NearestName.Hint(name, known)}");
+    }
+
+    static async Task<ExitCode> RunAsync(ParseResult parse, Shell shell, CancellationToken cancellation)
+    {
+        var command = parse.CommandResult.Command;
+        if (parse.GetValue(GlobalOptions.Help))
+        {
+            await shell.Out.WriteAsync(Help.Of(command)).ConfigureAwait(false);
+            return ExitCode.Done;
+        }
+
+        if (command is RootCommand && parse.GetValue(GlobalOptions.Version))
+        {
+            await shell.Out.WriteLineAsync($"eventdbx {Release.Version}").ConfigureAwait(false);
+            return ExitCode.Done;
+        }
+
+        // What the parser brings of its own, such as shell completion.
+        if (command is not Verb && parse.Action is not null and not System.CommandLine.Invocation.ParseErrorAction)
+            return (ExitCode)await parse.InvokeAsync(new() { Output = shell.Out, Error = shell.Error }, cancellation).ConfigureAwait(false);
+
+        RefuseWhatWasNotUnderstood(parse, command);
+        if (command is not Verb verb)
+        {
+            await shell.Error.WriteAsync(Help.Of(command)).ConfigureAwait(false);
+            return ExitCode.Usage;
+        }
+
+        var call = new Call(parse, shell, verb.Fill(parse));
+        verb.Check(call);
+        return await verb.Run(call, cancellation).ConfigureAwait(false);
+    }
+
+    static void RefuseWhatWasNotUnderstood(ParseResult parse, Command command)
+    {
+        if (parse.UnmatchedTokens is [var token, ..])
+        {
+            throw token.StartsWith('-') ? UnknownOption(command, token) : new UsageException(
+                $"unknown command `{token}`{NearestName.Hint(token, command.Subcommands.Select(sub => sub.Name))}");
+        }
+
+        // A noun alone is answered with its help.
+        if (command is Verb && parse.Errors is [var error, ..])
+            throw new UsageException(Words(error));
+    }
+
+    static string Words(ParseError error) => error.SymbolResult is not OptionResult { Option: var option } given
+        ? error.Message.TrimEnd()
+        : given.Tokens.Count switch
+        {
+            0 => $"`{option.Name}` needs a value: {option.HelpName}.",
+            > 1 when option.Arity.MaximumNumberOfValues == 1 => $"`{option.Name}` is given {given.Tokens.Count} times; it takes one value.",
+            _ => error.Message.TrimEnd(),
+        };
+}

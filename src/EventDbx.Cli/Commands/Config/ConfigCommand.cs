@@ -1,0 +1,158 @@
+using EventDbx.Server.Configuration;
+
+namespace EventDbx.Cli.Commands.Config;
+
+/// <summary><c>dbx config</c>: shows the settings, or changes some of them.</summary>
+internal static class ConfigCommand
+{
+    /// <summary>The options that set one key each; the key checks the value.</summary>
+    static readonly (Option<string> Option, string Key)[] Settings =
+    [
+        (Options.Text("--port", "PORT", "The port that REST, GraphQL and gRPC share."), "port"),
+        (Options.Text("--cache-threshold", "N", "Aggregates whose heads are kept in memory; 0 keeps none."), "cache_threshold"),
+        (Options.Text("--list-page-size", "N", "Items on a page of aggregates when a caller names no number."), "list_page_size"),
+        (Options.Text("--page-limit", "N", "Items on a page at most."), "page_limit"),
+        (Options.Text("--plugin-max-attempts", "N", "Attempts before an event that a plugin refuses is set aside."), "plugin_max_attempts"),
+        (Options.Text("--snapshot-threshold", "N", "For new schemas: a snapshot every N versions."), "snapshot_threshold"),
+        (Options.Text("--encryption", "on|off", "Whether the store that is created next is encrypted."), "encryption"),
+        (Options.Text("--durability", "sync|relaxed", "Answer an append after its sync, or before."), "durability"),
+        (Options.Text("--relaxed-interval-ms", "MS", "With relaxed durability: how much a crash may take back."), "relaxed_interval_ms"),
+        (Options.Text("--restrict", "off|default|strict", "How events are held against schemas."), "restrict"),
+        (Options.Text("--api", "rest|graphql|grpc|all", "Exactly these surfaces; several with commas."), "api"),
+        (Options.Text("--socket-bind", "IP:PORT", "Where replication listens."), "socket.bind_addr"),
+        (Options.Text("--grpc-bind", "IP:PORT", "Where gRPC listens."), "grpc.bind_addr"),
+        (Options.Text("--admin-enabled", "true|false", "Whether the Admin API is there."), "admin.enabled"),
+        (Options.Text("--admin-bind", "IP", "Where the Admin API listens."), "admin.bind_addr"),
+        (Options.Text("--admin-port", "PORT", "Its port; 0 shares the main one."), "admin.port"),
+    ];
+
+    static readonly Option<string> DataKey = Options.Text(
+        "--data-encryption-key", "KEY", $"The data encryption key: 32 bytes in base64. {SecretText.Forms}", "--dek");
+
+    static readonly Option<string> MasterKey = Options.Text(
+        "--admin-master-key", "SECRET", $"The secret of the Admin API; only its hash is kept. {SecretText.Forms}");
+
+    static readonly Option<bool> ClearMasterKey = Options.Switch("--clear-admin-master-key", "Forget the secret of the Admin API.");
+
+    static readonly Option<bool> ClearSnapshotThreshold = Options.Switch("--clear-snapshot-threshold", "No snapshots for new schemas.");
+
+    static readonly Option<bool> ShowSecrets = Options.Switch("--show-secrets", "Print keys and secrets too.");
+
+    public static Verb Create()
+    {
+        var verb = new Verb("config", "Show the settings, or change some of them.")
+        {
+            Remarks =
+            [
+                "Without options it prints the settings in force. With options it changes the file, keeping its comments; a server " +
+                "takes them up at its next start. `--data-dir` is kept here, not only used: data that exists is not moved.",
+                "The data encryption key is made together with the store, unless one is given here or in EVENTDBX_DEK before.",
+            ],
+            Examples =
+            [
+                new("dbx config", "Print the settings, secrets hidden."),
+                new("dbx config --port 8080 --list-page-size 50", "Change two settings."),
+                new("dbx config --dek @/run/secrets/dek", "Give the data encryption key before the store is created."),
+                new("dbx config --admin-enabled true --admin-master-key -", "Open the Admin API; the secret comes from standard input."),
+            ],
+            Check = call =>
+            {
+                call.NotBoth(SnapshotThreshold, ClearSnapshotThreshold);
+                call.NotBoth(MasterKey, ClearMasterKey);
+            },
+            Run = RunAsync,
+        };
+        foreach (var (option, _) in Settings)
+            verb.Options.Add(option);
+        foreach (var option in (Option[])[DataKey, MasterKey, ClearMasterKey, ClearSnapshotThreshold, ShowSecrets])
+            verb.Options.Add(option);
+        return verb;
+    }
+
+    static Option<string> SnapshotThreshold => Settings.First(setting => setting.Key == "snapshot_threshold").Option;
+
+    static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var file = call.LoadConfig();
+        var changes = await ChangesAsync(call, cancellation).ConfigureAwait(false);
+        var config = file.Config;
+        if (changes.Count > 0)
+        {
+            config = await file.UpdateAsync(
+                before => Checked(before, changes.Aggregate(before, (settings, change) => change(settings))), cancellation).ConfigureAwait(false);
+            await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
+        }
+        else if (!file.Exists)
+        {
+            await call.NoteAsync($"There is no {file.Path} yet; these are the defaults.").ConfigureAwait(false);
+        }
+
+        if (changes.Count == 0 || call.Json)
+            await call.Shell.Out.WriteAsync(Shown(config, call)).ConfigureAwait(false);
+        return ExitCode.Done;
+    }
+
+    static async Task<List<Func<ServerConfig, ServerConfig>>> ChangesAsync(Call call, CancellationToken cancellation)
+    {
+        List<Func<ServerConfig, ServerConfig>> changes = [];
+        foreach (var (option, name) in Settings)
+        {
+            if (!string.IsNullOrWhiteSpace(call.Get(option)))
+                changes.Add(Setting(option, name, call.Get(option)!));
+        }
+
+        if (call.Get(GlobalOptions.DataDir) is { } directory && !string.IsNullOrWhiteSpace(directory))
+            changes.Add(config => config with { DataDir = call.Shell.Resolve(directory) });
+        if (call.Get(DataKey) is { } dek && await SecretText.ReadAsync("--dek", dek, call.Shell, cancellation).ConfigureAwait(false) is { } key)
+            changes.Add(Setting(DataKey, "data_encryption_key", key));
+        if (call.Get(MasterKey) is { } secret
+            && await SecretText.ReadAsync(MasterKey.Name, secret, call.Shell, cancellation).ConfigureAwait(false) is { } masterKey)
+        {
+            changes.Add(config => config with { AdminMasterKeyHash = MasterKeyHash.Of(masterKey) });
+        }
+
+        if (call.Get(ClearMasterKey))
+            changes.Add(config => config with { AdminMasterKeyHash = null });
+        if (call.Get(ClearSnapshotThreshold))
+            changes.Add(config => config with { SnapshotThreshold = null });
+        return changes;
+    }
+
+    static Func<ServerConfig, ServerConfig> Setting(Option option, string name, string text)
+    {
+        var key = ConfigKeys.Named(name);
+        return config =>
+        {
+            try
+            {
+                return key.Set(config, ConfigValue.OfText(text));
+            }
+            catch (ConfigValueException refused)
+            {
+                throw new UsageException($"`{option.Name}` {refused.Message}{(key.Secret ? "." : $", not `{text}`.")}");
+            }
+        };
+    }
+
+    /// <summary>What a file may not come to say beside a store that exists.</summary>
+    static ServerConfig Checked(ServerConfig before, ServerConfig after)
+    {
+        if (!after.Encryption && after.DataEncryptionKey is not null)
+            throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key; remove one of the two.");
+
+        var replaced = before.DataEncryptionKey is not null && before.DataEncryptionKey != after.DataEncryptionKey;
+        if ((replaced || before.Encryption != after.Encryption) && StoreFiles.Exist(after.DataDir))
+        {
+            throw new ConfigException(
+                $"There is a store in {after.DataDir}: it keeps the key, or the absence of one, with which it was created.");
+        }
+
+        return after;
+    }
+
+    static string Shown(ServerConfig config, Call call)
+    {
+        var secrets = call.Get(ShowSecrets);
+        return call.Json ? ConfigJson.Write(config, secrets) : ConfigFile.Show(config, secrets);
+    }
+}

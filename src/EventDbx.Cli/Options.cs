@@ -1,0 +1,40 @@
+using System.Globalization;
+
+namespace EventDbx.Cli;
+
+/// <summary>Options of the kinds that several commands have, each with one way of refusing a value.</summary>
+internal static class Options
+{
+    /// <summary>A whole number within bounds; null when the option is not given.</summary>
+    public static Option<long?> WholeNumber(string name, string description, long min = 0, long max = long.MaxValue) => new(name)
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max)
+                return number;
+
+            result.AddError(max == long.MaxValue
+                ? $"`{name}` must be a whole number, {min} or more, not `{text}`."
+                : string.Create(CultureInfo.InvariantCulture, $"`{name}` must be a whole number from {min} to {max}, not `{text}`."));
+            return null;
+        },
+    };
+
+    public static Option<string> Text(string name, string valueName, string description, params string[] aliases) => new(name, aliases)
+    {
+        HelpName = valueName,
+        Description = description,
+    };
+
+    public static Option<bool> Switch(string name, string description) => new(name) { Description = description };
+
+    /// <summary>Refuses two options that exclude each other.</summary>
+    public static void NotBoth(this Call call, Option one, Option other)
+    {
+        if (call.Has(one) && call.Has(other))
+            throw new UsageException($"`{one.Name}` and `{other.Name}` exclude each other.");
+    }
+}

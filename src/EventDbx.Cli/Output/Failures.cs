@@ -1,0 +1,77 @@
+using EventDbx.Server.Configuration;
+
+namespace EventDbx.Cli.Output;
+
+/// <summary>From an exception to an exit code and the lines that explain it.</summary>
+internal static class Failures
+{
+    /// <summary>No default arm: the compiler stops the build when a code has no exit code.</summary>
+    public static ExitCode CodeOf(RefusalCode code) => code switch
+    {
+        RefusalCode.InvalidName => ExitCode.Failed,
+        RefusalCode.InvalidPayload => ExitCode.Failed,
+        RefusalCode.InvalidArgument => ExitCode.Failed,
+        RefusalCode.UnknownMember => ExitCode.Failed,
+        RefusalCode.LimitExceeded => ExitCode.Failed,
+        RefusalCode.NotFound => ExitCode.Failed,
+        RefusalCode.AlreadyExists => ExitCode.Failed,
+        RefusalCode.Archived => ExitCode.Failed,
+        RefusalCode.NotEmpty => ExitCode.Failed,
+        RefusalCode.VersionConflict => ExitCode.Failed,
+        RefusalCode.IdempotencyConflict => ExitCode.Failed,
+        RefusalCode.Overloaded => ExitCode.Failed,
+        RefusalCode.Unavailable => ExitCode.Failed,
+        RefusalCode.IntegrityViolation => ExitCode.Difference,
+    };
+
+    /// <summary>Writes what went wrong to standard error and returns the exit code.</summary>
+    public static async Task<ExitCode> ReportAsync(Exception failure, ParseResult parse, Shell shell)
+    {
+        var (exit, code, retryable) = Classify(failure);
+        if (parse.GetValue(GlobalOptions.Json))
+        {
+            var json = new JsonText(pretty: false);
+            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable).EndObject();
+            await shell.Error.WriteAsync(json.ToString()).ConfigureAwait(false);
+        }
+        else if (exit == ExitCode.Usage)
+        {
+            await shell.Error.WriteAsync($"error: {failure.Message}\n\n{Help.UsageOf(parse.CommandResult.Command)}").ConfigureAwait(false);
+        }
+        else
+        {
+            await shell.Error.WriteAsync(Lines(failure, code)).ConfigureAwait(false);
+        }
+
+        return exit;
+    }
+
+    static (ExitCode Exit, string Code, bool Retryable) Classify(Exception failure) => failure switch
+    {
+        UsageException => (ExitCode.Usage, "usage", false),
+        RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
+        StoreRefusedException => (ExitCode.Refused, "store_refused", false),
+        ConfigException => (ExitCode.Failed, "configuration", false),
+        OperationCanceledException => (ExitCode.Failed, "interrupted", true),
+        IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),
+        _ => (ExitCode.Failed, "internal", false),
+    };
+
+    static string Lines(Exception failure, string code)
+    {
+        if (code == "internal")
+            return $"Error: {failure.Message}\n\nThis is a fault of EventDBX; please report it with these lines:\n{failure}\n";
+        if (code == "interrupted")
+            return "Error: interrupted\n";
+
+        List<string> causes = [];
+        for (var cause = failure.InnerException; cause is not null; cause = cause.InnerException)
+            causes.Add(cause.Message);
+        return $"Error: {failure.Message}\n" + causes.Count switch
+        {
+            0 => "",
+            1 => $"\nCaused by:\n    {causes[0]}\n",
+            _ => $"\nCaused by:\n{string.Concat(causes.Select((cause, i) => $"    {i}: {cause}\n"))}",
+        };
+    }
+}

@@ -1,0 +1,58 @@
+using System.Text;
+
+namespace EventDbx.Cli;
+
+/// <summary>What a command may touch of the world around it: streams, environment, working directory, clock.</summary>
+internal sealed record Shell : IDisposable
+{
+    public required TextReader In { get; init; }
+
+    /// <summary>Results, and nothing else.</summary>
+    public required TextWriter Out { get; init; }
+
+    /// <summary>Everything that is not a result: errors, notices, progress.</summary>
+    public required TextWriter Error { get; init; }
+
+    /// <summary>Tables and colour are for terminals.</summary>
+    public bool OutIsTerminal { get; init; }
+
+    /// <summary>Progress and prompts are for terminals.</summary>
+    public bool ErrorIsTerminal { get; init; }
+
+    /// <summary>The value of an environment variable; null when it is not set.</summary>
+    public required Func<string, string?> Environment { get; init; }
+
+    /// <summary>What relative paths are relative to.</summary>
+    public required string WorkingDirectory { get; init; }
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>See no-color.org: any value but an empty one turns colour off.</summary>
+    public bool Colour => OutIsTerminal && string.IsNullOrEmpty(Environment("NO_COLOR"));
+
+    /// <summary>The process's own. UTF-8 without a mark at the start, whatever the locale says.</summary>
+    public static Shell OfProcess()
+    {
+        var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        return new Shell
+        {
+            In = new StreamReader(Console.OpenStandardInput(), utf8),
+            Out = new StreamWriter(Console.OpenStandardOutput(), utf8, bufferSize: 32 * 1024),
+            Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
+            OutIsTerminal = !Console.IsOutputRedirected,
+            ErrorIsTerminal = !Console.IsErrorRedirected,
+            Environment = System.Environment.GetEnvironmentVariable,
+            WorkingDirectory = Directory.GetCurrentDirectory(),
+        };
+    }
+
+    /// <summary>An absolute path.</summary>
+    public string Resolve(string path) => Path.GetFullPath(path, WorkingDirectory);
+
+    public void Dispose()
+    {
+        Out.Dispose();
+        Error.Dispose();
+        In.Dispose();
+    }
+}

@@ -1,0 +1,45 @@
+using System.CommandLine;
+
+namespace EventDbx.Cli.Tests;
+
+/// <summary>What a command line left behind.</summary>
+internal sealed record Outcome(ExitCode Code, string Out, string Error);
+
+/// <summary>Runs command lines in this process, in a directory of their own that is also their home.</summary>
+internal sealed class CommandLine : IDisposable
+{
+    public TemporaryDirectory Directory { get; } = new();
+
+    public Dictionary<string, string> Environment { get; } = [];
+
+    public string Input { get; set; } = "";
+
+    public bool Terminal { get; set; }
+
+    public string ConfigPath => Directory[".eventdbx/config.toml"];
+
+    public string ConfigText => File.ReadAllText(ConfigPath);
+
+    public Task<Outcome> RunAsync(params string[] arguments) => RunAsync(CommandTree.Root, arguments);
+
+    public async Task<Outcome> RunAsync(RootCommand root, params string[] arguments)
+    {
+        using var input = new StringReader(Input);
+        await using var output = new StringWriter();
+        await using var error = new StringWriter();
+        using var shell = new Shell
+        {
+            In = input,
+            Out = output,
+            Error = error,
+            OutIsTerminal = Terminal,
+            ErrorIsTerminal = Terminal,
+            Environment = name => Environment.TryGetValue(name, out var value) ? value : name == "HOME" ? Directory.Path : null,
+            WorkingDirectory = Directory.Path,
+        };
+        var code = await CommandTree.RunAsync(root, arguments, shell, TestContext.Current.CancellationToken);
+        return new Outcome((ExitCode)code, output.ToString(), error.ToString());
+    }
+
+    public void Dispose() => Directory.Dispose();
+}

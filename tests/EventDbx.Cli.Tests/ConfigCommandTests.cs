@@ -1,0 +1,149 @@
+using System.Text.Json;
+
+namespace EventDbx.Cli.Tests;
+
+public sealed class ConfigCommandTests : IDisposable
+{
+    static readonly string Dek = Convert.ToBase64String([.. Enumerable.Repeat((byte)7, 32)]);
+    static readonly string OtherDek = Convert.ToBase64String([.. Enumerable.Repeat((byte)8, 32)]);
+
+    readonly CommandLine _line = new();
+
+    public void Dispose() => _line.Dispose();
+
+    [Fact]
+    public async Task Shows_the_defaults_without_writing_anything()
+    {
+        var outcome = await _line.RunAsync("config");
+
+        Assert.Equal(ExitCode.Done, outcome.Code);
+        Assert.StartsWith("port = 7070\n", outcome.Out, StringComparison.Ordinal);
+        Assert.Contains("these are the defaults", outcome.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_line.Directory.Path));
+    }
+
+    [Fact]
+    public async Task Saves_what_is_given_and_shows_it_afterwards()
+    {
+        var saved = await _line.RunAsync(
+            "config", "--port", "8080", "--list-page-size=20", "--page-limit", "200", "--cache-threshold", "0", "--plugin-max-attempts", "0",
+            "--snapshot-threshold", "100", "--admin-enabled", "true", "--admin-bind", "127.0.0.2", "--admin-port", "0", "--restrict", "strict",
+            "--api", "rest,grpc", "--durability", "relaxed", "--relaxed-interval-ms", "20", "--socket-bind", "127.0.0.1:1", "--grpc-bind", "[::1]:2",
+            "--data-dir", "store");
+        var shown = JsonDocument.Parse((await _line.RunAsync("config", "--json")).Out).RootElement;
+
+        Assert.Equal((ExitCode.Done, ""), (saved.Code, saved.Out));
+        Assert.Equal($"Configuration saved to {_line.ConfigPath}\n", saved.Error);
+        Assert.Equal("8080 20 200 0 1 100", string.Join(' ', new[]
+        {
+            "port", "list_page_size", "page_limit", "cache_threshold", "plugin_max_attempts", "snapshot_threshold",
+        }.Select(key => shown.GetProperty(key).GetInt32())));
+        Assert.Equal("strict relaxed", $"{shown.GetProperty("restrict")} {shown.GetProperty("durability")}");
+        Assert.Equal("""{"rest":true,"graphql":false,"grpc":true}""", JsonSerializer.Serialize(shown.GetProperty("api")));
+        Assert.Equal(0, shown.GetProperty("admin").GetProperty("port").GetInt32());
+        Assert.Equal(_line.Directory["store"], shown.GetProperty("data_dir").GetString());
+    }
+
+    [Fact]
+    public async Task Clears_what_can_be_cleared()
+    {
+        await _line.RunAsync("config", "--snapshot-threshold", "5", "--admin-master-key", "rotate-me");
+        Assert.Contains("snapshot_threshold = 5\n", _line.ConfigText, StringComparison.Ordinal);
+        Assert.Contains("master_key_hash = \"$argon2id$v=19$m=19456,t=2,p=1$", _line.ConfigText, StringComparison.Ordinal);
+        Assert.DoesNotContain("rotate-me", _line.ConfigText, StringComparison.Ordinal);
+
+        await _line.RunAsync("config", "--clear-snapshot-threshold", "--clear-admin-master-key");
+
+        Assert.DoesNotContain("snapshot_threshold", _line.ConfigText, StringComparison.Ordinal);
+        Assert.DoesNotContain("master_key_hash", _line.ConfigText, StringComparison.Ordinal);
+    }
+
+    [Theory, InlineData("-"), InlineData("@key.txt"), InlineData("env:MY_KEY"), InlineData("value")]
+    public async Task A_secret_comes_from_standard_input_a_file_the_environment_or_the_command_line(string form)
+    {
+        _line.Input = Dek + "\n";
+        _line.Environment["MY_KEY"] = Dek;
+        _line.Directory.Write("key.txt", Dek + "\n");
+
+        var outcome = await _line.RunAsync("config", "--dek", form == "value" ? Dek : form);
+
+        Assert.Equal(ExitCode.Done, outcome.Code);
+        Assert.Contains($"data_encryption_key = \"{Dek}\"\n", _line.ConfigText, StringComparison.Ordinal);
+        Assert.DoesNotContain(Dek, (await _line.RunAsync("config")).Out, StringComparison.Ordinal);
+        Assert.DoesNotContain(Dek, (await _line.RunAsync("config", "--json")).Out, StringComparison.Ordinal);
+        Assert.Contains(Dek, (await _line.RunAsync("config", "--show-secrets")).Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--dek", "AAAA", "`--data-encryption-key` must be 32 bytes in base64 (44 characters).")]
+    [InlineData("--dek", "env:NOBODY_SETS_THIS", "`--dek` names the environment variable NOBODY_SETS_THIS, which is not set.")]
+    [InlineData("--admin-enabled", "yes", "`--admin-enabled` must be true or false, not `yes`.")]
+    [InlineData("--admin-bind", "somewhere", "`--admin-bind` must be an IP address")]
+    [InlineData("--socket-bind", "7", "`--socket-bind` must be an IP address and a port")]
+    [InlineData("--page-limit", "-1", "`--page-limit` must be a whole number from 1")]
+    [InlineData("--cache-threshold", "1.5", "`--cache-threshold` must be a whole number from 0")]
+    [InlineData("--restrict", "lax", "`--restrict` must be \"off\", \"default\" or \"strict\", not `lax`.")]
+    public async Task A_bad_value_is_a_usage_error_and_nothing_is_saved(string option, string value, string problem)
+    {
+        var outcome = await _line.RunAsync("config", $"{option}={value}");
+
+        Assert.StartsWith($"error: {problem}", outcome.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Usage, outcome.Code);
+        Assert.False(File.Exists(_line.ConfigPath));
+    }
+
+    [Fact]
+    public async Task A_blank_value_counts_as_not_given()
+    {
+        var outcome = await _line.RunAsync("config", "--dek", "", "--admin-bind", " ");
+
+        Assert.StartsWith("port = 7070\n", outcome.Out, StringComparison.Ordinal);
+        Assert.False(File.Exists(_line.ConfigPath));
+    }
+
+    [Fact]
+    public async Task A_file_with_an_unknown_key_is_refused_with_its_line_and_left_alone()
+    {
+        _line.Directory.Write(".eventdbx/config.toml", "port = 1\nprt = 2\n");
+
+        var outcome = await _line.RunAsync("config", "--port", "3");
+
+        Assert.Equal($"Error: {_line.ConfigPath}, line 2: unknown key `prt`; did you mean `port`?\n", outcome.Error);
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Equal("port = 1\nprt = 2\n", _line.ConfigText);
+    }
+
+    [Fact]
+    public async Task The_key_of_a_store_that_exists_is_not_replaced()
+    {
+        await _line.RunAsync("config", "--dek", Dek);
+        _line.Directory.Write(".eventdbx/event_store/CURRENT", "");
+
+        var replaced = await _line.RunAsync("config", "--dek", OtherDek);
+        var same = await _line.RunAsync("config", "--dek", Dek);
+
+        Assert.Equal((ExitCode.Failed, ExitCode.Done), (replaced.Code, same.Code));
+        Assert.Contains("There is a store in", replaced.Error, StringComparison.Ordinal);
+        Assert.Contains(Dek, _line.ConfigText, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Encryption_cannot_be_off_beside_a_key()
+    {
+        await _line.RunAsync("config", "--dek", Dek);
+
+        var outcome = await _line.RunAsync("config", "--encryption", "off");
+
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Contains("encryption cannot be \"off\"", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_hash_of_a_master_key_is_the_published_kind()
+    {
+        // The hash itself comes from another implementation (Konscious.Security.Cryptography 1.3.1).
+        Assert.Equal(
+            "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY",
+            MasterKeyHash.Of("  rotate-me-please ", "0123456789abcdef"u8));
+    }
+}

@@ -1,0 +1,261 @@
+namespace EventDbx.Cli.Tests;
+
+public sealed class ConfigFileTests : IDisposable
+{
+    readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory]
+    [InlineData("prt = 1", 1, "unknown key `prt`; did you mean `port`?")]
+    [InlineData("# a comment\n\nport = 1\nlist_page_sze = 3", 4, "unknown key `list_page_sze`; did you mean `list_page_size`?")]
+    [InlineData("[admin]\nenabeld = true", 2, "unknown key `admin.enabeld`; did you mean `admin.enabled`?")]
+    [InlineData("[admin]\npage_limit = 3", 2, "unknown key `admin.page_limit`; did you mean `page_limit`?")]
+    [InlineData("zzz = 1", 1, "unknown key `zzz`")]
+    [InlineData("[amdin]\nport = 1", 1, "unknown table [amdin]; did you mean `admin`?")]
+    [InlineData("[[admin]]\nport = 1", 1, "[[admin]] is a list of tables")]
+    [InlineData("port = 70000", 1, "`port` must be a whole number from 1 to 65535, not 70000.")]
+    [InlineData("port = \"7070\"", 1, "`port` must be a whole number from 1 to 65535, not \"7070\".")]
+    [InlineData("data_dir = \"\"", 1, "`data_dir` must be the path of a directory, not \"\".")]
+    [InlineData("page_limit = 0", 1, "`page_limit` must be a whole number from 1")]
+    [InlineData("durability = \"fast\"", 1, "`durability` must be \"sync\" or \"relaxed\", not \"fast\".")]
+    [InlineData("relaxed_interval_ms = 0", 1, "`relaxed_interval_ms` must be a whole number from 1 to 60000, not 0.")]
+    [InlineData("encryption = false", 1, "`encryption` must be \"on\" or \"off\", not false.")]
+    [InlineData("restrict = \"lax\"", 1, "`restrict` must be \"off\", \"default\" or \"strict\", not \"lax\".")]
+    [InlineData("api = \"soap\"", 1, "`api` must be \"rest\", \"graphql\", \"grpc\" or \"all\"")]
+    [InlineData("[socket]\nbind_addr = \"localhost\"", 2, "`socket.bind_addr` must be an IP address and a port")]
+    [InlineData("[socket]\nbind_addr = \"1.2.3.4\"", 2, "`socket.bind_addr` must be an IP address and a port")]
+    [InlineData("[admin]\nbind_addr = \"7\"", 2, "`admin.bind_addr` must be an IP address")]
+    [InlineData("cache_threshold = 1\nmemory_threshold = 2", 2, "`memory_threshold` says again what `cache_threshold` says in line 1.")]
+    [InlineData("[remotes.standby]\naddress = \"x\"", 2, "unknown key `address` for a remote; known: endpoint, public_key.")]
+    public void What_is_wrong_is_named_with_its_line(string text, int line, string problem)
+    {
+        var refused = Assert.Throws<ConfigException>(() => Load(text));
+
+        Assert.StartsWith($"{_directory["config.toml"]}, line {line}: {problem}", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("port = \n", 1)]
+    [InlineData("port = 1\nport = 2\n", 2)]
+    [InlineData("[admin\n", 1)]
+    public void Text_that_is_not_TOML_is_named_with_line_and_column(string text, int line)
+    {
+        var refused = Assert.Throws<ConfigException>(() => Load(text));
+
+        Assert.StartsWith($"{_directory["config.toml"]}, line {line}, column ", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("data_encryption_key = \"c2VjcmV0\"")]
+    [InlineData("data_encryption_key = \"c2VjcmV0\"\ndata_encryption_key = \"c2VjcmV0\"")]
+    [InlineData("[admin]\nmaster_key_hash = \"c2VjcmV0\"")]
+    public void A_secret_is_never_quoted(string text)
+    {
+        var refused = Assert.Throws<ConfigException>(() => Load(text));
+
+        Assert.DoesNotContain("c2VjcmV0", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_file_the_published_defaults_hold_and_nothing_is_written()
+    {
+        var file = ConfigFile.Load(null, _directory[".eventdbx"], null, TimeProvider.System);
+
+        Assert.False(file.Exists);
+        Assert.Equal((7070, 10_000, 10, 1000, 10), (file.Config.Port, file.Config.CacheThreshold, file.Config.ListPageSize, file.Config.PageLimit, file.Config.PluginMaxAttempts));
+        Assert.Equal(_directory[".eventdbx"], file.Config.DataDir);
+        Assert.Equal((Durability.Sync, true, Restriction.Default), (file.Config.Durability, file.Config.Encryption, file.Config.Restrict));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
+    }
+
+    [Fact]
+    public void A_file_of_the_older_kind_is_read()
+    {
+        var config = Load("""
+            port = 7070
+            data_dir = "/srv/dbx"
+            memory_threshold = 5
+            restrict = true
+            plugins = [ { kind = "log" } ]
+            [api]
+            rest = true
+            [grpc]
+            enabled = true
+            [remotes]
+            [remotes.standby]
+            endpoint = "tcp://10.0.0.2:6363"
+            public_key = "abc"
+            """).Config;
+
+        Assert.Equal((5, Restriction.Default), (config.CacheThreshold, config.Restrict));
+        Assert.Equal((true, false, true), (config.ApiRest, config.ApiGraphQL, config.ApiGrpc));
+        Assert.Equal("tcp://10.0.0.2:6363", config.Remotes["standby"].Endpoint);
+    }
+
+    [Fact]
+    public void A_relative_data_directory_is_beside_the_file()
+    {
+        Assert.Equal(_directory["data"], Load("data_dir = \"data\"").Config.DataDir);
+    }
+
+    [Fact]
+    public async Task A_save_changes_what_changed_and_keeps_everything_else()
+    {
+        const string text = """
+            # Our office.
+            port = 7070   # the usual
+
+            data_dir = "/srv/dünn 😀"
+            [api] # surfaces
+            rest = true
+            # no graphql here
+
+            [admin]
+            enabled = false
+            """;
+        await SaveAsync(text, config => config with { Port = 8080, ListPageSize = 20, AdminEnabled = true, AdminPort = 1, SocketBindAddr = "127.0.0.1:1" });
+
+        var saved = Without(await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), "created_at", "updated_at");
+        Assert.Equal("""
+            # Our office.
+            port = 8080   # the usual
+
+            data_dir = "/srv/dünn 😀"
+            list_page_size = 20
+            [api] # surfaces
+            rest = true
+            # no graphql here
+
+            [admin]
+            enabled = true
+            port = 1
+
+            [socket]
+            bind_addr = "127.0.0.1:1"
+
+            """, saved);
+    }
+
+    [Theory]
+    [InlineData("api = \"rest\"")]
+    [InlineData("api_mode = \"all\"\nport = 1")]
+    [InlineData("api = { rest = true }")]
+    [InlineData("api.rest = true")]
+    [InlineData("[api]\nrest = true")]
+    [InlineData("[api]")]
+    [InlineData("[api]\nrest = true\n[grpc]\nenabled = true")]
+    [InlineData("")]
+    [InlineData("# nothing but this")]
+    [InlineData("[admin]\nport = 3\n")]
+    public async Task Surfaces_change_together_in_whatever_form_they_stand(string text)
+    {
+        await SaveAsync(text, config => config with { ApiRest = false, ApiGraphQL = true, ApiGrpc = false });
+
+        var config = Load(null).Config;
+        Assert.Equal((false, true, false), (config.ApiRest, config.ApiGraphQL, config.ApiGrpc));
+    }
+
+    [Theory]
+    [InlineData("snapshot_threshold = 5\nport = 1\n", "port = 1\n")]
+    [InlineData("port = 1\r\nsnapshot_threshold = 5 # often\r\n", "port = 1\r\n")]
+    [InlineData("port = 1\nsnapshot_threshold = 5", "port = 1\n")]
+    public async Task A_key_that_is_cleared_goes_with_its_line(string text, string kept)
+    {
+        await SaveAsync(text, config => config with { SnapshotThreshold = null });
+
+        Assert.Equal(kept, Without(await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), "created_at", "updated_at"));
+    }
+
+    [Fact]
+    public void Every_key_survives_being_written_and_read()
+    {
+        var config = new ServerConfig
+        {
+            DataDir = "/d \"q\" \\ \u0001",
+            Port = 1,
+            CacheThreshold = 2,
+            SnapshotThreshold = 3,
+            DataEncryptionKey = Convert.ToBase64String(new byte[32]),
+            Encryption = false,
+            Durability = Durability.Relaxed,
+            RelaxedIntervalMs = 4,
+            CreatedAt = "2025-01-01T00:00:00Z",
+            UpdatedAt = "2025-01-02T00:00:00Z",
+            Restrict = Restriction.Strict,
+            ListPageSize = 5,
+            PageLimit = 6,
+            PluginMaxAttempts = 7,
+            ReplicationIdentityKey = "id",
+            ReplicationBindAddr = "[::1]:1",
+            GrpcBindAddr = "1.2.3.4:5",
+            SocketBindAddr = "1.2.3.4:6",
+            ApiRest = false,
+            ApiGraphQL = false,
+            ApiGrpc = true,
+            AdminEnabled = true,
+            AdminBindAddr = "::1",
+            AdminPort = 0,
+            AdminMasterKeyHash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+            AuthIssuer = "i",
+            AuthAudience = "a",
+            AuthSecret = "s",
+            AuthKeyId = "k",
+            AuthDefaultTtlSecs = 60,
+            AuthClockSkewSecs = 0,
+        };
+        var remotes = config.Remotes.Add("a.b c", new RemoteConfig { Endpoint = "e", PublicKey = "p" });
+        config = config with { Remotes = remotes };
+
+        var read = Load(ConfigFile.Show(config, secrets: true)).Config;
+
+        Assert.Equal(config.Remotes, read.Remotes);
+        Assert.Equal(config, read with { Remotes = config.Remotes, DataDir = config.DataDir });
+        Assert.DoesNotContain(config.DataEncryptionKey, ConfigFile.Show(config, secrets: false), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_file_is_for_its_owner_only_and_a_link_to_it_stays_a_link()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("Windows has no file modes.");
+            return;
+        }
+
+        _directory.Write("real/config.toml", "port = 1\n");
+        File.CreateSymbolicLink(_directory["config.toml"], "real/config.toml");
+
+        await Load(null).UpdateAsync(config => config with { Port = 2 }, TestContext.Current.CancellationToken);
+
+        Assert.NotNull(new FileInfo(_directory["config.toml"]).LinkTarget);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_directory["real/config.toml"]));
+        Assert.Equal(2, Load(null).Config.Port);
+        Assert.DoesNotContain(Directory.EnumerateFiles(_directory.Path, "*", SearchOption.AllDirectories), path => path.EndsWith(".tmp", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Updates_at_the_same_time_are_all_kept()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Task.Run(
+            () => Load(null).UpdateAsync(config => config with { AdminPort = config.AdminPort + 1 }, cancellation), cancellation)));
+
+        Assert.Equal(7171 + 20, Load(null).Config.AdminPort);
+    }
+
+    /// <param name="text">Null reads what is there.</param>
+    ConfigFile Load(string? text)
+    {
+        if (text is not null)
+            _directory.Write("config.toml", text);
+        return ConfigFile.Load(_directory["config.toml"], _directory[".eventdbx"], null, TimeProvider.System);
+    }
+
+    Task<ServerConfig> SaveAsync(string text, Func<ServerConfig, ServerConfig> change) =>
+        Load(text).UpdateAsync(change, TestContext.Current.CancellationToken);
+
+    static string Without(string text, params string[] keys) => string.Concat(
+        text.Split('\n').Select(line => line + "\n").SkipLast(text.EndsWith('\n') ? 1 : 0).Where(line => !keys.Any(key => line.StartsWith(key + " =", StringComparison.Ordinal))));
+}

@@ -1,0 +1,97 @@
+namespace EventDbx.Tests.Engine;
+
+/// <summary>The engine's steps as a test sees them: each can be held, made to fail, and is counted.</summary>
+/// <remarks>Given to a database as <c>WrapEngine = steps.Over</c>; sits between the commit loop and the real engine.</remarks>
+internal sealed class EngineSteps
+{
+    /// <summary>Before a group is planned and written.</summary>
+    public Step Commit { get; } = new();
+
+    /// <summary>Before a sync of its own; with <see cref="SplitsCommits"/>, before that of every commit.</summary>
+    public Step Sync { get; } = new();
+
+    /// <summary>Before a view is opened.</summary>
+    public Step View { get; } = new();
+
+    /// <summary>Writes a durable commit in two steps, so that a test can stand between the write and its sync.</summary>
+    public bool SplitsCommits { get; init; }
+
+    public IStorageEngine Over(IStorageEngine engine) => new Engine(this, engine);
+
+    sealed class Engine(EngineSteps steps, IStorageEngine inner) : IStorageEngine
+    {
+        public long BytesOnDisk => inner.BytesOnDisk;
+
+        public IStorageView OpenView()
+        {
+            steps.View.Pass();
+            return inner.OpenView();
+        }
+
+        public void Commit(IGroupPlanner planner, bool sync)
+        {
+            steps.Commit.Pass();
+            inner.Commit(planner, sync && !steps.SplitsCommits);
+            if (sync && steps.SplitsCommits)
+                Sync();
+        }
+
+        public void Sync()
+        {
+            steps.Sync.Pass();
+            inner.Sync();
+        }
+
+        public void Dispose() => inner.Dispose();
+    }
+}
+
+/// <summary>One place the writer comes by.</summary>
+internal sealed class Step
+{
+    volatile Action? _wait;
+    int _arrivals;
+
+    /// <summary>How often it was come to.</summary>
+    public int Arrivals => Volatile.Read(ref _arrivals);
+
+    /// <summary>Thrown at whoever comes by next, and at everybody after.</summary>
+    public Exception? Failure { get; set; }
+
+    /// <summary>From now on whoever comes by waits until the hold is disposed.</summary>
+    public Held Hold()
+    {
+        var held = new Held();
+        _wait = held.Wait;
+        return held;
+    }
+
+    public void Pass()
+    {
+        Interlocked.Increment(ref _arrivals);
+        _wait?.Invoke();
+        if (Failure is { } failure)
+            throw failure;
+    }
+}
+
+/// <summary>A step that is being held.</summary>
+internal sealed class Held : IDisposable
+{
+    readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource _released = new();
+
+    /// <summary>Completes once somebody stands there.</summary>
+    public Task Reached => _reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
+
+    public void Wait()
+    {
+        _reached.TrySetResult();
+        _released.Task.Wait();
+    }
+
+    /// <summary>Lets everybody go on.</summary>
+    public void Release() => _released.TrySetResult();
+
+    public void Dispose() => Release();
+}
