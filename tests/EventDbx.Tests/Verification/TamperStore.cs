@@ -39,7 +39,8 @@ internal sealed class TamperStore : IAsyncDisposable
     /// <summary>One of every kind of aggregate, some 340 entries in all: a tile of the log tree, but quick to verify.</summary>
     /// <param name="encrypted">Or plain.</param>
     /// <param name="total">Of one event: two stores that differ in it are what somebody makes who computes everything anew.</param>
-    public static async Task<TamperStore> SmallAsync(bool encrypted, string total = "1.50")
+    /// <param name="beforeTheLast">Done before the last few entries.</param>
+    public static async Task<TamperStore> SmallAsync(bool encrypted, string total = "1.50", Action<Database>? beforeTheLast = null)
     {
         var store = new TamperStore(encrypted);
         var session = store.Database.OpenSession(new Actor("cli", "jane"));
@@ -62,6 +63,7 @@ internal sealed class TamperStore : IAsyncDisposable
         store.OldRows = store.ReadRows();
         store.OldWatermark = DirectoryImage.Read(Path.Combine(store.Directory, "watermark"));
 
+        beforeTheLast?.Invoke(store.Database);
         foreach (var id in (string[])["o-1", "wide", "made", "client", "empty", "back"])
             await session.AppendAsync(Draft("order", id, """{"n":"newer","f0":"shorter"}""") with { EventId = id == "client" ? new Guid(99, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) : null }, default);
         await session.ArchiveAsync(AggregateKey.Create("order", "batch"), null, default);
