@@ -1,6 +1,7 @@
 using System.Globalization;
 using EventDbx.Storage;
 using EventDbx.Tests.Crash;
+using MemoryEngine = EventDbx.Tests.Storage.MemoryEngine;
 
 namespace EventDbx.Tests.Verification;
 
@@ -38,6 +39,45 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
             .Concat(forgeries.MixedByAggregate("recompute after a number became a text", twin.Rows, most))
             .Concat(forgeries.Exchanged())
             .Concat(forgeries.ForgedStates()));
+    });
+
+    /// <summary>A changed row may make a write refused. It never stops the writer, and everything else goes on.</summary>
+    [Fact]
+    public Task Writes_to_changed_rows() => Effort.SeededAsync(async random =>
+    {
+        await using var store = await TamperStore.SmallAsync(encrypted);
+        var rows = new MemoryEngine();
+        rows.Commit(new RawRows.Planner(plan => TamperStore.Put(plan, store.Rows.SelectMany(of => of.Value.Select(row => new RowWrite(of.Key, row.Key, row.Value)))), 0), sync: true);
+        var (refused, written) = (0, 0);
+        foreach (var cell in new TamperCells(store, random).OfRows(Effort.Choose(3, 20, 200), Effort.Choose(3, 20, 200)).Where(_ => random.Next(3) == 0))
+        {
+            var engine = rows.AfterPowerCut();
+            engine.Commit(new RawRows.Planner(plan => TamperStore.Put(plan, cell.Writes), store.Database.LogSize), sync: true);
+            try
+            {
+                await using var database = Database.OpenOn(engine.AfterPowerCut(), store.Options);
+                foreach (var write in TamperWrites.All(database.OpenSession()))
+                {
+                    if (await TamperWrites.IsRefusedAsync(write))
+                        refused++;
+                    else
+                        written++;
+                }
+
+                Assert.True(database.Unhealthy is null, $"{cell}: {database.Unhealthy}");
+                _ = Verify(database);
+            }
+            catch (RefusedException cause) when (cause.Refusal.Code == RefusalCode.IntegrityViolation)
+            {
+                refused++; // It was not even opened.
+            }
+            catch (Exception cause) when (cause is not Xunit.Sdk.XunitException)
+            {
+                Assert.Fail($"{cell}: {cause}");
+            }
+        }
+
+        output.WriteLine($"{refused} writes refused as violations, {written} done or refused by their own rules");
     });
 
     /// <summary>

@@ -119,7 +119,7 @@ internal sealed class TamperStore : IAsyncDisposable
     /// <summary>Closes it as a proper stop does.</summary>
     public async Task CloseAsync() => await Database.DisposeAsync();
 
-    static void Put(WritePlan plan, IReadOnlyList<RowWrite> writes)
+    public static void Put(WritePlan plan, IEnumerable<RowWrite> writes)
     {
         foreach (var (family, key, value) in writes)
         {
