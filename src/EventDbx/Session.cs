@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace EventDbx;
 
 /// <summary>What one caller may do. Every surface goes through it; a surface translates and decides nothing.</summary>
@@ -315,23 +313,30 @@ internal static class RequestFingerprint
     /// <summary>SHA-256 of lp(kind) lp(event type) lp(minified payload) opt(lp(note)), as in docs/integrity.md.</summary>
     public static Hash32 Of(ReadOnlySpan<byte> eventType, ReadOnlySpan<byte> payload, string? note)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Append(hash, "payload"u8);
-        Append(hash, eventType);
-        Append(hash, payload);
-        hash.AppendData(note is null ? [0] : (ReadOnlySpan<byte>)[1]);
+        var noteBytes = note is null ? 0 : Encoding.UTF8.GetByteCount(note);
+        var length = (3 * LengthBytes) + Kind.Length + eventType.Length + payload.Length + 1 + (note is null ? 0 : LengthBytes + noteBytes);
+        using PooledBytes buffer = new(length, stackalloc byte[PooledBytes.StackBytes]);
+        var at = Add(buffer.Span, 0, Kind);
+        at = Add(buffer.Span, at, eventType);
+        at = Add(buffer.Span, at, payload);
+        buffer.Span[at++] = note is null ? (byte)0 : (byte)1;
         if (note is not null)
-            Append(hash, Encoding.UTF8.GetBytes(note));
-        Span<byte> digest = stackalloc byte[Hash32.Length];
-        hash.GetHashAndReset(digest);
-        return Hash32.Read(digest);
+        {
+            System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(buffer.Span[at..], noteBytes);
+            Encoding.UTF8.GetBytes(note, buffer.Span[(at + LengthBytes)..]);
+        }
+
+        return Hash32.Of(buffer.Span);
     }
 
-    static void Append(IncrementalHash hash, ReadOnlySpan<byte> bytes)
+    const int LengthBytes = sizeof(uint);
+
+    static ReadOnlySpan<byte> Kind => "payload"u8;
+
+    static int Add(Span<byte> target, int at, ReadOnlySpan<byte> bytes)
     {
-        Span<byte> length = stackalloc byte[4];
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(length, (uint)bytes.Length);
-        hash.AppendData(length);
-        hash.AppendData(bytes);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(target[at..], bytes.Length);
+        bytes.CopyTo(target[(at + LengthBytes)..]);
+        return at + LengthBytes + bytes.Length;
     }
 }
