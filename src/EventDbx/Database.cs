@@ -76,6 +76,9 @@ public sealed class Database : IAsyncDisposable
 
     internal CommitLoop Loop => _loop;
 
+    /// <summary>Whether there is a store in a data directory, or the remains of one. Opens nothing.</summary>
+    public static bool ExistsIn(string directory) => new DataDirectory(Path.GetFullPath(directory)).HasStore;
+
     /// <summary>Opens a directory, or makes it.</summary>
     /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>
     public static Database Open(DatabaseOptions options)
@@ -114,6 +117,9 @@ public sealed class Database : IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new(this, actor);
     }
+
+    /// <summary>The directory's own word about the log, for those who doubt; null without a directory.</summary>
+    internal Func<WatermarkSlot?>? ReadWatermark => _store is null ? null : _store.ReadWatermark;
 
     internal StoreReader OpenReader() => new(_engine.OpenView(), Keyring);
 

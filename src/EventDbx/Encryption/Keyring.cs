@@ -15,6 +15,11 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
 
     public bool Encrypted => dataKey is not null;
 
+    /// <summary>Whether a store of this row was made with this key, or, without encryption, with none.</summary>
+    public bool Made(StoreRow store) => dataKey is null
+        ? store.KeyCheck.IsEmpty
+        : dataKey.Matches(store.DatabaseId.ToByteArray(bigEndian: true), store.KeyCheck.Span);
+
     /// <summary>The cipher of a stored aggregate.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: the wrapped key does not open.</exception>
     public AggregateCipher? Open(AggregateKey aggregate, ReadOnlyMemory<byte> wrapped)
@@ -24,10 +29,24 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
         if (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span))
             return cipher;
         cipher = AggregateCipher.Open(aggregate, dataKey, wrapped.Span)
-            ?? throw Violation.Of($"The key of {aggregate} does not open: it was changed, or belongs to another aggregate.");
+            ?? throw Unopened(aggregate);
         Remember(aggregate, cipher);
         return cipher;
     }
+
+    /// <summary>
+    /// The cipher of a stored aggregate, for a walk over all of them: it is not remembered, so that those in use stay.
+    /// </summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: the wrapped key does not open.</exception>
+    public AggregateCipher? OpenOnce(AggregateKey aggregate, ReadOnlyMemory<byte> wrapped)
+    {
+        if (dataKey is null || (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span)))
+            return Open(aggregate, wrapped);
+        return AggregateCipher.Open(aggregate, dataKey, wrapped.Span) ?? throw Unopened(aggregate);
+    }
+
+    static RefusedException Unopened(AggregateKey aggregate) =>
+        Violation.Of($"The key of {aggregate} does not open: it was changed, or belongs to another aggregate.");
 
     /// <summary>The cipher to seal an append with: the known one, or what <paramref name="findWrapped"/> finds, or a candidate.</summary>
     /// <param name="aggregate">The aggregate.</param>

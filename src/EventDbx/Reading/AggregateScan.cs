@@ -17,8 +17,8 @@ internal sealed class AggregateScan
 {
     readonly AggregateFilter _filter;
     readonly byte[] _idPrefix;
-    readonly Side _active;
-    readonly Side _archived;
+    readonly RowCursor? _active;
+    readonly RowCursor? _archived;
 
     public AggregateScan(IStorageView view, AggregateFilter filter, ReadOnlySpan<byte> after)
     {
@@ -33,24 +33,24 @@ internal sealed class AggregateScan
 
         if (!after.IsEmpty && after.SequenceCompareTo(from) >= 0)
             from = [.. after, 0];
-        _active = new(view, Family.Heads, from, to, filter.Archived is not true);
-        _archived = new(view, Family.Archive, from, to, filter.Archived is not false);
+        _active = filter.Archived is true ? null : new(view, Family.Heads, from, to);
+        _archived = filter.Archived is false ? null : new(view, Family.Archive, from, to);
     }
 
     /// <summary>Whether there is another row; it may still not pass the filter, in which case the next page is empty.</summary>
-    public bool HasMore => _active.Peek() is not null || _archived.Peek() is not null;
+    public bool HasMore => _active?.Peek() is not null || _archived?.Peek() is not null;
 
     /// <summary>The next aggregate that passes the filter, or null.</summary>
     public (AggregateKey Aggregate, HeadRow Head, bool Archived)? Next()
     {
         while (true)
         {
-            var (active, archived) = (_active.Peek(), _archived.Peek());
+            var (active, archived) = (_active?.Peek(), _archived?.Peek());
             if (active is null && archived is null)
                 return null;
             var isArchived = active is null || (archived is not null && archived.Value.Key.AsSpan().SequenceCompareTo(active.Value.Key) < 0);
             var (key, value) = isArchived ? archived!.Value : active!.Value;
-            (isArchived ? _archived : _active).Take();
+            (isArchived ? _archived : _active)!.Take();
             if (_filter.Type is null && _idPrefix.Length > 0 && !key.AsSpan(key.AsSpan().IndexOf((byte)0) + 1).StartsWith(_idPrefix))
                 continue;
             var family = isArchived ? Family.Archive : Family.Heads;
@@ -71,30 +71,5 @@ internal sealed class AggregateScan
         var after = prefix[..(end + 1)];
         after[end]++;
         return after;
-    }
-
-    sealed class Side(IStorageView view, Family family, byte[] from, byte[] to, bool wanted)
-    {
-        IReadOnlyList<Row> _rows = [];
-        int _at;
-        bool _done = !wanted;
-        byte[] _from = from;
-
-        public Row? Peek()
-        {
-            if (_at == _rows.Count && !_done)
-            {
-                _rows = view.Range(family, _from, to, Limits.PageItemsMax, Limits.PageBytesMax);
-                _at = 0;
-                if (_rows.Count == 0)
-                    _done = true;
-                else
-                    _from = [.. _rows[^1].Key, 0];
-            }
-
-            return _at < _rows.Count ? _rows[_at] : null;
-        }
-
-        public void Take() => _at++;
     }
 }

@@ -145,8 +145,8 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         var key = Keyspace.Position(index.Position);
         if (value is null)
             throw Violation.Of($"Version {version} of {aggregate} is missing: the log has no entry at position {index.Position}.");
-        var entry = EntryRow.TryRead(Checked.Body(Family.Log, key, value)) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read");
-        if (entry.IsControl || entry.Version != version || !entry.Aggregate!.Equals(aggregate))
+        var entry = EntryRow.TryRead(Checked.Body(Family.Log, key, value), aggregate) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read");
+        if (entry.IsControl || entry.Version != version || !entry.Aggregate!.Equals(aggregate) || entry.CreatedAt != index.CreatedAt)
             throw Violation.Of($"The log has another entry at position {index.Position}, where the index has version {version} of {aggregate}.");
         return Open(entry, index.Position, cipher, index.Leaf);
     }
@@ -261,19 +261,4 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     }
 
     public void Dispose() => view.Dispose();
-}
-
-/// <summary>Folds payloads into a state.</summary>
-internal struct StateFold(byte[] fields)
-{
-    public byte[] Fields { get; private set; } = fields;
-
-    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: a stored payload is no payload.</exception>
-    public void Apply(ReadOnlySpan<byte> payload)
-    {
-        if (!JsonPayload.TryParse(payload, out var parsed, out var refusal))
-            throw Violation.Of($"A stored payload is not one we would have stored: {refusal.Message}");
-        if (parsed.Members.Length > 0)
-            Fields = StateText.Merge(Fields, parsed);
-    }
 }

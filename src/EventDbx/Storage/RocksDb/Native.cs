@@ -76,6 +76,10 @@ internal static unsafe partial class Native
     public static partial void rocksdb_compact_range_cf(
         nint db, nint family, byte* start, nuint startLength, byte* limit, nuint limitLength);
 
+    /// <summary>Every table file as a whole, against the checksum in the manifest.</summary>
+    [LibraryImport(Library)]
+    public static partial void rocksdb_verify_file_checksums(nint db, byte** error);
+
     [LibraryImport(Library)]
     public static partial int rocksdb_property_int_cf(nint db, nint family, byte* name, ulong* value);
 
@@ -134,6 +138,9 @@ internal static unsafe partial class Native
 
     [LibraryImport(Library)]
     public static partial void rocksdb_readoptions_set_snapshot(nint options, nint snapshot);
+
+    [LibraryImport(Library)]
+    public static partial void rocksdb_readoptions_set_fill_cache(nint options, byte value);
 
     /// <summary>Keeps the pointer, not the bytes; null takes the bound away.</summary>
     [LibraryImport(Library)]

@@ -78,6 +78,20 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
         return RocksDbView.OfNow(_db);
     }
 
+    public IStorageView OpenScan()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return RocksDbView.OfNow(_db, fillCacheByRanges: false);
+    }
+
+    public void VerifyFiles()
+    {
+        using var held = RocksDbView.Live(_db);
+        byte* error = null;
+        rocksdb_verify_file_checksums(_db.Db, &error);
+        RocksDbView.ThrowIfUnread(error, "The files of the store could not be verified");
+    }
+
     public void Commit(IGroupPlanner planner, bool sync)
     {
         lock (_writing)

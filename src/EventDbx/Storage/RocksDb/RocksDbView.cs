@@ -9,23 +9,28 @@ internal sealed unsafe class RocksDbView : IStorageView
 {
     readonly DatabaseHandle _db;
     readonly nint _snapshot;
+    readonly nint _readRange;
     nint _read;
 
-    RocksDbView(DatabaseHandle db, bool snapshot)
+    RocksDbView(DatabaseHandle db, bool snapshot, bool fillCacheByRanges = true)
     {
         var held = false;
         db.DangerousAddRef(ref held);
         _db = db;
-        _read = rocksdb_readoptions_create();
+        (_read, _readRange) = (rocksdb_readoptions_create(), rocksdb_readoptions_create());
+        rocksdb_readoptions_set_fill_cache(_readRange, fillCacheByRanges ? (byte)1 : (byte)0);
         if (!snapshot)
             return;
         _snapshot = rocksdb_create_snapshot(db.Db);
         rocksdb_readoptions_set_snapshot(_read, _snapshot);
+        rocksdb_readoptions_set_snapshot(_readRange, _snapshot);
     }
 
     /// <summary>What is committed now, whatever is committed later.</summary>
     /// <exception cref="ObjectDisposedException">The engine was disposed.</exception>
-    public static RocksDbView OfNow(DatabaseHandle db) => new(db, snapshot: true);
+    /// <param name="db">The database.</param>
+    /// <param name="fillCacheByRanges">False: blocks read by ranges are not kept, for each is wanted once.</param>
+    public static RocksDbView OfNow(DatabaseHandle db, bool fillCacheByRanges = true) => new(db, snapshot: true, fillCacheByRanges);
 
     /// <summary>What is committed whenever it is asked: consistent only for the one writer, and free.</summary>
     public static RocksDbView Live(DatabaseHandle db) => new(db, snapshot: false);
@@ -37,7 +42,7 @@ internal sealed unsafe class RocksDbView : IStorageView
         nint found;
         fixed (byte* keyBytes = key)
             found = rocksdb_get_pinned_cf_v2(_db.Db, _read, _db.Of(family), keyBytes, (nuint)key.Length, &error);
-        ThrowIf(error, $"A row of {Families.NameOf(family)} could not be read");
+        ThrowIfUnread(error, $"A row of {Families.NameOf(family)} could not be read");
         if (found == 0)
             return null;
         try
@@ -114,9 +119,7 @@ internal sealed unsafe class RocksDbView : IStorageView
             copies[i] = new ReadOnlySpan<byte>(bytes, checked((int)length)).ToArray();
             rocksdb_pinnableslice_destroy(values[i]);
         }
-        return failed is null
-            ? copies
-            : throw new StorageFailedException($"Rows of {Families.NameOf(family)} could not be read: {failed}");
+        return failed is null ? copies : throw Unread($"Rows of {Families.NameOf(family)} could not be read", failed);
     }
 
     public IReadOnlyList<Row> Range(
@@ -128,9 +131,9 @@ internal sealed unsafe class RocksDbView : IStorageView
         fixed (byte* lower = from, upper = to)
         {
             // RocksDB keeps these pointers: they are taken back before the bytes are let go.
-            rocksdb_readoptions_set_iterate_lower_bound(_read, from.IsEmpty ? null : lower, (nuint)from.Length);
-            rocksdb_readoptions_set_iterate_upper_bound(_read, to.IsEmpty ? null : upper, (nuint)to.Length);
-            var iterator = rocksdb_create_iterator_cf(_db.Db, _read, _db.Of(family));
+            rocksdb_readoptions_set_iterate_lower_bound(_readRange, from.IsEmpty ? null : lower, (nuint)from.Length);
+            rocksdb_readoptions_set_iterate_upper_bound(_readRange, to.IsEmpty ? null : upper, (nuint)to.Length);
+            var iterator = rocksdb_create_iterator_cf(_db.Db, _readRange, _db.Of(family));
             try
             {
                 if (backwards)
@@ -142,8 +145,8 @@ internal sealed unsafe class RocksDbView : IStorageView
             finally
             {
                 rocksdb_iter_destroy(iterator);
-                rocksdb_readoptions_set_iterate_lower_bound(_read, null, 0);
-                rocksdb_readoptions_set_iterate_upper_bound(_read, null, 0);
+                rocksdb_readoptions_set_iterate_lower_bound(_readRange, null, 0);
+                rocksdb_readoptions_set_iterate_upper_bound(_readRange, null, 0);
             }
         }
     }
@@ -170,9 +173,20 @@ internal sealed unsafe class RocksDbView : IStorageView
         // An iterator that met damage is invalid, like one at the end: only its error tells them apart.
         byte* error = null;
         rocksdb_iter_get_error(iterator, &error);
-        ThrowIf(error, $"Rows of {Families.NameOf(family)} could not be read");
+        ThrowIfUnread(error, $"Rows of {Families.NameOf(family)} could not be read");
         return rows;
     }
+
+    /// <summary>Turns the error of a read into an exception: damage is a violation, anything else a failure of the disk.</summary>
+    public static void ThrowIfUnread(byte* error, string failed)
+    {
+        if (error is not null)
+            throw Unread(failed, Take(error));
+    }
+
+    static Exception Unread(string failed, string error) => error.StartsWith("Corruption", StringComparison.Ordinal)
+        ? Integrity.Violation.Of($"{failed}, for a file of the store was damaged or changed: {error}")
+        : new StorageFailedException($"{failed}: {error}");
 
     public void Dispose()
     {
@@ -180,6 +194,7 @@ internal sealed unsafe class RocksDbView : IStorageView
         if (read == 0)
             return;
         rocksdb_readoptions_destroy(read);
+        rocksdb_readoptions_destroy(_readRange);
         if (_snapshot != 0)
             rocksdb_release_snapshot(_db.Db, _snapshot);
         _db.DangerousRelease();

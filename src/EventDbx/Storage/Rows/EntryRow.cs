@@ -147,14 +147,22 @@ internal sealed class EntryRow
             row.Short(WrappedKey.Span);
     }
 
+    /// <summary>Flags that an event, or a control entry, may have. Erased rows come with a later format.</summary>
+    const RowFlags EventFlags = RowFlags.ClientId | RowFlags.Actor | RowFlags.Note | RowFlags.Key | RowFlags.Batch;
+    const RowFlags ControlFlags = RowFlags.Control | RowFlags.Actor | RowFlags.Key | RowFlags.Batch;
+
     /// <summary>Reads a row; null when the bytes are not one.</summary>
-    public static EntryRow? TryRead(ReadOnlyMemory<byte> bytes)
+    /// <param name="bytes">The body of the row.</param>
+    /// <param name="expected">The aggregate it is likely to be of: saves making its name again.</param>
+    public static EntryRow? TryRead(ReadOnlyMemory<byte> bytes, AggregateKey? expected = null)
     {
         var row = new RowReader(bytes);
         if (row.U8() != Format)
             return null;
         var flags = (RowFlags)row.U8();
         var control = (flags & RowFlags.Control) != 0;
+        if ((flags & ~(control ? ControlFlags : EventFlags)) != 0)
+            return null;
         AggregateKey? aggregate = null;
         string type, subject = "";
         ulong version = 0, revision = 0;
@@ -165,11 +173,11 @@ internal sealed class EntryRow
         }
         else
         {
-            var (typeName, idName) = (row.Text(), row.Text());
+            aggregate = ReadAggregate(ref row, expected);
             version = row.U64();
             type = row.Text();
             id = row.Id();
-            if (!row.Ok || !AggregateKey.TryCreate(typeName, idName, out aggregate, out _))
+            if (!row.Ok || aggregate is null || version == 0)
                 return null;
         }
 
@@ -185,12 +193,24 @@ internal sealed class EntryRow
         var body = row.Long();
         if (!row.Finished || !Timestamp.IsInRange(createdAt) || Encoding.UTF8.GetByteCount(type) > Limits.TypeBytesMax)
             return null;
+        if ((flags & RowFlags.Batch) != 0 && (i == 0 || i > n || n < 2 || n > Limits.BatchEventsMax))
+            return null;
         return new()
         {
             Flags = flags, Aggregate = aggregate, Version = version, Type = type, Subject = subject, EventId = id,
             CreatedAt = createdAt, Actor = actor, Note = note, BatchIndex = i, BatchCount = n, SchemaRevision = revision,
             PreviousRoot = previous, Root = root, WrappedKey = key, Salt = salt, Body = body,
         };
+    }
+
+    static AggregateKey? ReadAggregate(ref RowReader row, AggregateKey? expected)
+    {
+        var type = row.Short().Span;
+        var id = row.Short().Span;
+        if (expected is not null && type.SequenceEqual(expected.TypeUtf8) && id.SequenceEqual(expected.IdUtf8))
+            return expected;
+        return row.Ok && System.Text.Unicode.Utf8.IsValid(type) && System.Text.Unicode.Utf8.IsValid(id)
+            && AggregateKey.TryCreate(Encoding.UTF8.GetString(type), Encoding.UTF8.GetString(id), out var aggregate, out _) ? aggregate : null;
     }
 
     /// <summary>The leaf hash of a control entry, or of an event whose body has been opened into salt and payload.</summary>

@@ -92,7 +92,10 @@ internal sealed class HeadRow
             WrappedKey = row.Short().ToArray(),
         };
         var frontier = row.Rest();
-        if (!row.Finished || head.StateForm > StateForm.Fields || !MerkleTree.TryRead(frontier.Span, head.Version, out var tree))
+        if (head.StateForm > StateForm.Fields || !Timestamp.IsInRange(head.CreatedAt) || !Timestamp.IsInRange(head.UpdatedAt)
+            || (uint)head.StateFields > Limits.StateFieldsMax || (uint)head.StateBytes > Limits.StateBytesMax)
+            return null;
+        if (!row.Finished || !MerkleTree.TryRead(frontier.Span, head.Version, out var tree))
             return null;
         head.Tree = tree;
         return head;

@@ -18,7 +18,7 @@ internal readonly record struct IndexRow(ulong Position, long CreatedAt, Hash32 
     {
         var row = new RowReader(bytes);
         index = new(row.U64(), row.I64(), row.Hash());
-        return row.Finished;
+        return row.Finished && Timestamp.IsInRange(index.CreatedAt);
     }
 }
 
@@ -89,6 +89,11 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
         return bytes;
     }
 
+    /// <summary>The row of a store; null when it has none, or one that cannot be read.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static StoreRow? Find(IStorageView view) =>
+        Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body ? TryRead(body) : null;
+
     /// <summary>Reads the row; null when it is not one. Another format is returned with that number and nothing else.</summary>
     public static StoreRow? TryRead(ReadOnlyMemory<byte> bytes)
     {
@@ -98,7 +103,8 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
             return null;
         if (format != CurrentFormat)
             return new(format, default, 0, false, 0, default);
-        var store = new StoreRow(format, row.Id(), row.U32(), row.U8() == 1, row.I64(), row.Short().ToArray());
-        return row.Finished ? store : null;
+        var (id, epoch, encrypted) = (row.Id(), row.U32(), row.U8());
+        var store = new StoreRow(format, id, epoch, encrypted == 1, row.I64(), row.Short().ToArray());
+        return row.Finished && encrypted <= 1 ? store : null;
     }
 }
