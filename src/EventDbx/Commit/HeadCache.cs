@@ -27,6 +27,9 @@ internal sealed class HeadEntry
     /// <summary>That change was more than appends, so that a view from before it tells nothing.</summary>
     public bool Reshaped { get; set; }
 
+    /// <summary>The last batch that changed it, and so keeps a copy of what it was.</summary>
+    public ulong TouchedByUnit { get; set; }
+
     /// <summary>A copy to come back to when a batch is refused half way.</summary>
     public HeadEntry Save() => new()
     {
