@@ -53,10 +53,18 @@ internal sealed class OpenStore
         RocksDbEngine? engine = null;
         try
         {
-            if (directory.HasStore)
+            if (StoreInspection.IsUnborn(directory, watermark))
+                ClearUnborn(directory);
+            else if (directory.HasStore)
                 CheckBefore(options, directory, watermark);
+            else if (Directory.Exists(directory.Rebuilt))
+                throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
+            else if (File.Exists(directory.Inventory))
+                throw new StoreRefusedException($"The store in {directory.Path} is gone: the inventory of its last stop is still there. Put the folder `event_store` back, or restore a backup.");
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
+            else if (options is { Encrypted: true, Key: null })
+                throw NeedsKey();
             BreakSeal(directory, watermark);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
@@ -74,6 +82,13 @@ internal sealed class OpenStore
         }
     }
 
+    /// <summary>RocksDB does not open every state that a kill in its making leaves ("an existing DB with no WAL files"): begin anew.</summary>
+    static void ClearUnborn(DataDirectory directory)
+    {
+        foreach (var file in Directory.EnumerateFiles(directory.Store))
+            File.Delete(file);
+    }
+
     /// <summary>After a clean stop: is it byte for byte what was left? After any other: the check.</summary>
     static void CheckBefore(DatabaseOptions options, DataDirectory directory, Watermark watermark)
     {
@@ -88,7 +103,7 @@ internal sealed class OpenStore
 
             // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
             if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
-                CheckRow(row, options, directory.Path);
+                Vet(row, options, directory.Path);
             return;
         }
 
@@ -122,7 +137,7 @@ internal sealed class OpenStore
         using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
         using var view = engine.OpenView();
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body && StoreRow.TryRead(body) is { } row)
-            CheckRow(row, options, directory.Path);
+            Vet(row, options, directory.Path);
     }
 
     static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
@@ -131,12 +146,13 @@ internal sealed class OpenStore
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
             return Create(engine, options);
         var row = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read");
-        CheckRow(row, options, path);
+        Vet(row, options, path);
         return row;
     }
 
-    /// <summary>Whether this version, with this key, is the one to open the store.</summary>
-    static void CheckRow(StoreRow row, DatabaseOptions options, string path)
+    /// <summary>Refuses a store of another format, or one that these options do not open.</summary>
+    /// <exception cref="StoreRefusedException">Says which.</exception>
+    public static void Vet(StoreRow row, DatabaseOptions options, string path)
     {
         if (row.Format != StoreRow.CurrentFormat)
             throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
@@ -151,8 +167,8 @@ internal sealed class OpenStore
     /// <summary>Writes what a new store is.</summary>
     public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
     {
-        if (options.Encrypted && options.Key is null)
-            throw new StoreRefusedException("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
+        if (options is { Encrypted: true, Key: null })
+            throw NeedsKey();
         Span<byte> random = stackalloc byte[16];
         if (options.Random is { } fill)
             fill(random);
@@ -165,6 +181,8 @@ internal sealed class OpenStore
         engine.Commit(new RowPlanner(row), sync: true);
         return row;
     }
+
+    static StoreRefusedException NeedsKey() => new("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
 
     static byte[] IdBytes(Guid id) => id.ToByteArray(bigEndian: true);
 

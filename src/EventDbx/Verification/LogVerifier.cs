@@ -106,7 +106,7 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
     void RequireWholeBatch(EntryRow? next)
     {
         // Recovery keeps the believable beginning of a log; where it ends, a batch may, and it says so in the next entry.
-        if (_batch.Index < _batch.Count && next is not { IsControl: true, Type: StoreRecovery.LossKind })
+        if (_batch.Index < _batch.Count && next is not { IsControl: true, Type: AcceptedLoss.Kind })
             throw Violation.Of($"The batch that ends at position {_log.Size} has {_batch.Count} entries, but only {_batch.Index} of them are there.");
     }
 

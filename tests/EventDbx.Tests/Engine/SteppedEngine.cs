@@ -19,10 +19,28 @@ internal sealed class EngineSteps
     /// <summary>Writes a durable commit in two steps, so that a test can stand between the write and its sync.</summary>
     public bool SplitsCommits { get; init; }
 
+    /// <summary>Every group is planned once in vain, as on an engine whose base has moved.</summary>
+    public bool PlansTwice { get; init; }
+
     /// <summary>What lies below.</summary>
     public IStorageEngine Inner { get; private set; } = null!;
 
     public IStorageEngine Over(IStorageEngine engine) => new Engine(this, Inner = engine);
+
+    /// <summary>Writes past the commit loop, as an editor of the disk would; the log is not touched.</summary>
+    public void Tamper(Action<IStorageView, WritePlan> script) => Inner.Commit(new Editor(script), sync: true);
+
+    sealed class Editor(Action<IStorageView, WritePlan> script) : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            script(view, plan);
+            var size = LogTreeStore.Load(view).Size;
+            (plan.BaseLogSize, plan.LogSize) = (size, size);
+        }
+
+        public void Forget() { }
+    }
 
     sealed class Engine(EngineSteps steps, IStorageEngine inner) : IStorageEngine
     {
@@ -37,10 +55,19 @@ internal sealed class EngineSteps
         public void Commit(IGroupPlanner planner, bool sync)
         {
             steps.Commit.Pass();
+            if (steps.PlansTwice)
+                PlanInVain(planner);
             inner.Commit(planner, sync && !steps.SplitsCommits);
             if (sync && steps.SplitsCommits)
                 Sync();
             steps.Committed.Pass();
+        }
+
+        void PlanInVain(IGroupPlanner planner)
+        {
+            using var view = inner.OpenView();
+            planner.Plan(view, new());
+            planner.Forget();
         }
 
         public void Sync()
@@ -65,6 +92,9 @@ internal sealed class Step
     /// <summary>Thrown at whoever comes by next, and at everybody after.</summary>
     public Exception? Failure { get; set; }
 
+    /// <summary>Run by whoever comes by, before anything else.</summary>
+    public Action? Watch { get; set; }
+
     /// <summary>From now on whoever comes by waits until the hold is disposed.</summary>
     public Held Hold()
     {
@@ -76,6 +106,7 @@ internal sealed class Step
     public void Pass()
     {
         Interlocked.Increment(ref _arrivals);
+        Watch?.Invoke();
         _wait?.Invoke();
         if (Failure is { } failure)
             throw failure;
