@@ -5,10 +5,11 @@ using static EventDbx.Storage.RocksDb.Native;
 namespace EventDbx.Storage.RocksDb;
 
 /// <summary>RocksDB's options as we set them, each with its reason. Lives as long as the database opened with it.</summary>
-/// <remarks>Why this mode of recovery and no other: docs/decisions, "write-ahead log".</remarks>
 internal sealed unsafe class NativeOptions : IDisposable
 {
+    /// <summary>The mode that opens after a power cut inside a record; the stricter ones call that damage.</summary>
     const int PointInTimeRecovery = 2;
+
     const int AboveEveryLevel = 6;
     const int StatisticsTickersOnly = 1;
     const int Lz4 = 4;
