@@ -29,7 +29,7 @@ internal static class RecoverCommand
     {
         var file = call.LoadConfig();
         var directory = file.Config.DataDir;
-        if (!StoreInspection.Exists(directory))
+        if (!Database.ExistsIn(directory))
             throw new StoreRefusedException($"There is no store in {directory}, and nothing that is left of one.");
         var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = options.Key;
