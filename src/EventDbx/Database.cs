@@ -112,7 +112,7 @@ public sealed class Database : IAsyncDisposable
     {
         using var view = engine.OpenView();
         var row = Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body
-            ? StoreRow.TryRead(body)!
+            ? StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read")
             : OpenStore.Create(engine, options);
         return new(options, engine, row, null);
     }
