@@ -1,4 +1,3 @@
-using EventDbx.Encryption;
 using EventDbx.Recovery;
 using EventDbx.Server.Configuration;
 

@@ -80,8 +80,15 @@ public sealed class Database : IAsyncDisposable
 
     internal CommitLoop Loop => _loop;
 
-    /// <summary>Whether there is a store in a data directory, or the remains of one. Opens nothing.</summary>
-    public static bool ExistsIn(string directory) => StoreInspection.Exists(directory);
+    /// <summary>Whether there is a store in a data directory, or the remains of one: then an open makes none. Opens nothing.</summary>
+    public static bool ExistsIn(string directory)
+    {
+        var files = new DataDirectory(Path.GetFullPath(directory));
+        if (files.HasStore || System.IO.Directory.Exists(files.Rebuilt))
+            return true;
+        using var watermark = Watermark.Open(files.Watermark);
+        return watermark.Newest is { LogSize: > 0 };
+    }
 
     /// <summary>Opens a directory, or makes it.</summary>
     /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>

@@ -57,6 +57,13 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
     /// <summary>Which append of a batch was refused, counted from 0; null outside batches.</summary>
     public int? Operation { get; init; }
 
+    /// <summary>The message without its place in a batch.</summary>
+    public string Reason
+    {
+        get => field ?? Message;
+        init;
+    }
+
     /// <summary>The code as it stands in JSON: snake_case.</summary>
     public string Name => NameOf(Code);
 

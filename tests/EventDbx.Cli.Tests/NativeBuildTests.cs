@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The form that ships: one native program and its libraries.</summary>
@@ -10,38 +8,37 @@ public sealed class NativeBuildTests
     {
         Assert.SkipWhen(TestTiers.Current == TestTier.Default, "the native build takes a minute: ./test --slow runs it");
         Assert.SkipWhen(!OnPath("clang") && !OnPath("gcc"), "there is no C compiler: tools/install-aot-prerequisites.sh installs one");
-        using var directory = new TemporaryDirectory();
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "tools/publish-aot.sh is for a shell");
+        using var home = new TemporaryDirectory();
 
-        var (built, log) = await RunAsync(
-            Dotnet, "publish", Path.Combine(Checkout.Root, "src", "EventDbx.Cli"), "-c", "Release", "-tl:off",
-            "--artifacts-path", directory["artifacts"], "-o", directory["release"]);
+        var built = await Program.RunAsync(
+            "env", home.Path, home: null, $"ARTIFACTS={home["artifacts"]}", Path.Combine(Checkout.Root, "tools", "publish-aot.sh"), "release");
 
-        Assert.True(built == 0, log);
-        Assert.DoesNotContain("warning", log, StringComparison.OrdinalIgnoreCase);
-        Assert.Equal(3, Directory.EnumerateFileSystemEntries(directory["release"]).Count());
-
-        var (code, output) = await RunAsync(directory["release/dbx"], "config", "--config", directory["c.toml"], "--port", "1", "--json");
-        Assert.True(code == 0, output);
-        Assert.Contains("\"port\": 1,", output, StringComparison.Ordinal);
+        Assert.True(built.Code == ExitCode.Done, built.Out + built.Error);
+        Assert.DoesNotContain("warning", built.Out + built.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(3, Directory.EnumerateFileSystemEntries(home["release"]).Count());
+        await ImportsAsync(home);
     }
 
-    static string Dotnet => Environment.GetEnvironmentVariable("DOTNET_ROOT") is { Length: > 0 } root ? Path.Combine(root, "dotnet") : "dotnet";
+    /// <summary>The same as <see cref="ReceiptsTests"/>, with this program; and its own check of a store that was not closed.</summary>
+    static async Task ImportsAsync(TemporaryDirectory home)
+    {
+        var program = home["release/dbx"];
+        var file = new ReceiptGenerator(1, 1434, 8577).WriteFile(home["receipts.ndjson"]);
+
+        var first = await Program.RunAsync(program, home.Path, home.Path, "import", file);
+        var second = await Program.RunAsync(program, home.Path, home.Path, "import", file);
+        using (var victim = await Program.StartAsync(home.Path, "import", "-"))
+            await victim.KillAsync();
+        var verified = await Program.RunAsync(program, home.Path, home.Path, "verify", "--all");
+        var saved = await Program.RunAsync(program, home.Path, home.Path, "config", "--port", "1", "--json");
+
+        Assert.StartsWith("imported 8,577 lines: 8,577 events appended, 0 known, 1,434 aggregates in ", first.Out, StringComparison.Ordinal);
+        Assert.StartsWith("imported 8,577 lines: 0 events appended, 8,577 known, 0 aggregates in ", second.Out, StringComparison.Ordinal);
+        Assert.StartsWith("verified 8,577 events and 1 other entries in 1,434 aggregates ", verified.Out, StringComparison.Ordinal);
+        Assert.Contains("\"port\": 1,", saved.Out, StringComparison.Ordinal);
+    }
 
     static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .Any(directory => File.Exists(Path.Combine(directory, program)));
-
-    /// <summary>The exit code, and both streams one after the other.</summary>
-    static async Task<(int Code, string Text)> RunAsync(string program, params string[] arguments)
-    {
-        var cancellation = TestContext.Current.CancellationToken;
-        using var process = Process.Start(new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var output = process.StandardOutput.ReadToEndAsync(cancellation);
-        var error = process.StandardError.ReadToEndAsync(cancellation);
-        await process.WaitForExitAsync(cancellation);
-        return (process.ExitCode, await output + await error);
-    }
 }

@@ -34,16 +34,6 @@ public static class StoreInspection
         }
     }
 
-    /// <summary>Whether there is a store, or what remains of one: then opening the directory does not make one.</summary>
-    internal static bool Exists(string dataDirectory)
-    {
-        var directory = new DataDirectory(Path.GetFullPath(dataDirectory));
-        if (directory.HasStore)
-            return true;
-        using var watermark = Watermark.Open(directory.Watermark);
-        return watermark.Newest is { LogSize: > 0 };
-    }
-
     /// <summary>A crash while the store was being made: nothing was ever acknowledged, so nothing can be lost.</summary>
     internal static bool IsUnborn(DataDirectory directory, Watermark watermark) =>
         !watermark.Exists && !File.Exists(directory.Inventory) && directory.HasStore

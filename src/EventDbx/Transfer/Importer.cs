@@ -129,7 +129,7 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
             // What stands before the refused line is sound: store it, so that the message can say so.
             if (at > 0)
                 await CommitAsync(at, cancellation).ConfigureAwait(false);
-            throw new ImportRefusedException(_linesOfBatch[at], refused.Refusal, SoFar);
+            throw new ImportRefusedException(_linesOfBatch[at], refused.Refusal with { Message = refused.Refusal.Reason }, SoFar);
         }
         catch (RefusedException refused) when (!refused.Refusal.Retryable && _linesOfBatch.Count == 1)
         {

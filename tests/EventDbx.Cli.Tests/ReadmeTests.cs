@@ -1,0 +1,59 @@
+using System.Text.RegularExpressions;
+
+namespace EventDbx.Cli.Tests;
+
+/// <summary>What the README tells a newcomer to type works as it stands, in an empty home.</summary>
+public sealed partial class ReadmeTests
+{
+    [Fact]
+    public async Task Its_commands_run_in_an_empty_home_and_print_what_it_shows()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The commands are for a shell.");
+        using var home = new TemporaryDirectory();
+        var script = Path.Combine(Checkout.Root, "dbx");
+        File.CreateSymbolicLink(home["dbx"], script);
+
+        // If something is to be built, with the packages of the real home.
+        Assert.Equal(ExitCode.Done, (await Program.RunAsync(script, home.Path, home: null, "--version")).Code);
+        var said = "";
+        var ran = 0;
+        foreach (var (language, text) in Blocks(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "README.md"), TestContext.Current.CancellationToken)))
+        {
+            if (language == "text")
+            {
+                Shows(text, said);
+            }
+            else if (language == "sh")
+            {
+                var outcome = await Program.RunAsync("bash", home.Path, home.Path, "-euo", "pipefail", "-c", WithoutTests(text));
+                Assert.True(outcome.Code == ExitCode.Done, $"{text}\n{outcome.Error}");
+                (said, ran) = (outcome.Out, ran + 1);
+            }
+        }
+
+        Assert.True(ran > 1);
+    }
+
+    /// <summary>Every line shown was printed, in that order; <c>…</c> stands for anything.</summary>
+    static void Shows(string shown, string said)
+    {
+        var printed = new Queue<string>(said.Split('\n'));
+        foreach (var line in shown.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var pattern = $"^{Regex.Escape(line).Replace("…", ".*", StringComparison.Ordinal)}$";
+            while (printed.Count > 0 && !Regex.IsMatch(printed.Peek(), pattern))
+                printed.Dequeue();
+            Assert.True(printed.Count > 0, $"This line of the README was not printed: {line}\nPrinted were:\n{said}");
+        }
+    }
+
+    static IEnumerable<(string Language, string Text)> Blocks(string markdown) =>
+        Fenced().Matches(markdown).Select(match => (match.Groups["language"].Value, match.Groups["text"].Value));
+
+    /// <summary>The tests do not run themselves.</summary>
+    static string WithoutTests(string block) =>
+        string.Join('\n', block.Split('\n').Where(line => !line.StartsWith("./test", StringComparison.Ordinal)));
+
+    [GeneratedRegex("^```(?<language>[a-z]*)\n(?<text>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Fenced();
+}
