@@ -46,7 +46,8 @@ public sealed class DamageTests
         Assert.All([.. outcomes["watermark"], .. outcomes["CURRENT"], .. outcomes["MANIFEST"]], kept => Assert.Equal(all, kept));
         // Every family but the log is an index and can be built again. Without its table the log has no beginning.
         Assert.Single(outcomes[".sst"], static kept => kept == 0);
-        Assert.Equal(Families.Count - 1, outcomes[".sst"].Count(kept => kept == all));
+        Assert.Equal(outcomes[".sst"].Count - 1, outcomes[".sst"].Count(kept => kept == all));
+        Assert.InRange(outcomes[".sst"].Count, 6, 2 * Families.Count);
         Assert.Equal(3, outcomes[".log"].Count);
         Assert.All(outcomes[".log"], kept => Assert.InRange(kept!.Value, 1UL, all - 1));
     }
@@ -120,7 +121,7 @@ public sealed class DamageTests
         // A bit of a table is found when its block is read: the tamper tests see to those.
         var files = whole.Files.Where(static f => KindOf(f) is "MANIFEST" or "CURRENT" or ".log" or "watermark" or "OPTIONS" or "IDENTITY").ToArray();
         var refusals = 0;
-        for (var left = Effort.Choose(10, 200, 5000); left > 0; left--)
+        for (var left = Effort.Choose(8, 200, 5000); left > 0; left--)
         {
             using var image = live.Image();
             // Half of them in the MANIFEST: the file that hangs RocksDB, or makes it forget.
