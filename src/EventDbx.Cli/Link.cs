@@ -17,7 +17,7 @@ internal static class Link
         Call call, Func<Session, Task<ExitCode>> act, Func<ExitCode> absent, CancellationToken cancellation)
     {
         var config = call.LoadConfig();
-        return StoreInspection.Exists(config.Config.DataDir)
+        return Database.ExistsIn(config.Config.DataDir)
             ? await RunAsync(call, config, act, cancellation).ConfigureAwait(false)
             : absent();
     }
@@ -35,18 +35,14 @@ internal static class Link
     public static async Task<DatabaseOptions> OptionsAsync(Call call, ConfigFile file, CancellationToken cancellation)
     {
         var (config, shell) = (file.Config, call.Shell);
-        var (bytes, notice) = await StoreKey
-            .ChooseAsync(file, shell.Environment(StoreKey.Variable), StateOf(config), cancellation).ConfigureAwait(false);
-        if (notice is not null)
-            await call.NoteAsync(notice).ConfigureAwait(false);
-        DataKey? key = null;
-        if (bytes is not null && !DataKey.TryParse(Convert.ToBase64String(bytes), out key, out var why))
-            throw new ConfigException(why);
+        var choice = await StoreKey.ChooseAsync(file, shell.Environment(StoreKey.Variable), cancellation).ConfigureAwait(false);
+        if (choice.Notice is not null)
+            await call.NoteAsync(choice.Notice).ConfigureAwait(false);
         return new()
         {
             Directory = config.DataDir,
-            Key = key,
-            Encrypted = config.Encryption,
+            Key = choice.Key,
+            Encrypted = choice.Encrypted,
             Durability = config.Durability,
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
             LockTimeout = call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault,
@@ -57,11 +53,6 @@ internal static class Link
             Clock = shell.Clock,
         };
     }
-
-    // Where the store does not say it, the configuration is believed; the engine holds it against the store all the same.
-    static StoreState StateOf(ServerConfig config) =>
-        !StoreInspection.Exists(config.DataDir) ? StoreState.Absent
-        : StoreInspection.FindEncrypted(config.DataDir) ?? config.Encryption ? StoreState.Sealed : StoreState.Plain;
 
     static async Task<ExitCode> RunAsync(Call call, ConfigFile file, Func<Session, Task<ExitCode>> act, CancellationToken cancellation)
     {

@@ -77,7 +77,7 @@ public sealed class Database : IAsyncDisposable
     internal CommitLoop Loop => _loop;
 
     /// <summary>Whether there is a store in a data directory, or the remains of one. Opens nothing.</summary>
-    public static bool ExistsIn(string directory) => new DataDirectory(Path.GetFullPath(directory)).HasStore;
+    public static bool ExistsIn(string directory) => StoreInspection.Exists(directory);
 
     /// <summary>Opens a directory, or makes it.</summary>
     /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>
@@ -105,7 +105,7 @@ public sealed class Database : IAsyncDisposable
     {
         using var view = engine.OpenView();
         var row = Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body
-            ? StoreRow.TryRead(body)!
+            ? StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read")
             : OpenStore.Create(engine, options);
         return new(options, engine, row, null);
     }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace EventDbx;
 
 /// <summary>What one caller may do. Every surface goes through it; a surface translates and decides nothing.</summary>
@@ -7,12 +5,13 @@ namespace EventDbx;
 public sealed partial class Session
 {
     readonly Database _database;
+    readonly Func<AggregateKey, ReadOnlyMemory<byte>> _findWrappedKey;
 
     internal Session(Database database, Actor? actor)
     {
         if (CheckActor(actor) is { } refusal)
             throw new RefusedException(refusal);
-        (_database, Actor) = (database, actor);
+        (_database, Actor, _findWrappedKey) = (database, actor, FindWrappedKey);
     }
 
     /// <summary>Who this is; stands in every entry it makes.</summary>
@@ -251,7 +250,7 @@ public sealed partial class Session
         var salt = import is { Salt.Length: > 0 } ? import.Salt.ToArray() : random[..EventBody.SaltBytes].ToArray();
         var id = draft.EventId ?? EventIds.New(Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
         var type = Encoding.UTF8.GetBytes(draft.EventType);
-        var cipher = _database.Keyring.ForAppend(draft.Aggregate, FindWrappedKey);
+        var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
         return new()
         {
             Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Payload = payload,
@@ -268,7 +267,7 @@ public sealed partial class Session
         return new()
         {
             Aggregate = aggregate, Actor = Actor, Kind = kind, Comment = comment,
-            Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, FindWrappedKey) : null,
+            Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, _findWrappedKey) : null,
         };
     }
 
@@ -315,23 +314,18 @@ internal static class RequestFingerprint
     /// <summary>SHA-256 of lp(kind) lp(event type) lp(minified payload) opt(lp(note)), as in docs/integrity.md.</summary>
     public static Hash32 Of(ReadOnlySpan<byte> eventType, ReadOnlySpan<byte> payload, string? note)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Append(hash, "payload"u8);
-        Append(hash, eventType);
-        Append(hash, payload);
-        hash.AppendData(note is null ? [0] : (ReadOnlySpan<byte>)[1]);
+        var kind = "payload"u8;
+        var noteBytes = note is null ? 0 : sizeof(uint) + Encoding.UTF8.GetByteCount(note);
+        var length = (3 * sizeof(uint)) + kind.Length + eventType.Length + payload.Length + 1 + noteBytes;
+        using PooledBytes request = new(length, stackalloc byte[PooledBytes.StackBytes]);
+        var row = new RowWriter(request.Span);
+        row.Long(kind);
+        row.Long(eventType);
+        row.Long(payload);
+        row.U8(note is null ? (byte)0 : (byte)1);
         if (note is not null)
-            Append(hash, Encoding.UTF8.GetBytes(note));
-        Span<byte> digest = stackalloc byte[Hash32.Length];
-        hash.GetHashAndReset(digest);
-        return Hash32.Read(digest);
-    }
-
-    static void Append(IncrementalHash hash, ReadOnlySpan<byte> bytes)
-    {
-        Span<byte> length = stackalloc byte[4];
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(length, (uint)bytes.Length);
-        hash.AppendData(length);
-        hash.AppendData(bytes);
+            row.Long(note);
+        row.Done();
+        return Hash32.Of(request.Span);
     }
 }

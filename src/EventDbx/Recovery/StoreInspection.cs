@@ -35,22 +35,13 @@ public static class StoreInspection
     }
 
     /// <summary>Whether there is a store, or what remains of one: then opening the directory does not make one.</summary>
-    public static bool Exists(string dataDirectory)
+    internal static bool Exists(string dataDirectory)
     {
         var directory = new DataDirectory(Path.GetFullPath(dataDirectory));
         if (directory.HasStore)
             return true;
         using var watermark = Watermark.Open(directory.Watermark);
         return watermark.Newest is { LogSize: > 0 };
-    }
-
-    /// <summary>Whether the store was made with encryption, as it said at its last clean stop; null when it does not say.</summary>
-    public static bool? FindEncrypted(string dataDirectory)
-    {
-        var directory = new DataDirectory(Path.GetFullPath(dataDirectory));
-        return StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } row && StoreRow.TryRead(row) is { Format: StoreRow.CurrentFormat } store
-            ? store.Encrypted
-            : null;
     }
 
     /// <summary>A crash while the store was being made: nothing was ever acknowledged, so nothing can be lost.</summary>

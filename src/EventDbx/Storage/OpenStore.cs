@@ -67,6 +67,7 @@ internal sealed class OpenStore
             if (unborn)
                 ClearUnborn(directory);
             BreakSeal(directory, watermark);
+            CreatePrivate(directory.Store);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
             var store = new OpenStore(directory, held, watermark, engine, row);
@@ -262,6 +263,7 @@ internal sealed class OpenStore
         _lock.Dispose();
     }
 
+    /// <summary>Makes a directory that only its owner enters, durably; one that exists stays as it is.</summary>
     static void CreatePrivate(string path)
     {
         if (Directory.Exists(path))
@@ -270,6 +272,7 @@ internal sealed class OpenStore
             Directory.CreateDirectory(path);
         else
             Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        DurableFile.SyncDirectoryOf(path);
     }
 
     sealed class RowPlanner(StoreRow row) : IGroupPlanner

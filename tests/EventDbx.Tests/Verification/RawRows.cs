@@ -35,7 +35,8 @@ internal static class RawRows
 
     public static void Delete(Database database, Family family, byte[] key) => Write(database, plan => plan.Delete(family, key));
 
-    sealed class Planner(Action<WritePlan> change, ulong logSize) : IGroupPlanner
+    /// <summary>Plans what it is told, and leaves the size of the log as it is.</summary>
+    public sealed class Planner(Action<WritePlan> change, ulong logSize) : IGroupPlanner
     {
         public void Plan(IStorageView view, WritePlan plan)
         {
