@@ -58,10 +58,10 @@ internal sealed class OpenStore
                 CheckBefore(options, directory, watermark);
             else if (Directory.Exists(directory.Rebuilt))
                 throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
-            else if (watermark.Newest is { LogSize: > 0 } mark)
-                throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             else if (File.Exists(directory.Inventory))
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: the inventory of its last stop is still there. Put the folder `event_store` back, or restore a backup.");
+            else if (watermark.Newest is { LogSize: > 0 } mark)
+                throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             else if (options is { Encrypted: true, Key: null })
                 throw NeedsKey();
             if (unborn)
