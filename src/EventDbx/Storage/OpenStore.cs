@@ -67,10 +67,9 @@ internal sealed class OpenStore
         RocksDbEngine? engine = null;
         try
         {
+            var unborn = StoreInspection.IsUnborn(directory, watermark);
             var clean = false;
-            if (StoreInspection.IsUnborn(directory, watermark))
-                ClearUnborn(directory);
-            else if (directory.HasStore)
+            if (directory.HasStore && !unborn)
                 clean = CheckBefore(options, directory, watermark);
             else if (Directory.Exists(directory.Rebuilt))
                 throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
@@ -80,6 +79,8 @@ internal sealed class OpenStore
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             else if (options is { Encrypted: true, Key: null })
                 throw NeedsKey();
+            if (unborn)
+                ClearUnborn(directory);
             BreakSeal(directory, watermark);
             CreatePrivate(directory.Store);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
