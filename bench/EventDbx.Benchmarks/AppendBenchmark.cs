@@ -20,16 +20,17 @@ internal static class AppendBenchmark
         using var encrypted = Prepare(scratch, encrypted: true, receipts, aggregates);
         var length = arguments.Seconds("seconds", 3);
         var rounds = arguments.Int("rounds", 3);
+        var only = arguments.Text("only");
 
         Report report = new("what", "events/s", "× bare", "p50 µs", "p99 µs", "CPU s/1,000", "B/event", "events/group", "syncs/s");
         foreach (var writers in arguments.Ints("writers", [1, 16, 64]))
-            Compare(report, $"{writers} writers", rounds, 1, [
+            Compare(report, $"{writers} writers", rounds, 1, only, [
                 new("bare RocksDB", () => bare.Run(writers, length), null),
                 new("plain", () => Append(plain, writers, length, receipts, aggregates), plain.Database),
                 new("encrypted", () => Append(encrypted, writers, length, receipts, aggregates), encrypted.Database),
             ]);
         foreach (var writers in arguments.Ints("batch-writers", [1, 16]))
-            Compare(report, $"{writers} writers of {BatchEvents}", rounds, BatchEvents, [
+            Compare(report, $"{writers} writers of {BatchEvents}", rounds, BatchEvents, only, [
                 new("plain", () => AppendBatches(plain, writers, length, receipts, aggregates), plain.Database),
                 new("encrypted", () => AppendBatches(encrypted, writers, length, receipts, aggregates), encrypted.Database),
             ]);
@@ -57,8 +58,10 @@ internal static class AppendBenchmark
     }
 
     /// <summary>One after the other, round by round; then the median of each figure.</summary>
-    static void Compare(Report report, string title, int rounds, int events, Subject[] subjects)
+    static void Compare(Report report, string title, int rounds, int events, string? only, Subject[] subjects)
     {
+        if (only is not null)
+            subjects = [.. subjects.Where(subject => subject.Name == only)];
         var runs = subjects.Select(_ => new List<Figures>()).ToArray();
         for (var round = 0; round < rounds; round++)
         {

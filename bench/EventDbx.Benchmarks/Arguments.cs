@@ -14,7 +14,7 @@ internal sealed class Arguments(string[] words)
 
     /// <summary>Numbers with commas between them.</summary>
     public int[] Ints(string name, int[] otherwise) =>
-        Find(name) is { } text ? [.. text.Split(',').Select(number => int.Parse(number, CultureInfo.InvariantCulture))] : otherwise;
+        Find(name) is { } text ? [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(number => int.Parse(number, CultureInfo.InvariantCulture))] : otherwise;
 
     public string? Text(string name) => Find(name);
 

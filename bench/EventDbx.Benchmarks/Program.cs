@@ -5,7 +5,7 @@ Verb[] verbs =
 [
     new("probe", "--dir DIR [--count 2000]", "what one sync of this disk costs", MachineProbe.Run),
     new("rocksdb-baseline", "--dir DIR [--threads 16] [--seconds 10]", "the bare store: a get and a synced batch of three", RocksDbBaseline.Run),
-    new("append", "--dir DIR [--seconds 3] [--rounds 3] [--writers 1,16,64]", "durable appends against the bare store", AppendBenchmark.Run),
+    new("append", "--dir DIR [--seconds 3] [--rounds 3] [--writers 1,16,64] [--only encrypted]", "durable appends against the bare store", AppendBenchmark.Run),
     new("long-aggregate", "--dir DIR [--events 1000000] [--appends 2000]", "an append to a long aggregate beside one to a new one", LongAggregate.Run),
     new("reads", "--dir DIR [--aggregates 100000] [--seconds 3] [--rounds 3]", "states, pages, lists, the feed", ReadBenchmark.Run),
     new("open", "--dir DIR [--events 1000000] [--rounds 3]", "opening, and bytes per event", OpenBenchmark.Run),

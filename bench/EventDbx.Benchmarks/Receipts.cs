@@ -4,7 +4,7 @@ namespace EventDbx.Benchmarks;
 /// <remarks>Made before the clock starts; from a seed, so that every run appends the same.</remarks>
 internal sealed class Receipts
 {
-    const int Payloads = 1024;
+    const int Payloads = 16 * 1024;
 
     static readonly string[] s_types = ["confirmation-of-receipt", "t02-check-confirmation-of-receipt", "t06-determine-necessity-of-stop-advice"];
 

@@ -27,6 +27,13 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
         Get(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
         shell.Clock);
 
+    /// <summary>The aggregate that the slots name.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidName"/>.</exception>
+    public AggregateKey Aggregate => AggregateKey.Create(this[Slot.AggregateType], this[Slot.AggregateId]);
+
+    /// <summary>How the command is called, without its values: <c>dbx aggregate apply</c>.</summary>
+    public string CommandName => Help.PathOf(parse.CommandResult.Command);
+
     /// <summary>A line that is not a result.</summary>
     public Task NoteAsync(string line) => shell.Error.WriteLineAsync(line);
 }

@@ -1,4 +1,6 @@
 using System.CommandLine.Parsing;
+using EventDbx.Cli.Commands;
+using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
 
 namespace EventDbx.Cli;
@@ -12,7 +14,9 @@ internal static class CommandTree
     /// <summary>Built once: parsing does not change it.</summary>
     public static RootCommand Root { get; } = WithGlobals(new("EventDBX: an event-sourced, key-value, write-side database.")
     {
+        AggregateCommand.Create(),
         ConfigCommand.Create(),
+        InspectCommand.Create(),
     });
 
     /// <summary>The exit code of <c>dbx</c> with these arguments.</summary>

@@ -17,6 +17,14 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
+    public static Option<TimeSpan?> LockTimeout { get; } = new("--lock-timeout")
+    {
+        HelpName = "SECONDS",
+        Description = "How long to wait for a data directory that another process has open (default: 5).",
+        Recursive = true,
+        CustomParser = Options.Seconds,
+    };
+
     public static Option<bool> Json { get; } = new("--json")
     {
         Description = "Print JSON, failures too.",
@@ -34,5 +42,5 @@ internal static class GlobalOptions
         Description = "Print the version.",
     };
 
-    public static IReadOnlyList<Option> Anywhere { get; } = [Config, DataDir, Json, Help];
+    public static IReadOnlyList<Option> Anywhere { get; } = [Config, DataDir, LockTimeout, Json, Help];
 }

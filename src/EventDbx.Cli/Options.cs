@@ -1,3 +1,4 @@
+using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace EventDbx.Cli;
@@ -23,6 +24,17 @@ internal static class Options
         },
     };
 
+    /// <summary>A time in seconds, such as <c>0.5</c>; up to a day.</summary>
+    public static TimeSpan? Seconds(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds <= 86_400)
+            return TimeSpan.FromSeconds(seconds);
+
+        result.AddError($"`{((OptionResult)result.Parent!).Option.Name}` is a number of seconds, such as 5 or 0.5, not `{text}`.");
+        return null;
+    }
+
     public static Option<string> Text(string name, string valueName, string description, params string[] aliases) => new(name, aliases)
     {
         HelpName = valueName,
@@ -30,6 +42,22 @@ internal static class Options
     };
 
     public static Option<bool> Switch(string name, string description) => new(name) { Description = description };
+
+    /// <summary><c>true</c> or <c>false</c>; null when the option is not given.</summary>
+    public static Option<bool?> Truth(string name, string description) => new(name)
+    {
+        HelpName = "true|false",
+        Description = description,
+        Arity = ArgumentArity.ExactlyOne,
+        CustomParser = result =>
+        {
+            if (result.Tokens[0].Value is "true" or "false")
+                return result.Tokens[0].Value == "true";
+
+            result.AddError($"`{name}` must be true or false, not `{result.Tokens[0].Value}`.");
+            return null;
+        },
+    };
 
     /// <summary>Refuses two options that exclude each other.</summary>
     public static void NotBoth(this Call call, Option one, Option other)

@@ -7,6 +7,9 @@ internal sealed record Shell : IDisposable
 {
     public required TextReader In { get; init; }
 
+    /// <summary>The same, for what is read as bytes: payloads and imports. One of the two is used, never both.</summary>
+    public required Func<Stream> OpenIn { get; init; }
+
     /// <summary>Results, and nothing else.</summary>
     public required TextWriter Out { get; init; }
 
@@ -25,6 +28,9 @@ internal sealed record Shell : IDisposable
     /// <summary>What relative paths are relative to.</summary>
     public required string WorkingDirectory { get; init; }
 
+    /// <summary>How to start this program once more: its path, and what stands before its own arguments.</summary>
+    public required IReadOnlyList<string> Self { get; init; }
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>See no-color.org: any value but an empty one turns colour off.</summary>
@@ -37,14 +43,21 @@ internal sealed record Shell : IDisposable
         return new Shell
         {
             In = new StreamReader(Console.OpenStandardInput(), utf8),
+            OpenIn = Console.OpenStandardInput,
             Out = new StreamWriter(Console.OpenStandardOutput(), utf8, bufferSize: 32 * 1024),
             Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
             OutIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Environment = System.Environment.GetEnvironmentVariable,
             WorkingDirectory = Directory.GetCurrentDirectory(),
+            Self = SelfOfProcess(),
         };
     }
+
+    // Started as `dotnet dbx.dll`, the process is dotnet.
+    static string[] SelfOfProcess() => System.Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) != "dotnet"
+        ? [path]
+        : [System.Environment.ProcessPath ?? "dotnet", Path.Combine(AppContext.BaseDirectory, "dbx.dll")];
 
     /// <summary>An absolute path.</summary>
     public string Resolve(string path) => Path.GetFullPath(path, WorkingDirectory);

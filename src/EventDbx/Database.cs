@@ -76,6 +76,9 @@ public sealed class Database : IAsyncDisposable
 
     internal CommitLoop Loop => _loop;
 
+    /// <summary>Whether there is a store in a data directory, or the remains of one. Opens nothing.</summary>
+    public static bool ExistsIn(string directory) => StoreInspection.Exists(directory);
+
     /// <summary>Opens a directory, or makes it.</summary>
     /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>
     public static Database Open(DatabaseOptions options)

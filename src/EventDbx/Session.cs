@@ -8,7 +8,7 @@ public sealed partial class Session
 
     internal Session(Database database, Actor? actor)
     {
-        if (actor is not null && (Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax)) is { } refusal)
+        if (CheckActor(actor) is { } refusal)
             throw new RefusedException(refusal);
         (_database, Actor) = (database, actor);
     }
@@ -153,6 +153,13 @@ public sealed partial class Session
     /// <summary>Completes once the synced log reaches beyond a position.</summary>
     public Task WaitForFeedAsync(ulong after, CancellationToken cancellation) => _database.Loop.WaitBeyondAsync(after, cancellation);
 
+    // Before any of them is prepared: a batch that is far too large should cost little.
+    static void RefuseIfTooMany(int appends)
+    {
+        if (appends > Limits.BatchEventsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {appends} appends; at most {Limits.BatchEventsMax} are taken at once.");
+    }
+
     async Task<IReadOnlyList<AppendResult>> CommitBatchAsync(AppendOperation[] operations, CancellationToken cancellation)
     {
         if (operations.Length == 0)
@@ -222,13 +229,17 @@ public sealed partial class Session
             throw new RefusedException(RefusalCode.InvalidArgument, $"A salt has {EventBody.SaltBytes} bytes; this one has {record.Salt.Length}.");
         if (record.Draft.EventId is null)
             throw new RefusedException(RefusalCode.InvalidArgument, "A record has an event id; this one has none.");
+        if (record.Version == 0)
+            throw new RefusedException(RefusalCode.InvalidArgument, "A record says version 0; the first event of an aggregate has version 1.");
+        if (CheckActor(record.Actor) is { } refusal)
+            throw new RefusedException(refusal);
         return Prepare(record.Draft, record.Actor, record);
     }
 
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
     AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
     {
-        if ((Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId)) is { } refusal)
+        if (CheckMembers(draft) is { } refusal)
             throw new RefusedException(refusal);
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
             throw new RefusedException(refusal);
@@ -264,6 +275,13 @@ public sealed partial class Session
         using var reader = _database.OpenReader();
         return reader.FindWrappedKey(aggregate);
     }
+
+    static Refusal? CheckActor(Actor? actor) => actor is null
+        ? null
+        : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
+
+    internal static Refusal? CheckMembers(EventDraft draft) =>
+        Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);
 
     static Refusal? CheckNote(string? note)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 
 namespace EventDbx.Cli.Tests;
 
@@ -25,11 +26,14 @@ internal sealed class CommandLine : IDisposable
     public async Task<Outcome> RunAsync(RootCommand root, params string[] arguments)
     {
         using var input = new StringReader(Input);
+        var path = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "dbx.exe" : "dbx");
         await using var output = new StringWriter();
         await using var error = new StringWriter();
         using var shell = new Shell
         {
             In = input,
+            OpenIn = () => new MemoryStream(Encoding.UTF8.GetBytes(Input)),
+            Self = [path],
             Out = output,
             Error = error,
             OutIsTerminal = Terminal,

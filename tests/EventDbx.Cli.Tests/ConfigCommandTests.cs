@@ -75,7 +75,7 @@ public sealed class ConfigCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--dek", "AAAA", "`--data-encryption-key` must be 32 bytes in base64 (44 characters).")]
+    [InlineData("--dek", "AAAA", "`--data-encryption-key` must be 32 bytes in standard base64 (44 characters).")]
     [InlineData("--dek", "env:NOBODY_SETS_THIS", "`--dek` names the environment variable NOBODY_SETS_THIS, which is not set.")]
     [InlineData("--admin-enabled", "yes", "`--admin-enabled` must be true or false, not `yes`.")]
     [InlineData("--admin-bind", "somewhere", "`--admin-bind` must be an IP address")]

@@ -53,6 +53,6 @@ public sealed class HelpTests
     static IEnumerable<string> Paths(Command command, string[] above)
     {
         string[] path = [.. above, command is RootCommand ? "dbx" : command.Name];
-        return [string.Join(' ', path), .. command.Subcommands.SelectMany(sub => Paths(sub, path))];
+        return [string.Join(' ', path), .. command.Subcommands.Where(sub => !sub.Hidden).SelectMany(sub => Paths(sub, path))];
     }
 }

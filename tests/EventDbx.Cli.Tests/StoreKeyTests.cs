@@ -13,61 +13,70 @@ public sealed class StoreKeyTests : IDisposable
     [Fact]
     public async Task The_first_store_makes_a_key_and_says_where_it_lies()
     {
-        var made = await ChooseAsync("", null, StoreState.Absent);
-        var again = await ChooseAsync(null, null, StoreState.Sealed);
+        var made = await ChooseAsync("", null);
+        await MakeStoreAsync(made);
+        var again = await ChooseAsync(null, null);
 
-        Assert.Equal(StoreKey.Length, made.Key!.Length);
         Assert.Contains(_directory["config.toml"], made.Notice, StringComparison.Ordinal);
         Assert.Contains("keep a copy", made.Notice, StringComparison.Ordinal);
-        Assert.Equal(made.Key, again.Key);
         Assert.Null(again.Notice);
+        await MakeStoreAsync(again);
     }
 
-    [Theory, InlineData(StoreState.Absent), InlineData(StoreState.Sealed)]
-    public async Task A_supplied_key_is_used_and_not_written_down(StoreState store)
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_supplied_key_is_used_and_not_written_down(bool exists)
     {
-        var chosen = await ChooseAsync("port = 1\n", One + "\n", store);
+        if (exists)
+            await MakeStoreAsync(await ChooseAsync("port = 1\n", One));
 
-        Assert.Equal(Convert.FromBase64String(One), chosen.Key);
-        Assert.Null(chosen.Notice);
-        Assert.Equal("port = 1\n", await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken));
+        var chosen = await ChooseAsync("port = 1\n", One + "\n");
+
+        Assert.Equal((One, null), (chosen.Key!.ToBase64(), chosen.Notice));
+        Assert.Equal("port = 1\n", await ConfigTextAsync());
     }
 
     [Fact]
     public async Task Encryption_off_creates_a_plain_store_without_a_key()
     {
-        var chosen = await ChooseAsync("encryption = \"off\"\n", null, StoreState.Absent);
+        var chosen = await ChooseAsync("encryption = \"off\"\n", null);
 
-        Assert.Equal(new StoreKeyChoice(null, null), chosen);
+        Assert.Equal(new StoreKeyChoice(null, false, null), chosen);
+        await MakeStoreAsync(chosen);
     }
 
     [Fact]
     public async Task A_sealed_store_without_its_key_is_refused_and_no_key_is_made()
     {
-        var refused = await Assert.ThrowsAsync<StoreRefusedException>(() => ChooseAsync("port = 1\n", null, StoreState.Sealed));
+        await MakeStoreAsync(await ChooseAsync("port = 1\n", One));
+        var before = _directory.Fingerprint(".eventdbx/event_store");
 
-        Assert.Contains("its key is missing", refused.Message, StringComparison.Ordinal);
-        Assert.Equal("port = 1\n", await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken));
+        var chosen = await ChooseAsync("port = 1\n", null);
+        var refused = await Assert.ThrowsAsync<StoreRefusedException>(() => MakeStoreAsync(chosen));
+
+        Assert.Contains("no key was given", refused.Message, StringComparison.Ordinal);
+        Assert.Equal("port = 1\n", await ConfigTextAsync());
+        Assert.Equal(before, _directory.Fingerprint(".eventdbx/event_store"));
     }
 
     [Fact]
     public async Task A_plain_store_takes_no_key_over_it()
     {
-        await Assert.ThrowsAsync<StoreRefusedException>(() => ChooseAsync($"data_encryption_key = \"{One}\"\n", null, StoreState.Plain));
-        await Assert.ThrowsAsync<StoreRefusedException>(() => ChooseAsync("", One, StoreState.Plain));
+        await MakeStoreAsync(await ChooseAsync("encryption = \"off\"\n", null));
 
-        Assert.Null((await ChooseAsync("", null, StoreState.Plain)).Key);
+        await Assert.ThrowsAsync<StoreRefusedException>(async () => await MakeStoreAsync(await ChooseAsync("port = 1\n", null)));
+        await Assert.ThrowsAsync<StoreRefusedException>(async () => await MakeStoreAsync(await ChooseAsync("port = 1\n", One)));
+
+        Assert.Equal("port = 1\n", await ConfigTextAsync());
     }
 
     [Theory]
     [InlineData("encryption = \"off\"\ndata_encryption_key = \"{One}\"\n", null, "encryption is \"off\"")]
     [InlineData("encryption = \"off\"\n", "{One}", "encryption is \"off\"")]
     [InlineData("data_encryption_key = \"{One}\"\n", "{Two}", "are two different keys")]
-    [InlineData("", "short", "EVENTDBX_DEK must be 32 bytes in base64")]
+    [InlineData("", "short", "EVENTDBX_DEK: The data key has 5 characters")]
     public async Task Contradictions_are_refused(string text, string? supplied, string problem)
     {
-        var refused = await Assert.ThrowsAsync<ConfigException>(
-            () => ChooseAsync(Fill(text), supplied is null ? null : Fill(supplied), StoreState.Absent));
+        var refused = await Assert.ThrowsAsync<ConfigException>(() => ChooseAsync(Fill(text), supplied is null ? null : Fill(supplied)));
 
         Assert.Contains(problem, refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(One, refused.Message, StringComparison.Ordinal);
@@ -76,20 +85,35 @@ public sealed class StoreKeyTests : IDisposable
     [Fact]
     public async Task Two_that_make_a_key_at_once_get_the_same_one()
     {
-        var keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => ChooseAsync(null, null, StoreState.Absent))));
+        var keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => ChooseAsync(null, null))));
 
-        Assert.Single(keys.Select(choice => Convert.ToBase64String(choice.Key!)).Distinct());
+        Assert.Single(keys.Select(choice => choice.Key!.ToBase64()).Distinct());
         Assert.Single(keys, choice => choice.Notice is not null);
     }
 
     static string Fill(string text) =>
         text.Replace("{One}", One, StringComparison.Ordinal).Replace("{Two}", Two, StringComparison.Ordinal);
 
-    Task<StoreKeyChoice> ChooseAsync(string? text, string? supplied, StoreState store)
+    /// <param name="text">Of the configuration; null leaves it as it is.</param>
+    Task<StoreKeyChoice> ChooseAsync(string? text, string? supplied)
     {
         if (text is not null)
             _directory.Write("config.toml", text);
         var file = ConfigFile.Load(_directory["config.toml"], _directory[".eventdbx"], null, TimeProvider.System);
-        return StoreKey.ChooseAsync(file, supplied, store, TestContext.Current.CancellationToken);
+        return StoreKey.ChooseAsync(file, supplied, TestContext.Current.CancellationToken);
     }
+
+    /// <summary>Makes the store, or opens the one that is there.</summary>
+    async Task MakeStoreAsync(StoreKeyChoice choice)
+    {
+        using var key = choice.Key;
+        await using var database = Database.Open(new DatabaseOptions
+        {
+            Directory = _directory[".eventdbx"],
+            Key = key,
+            Encrypted = choice.Encrypted,
+        });
+    }
+
+    Task<string> ConfigTextAsync() => File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken);
 }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace EventDbx.TestKit;
 
 /// <summary>A directory of its own for one test, gone afterwards.</summary>
@@ -16,6 +18,12 @@ public sealed class TemporaryDirectory : IDisposable
         File.WriteAllText(this[relative], content);
         return this[relative];
     }
+
+    /// <summary>Every file below a directory with the hash of its content: two are equal when not a byte has changed.</summary>
+    public string Fingerprint(string relative) => string.Join('\n', Directory
+        .EnumerateFiles(this[relative], "*", SearchOption.AllDirectories)
+        .Order(StringComparer.Ordinal)
+        .Select(file => $"{System.IO.Path.GetRelativePath(Path, file)} {Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))}"));
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

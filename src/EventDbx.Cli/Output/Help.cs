@@ -51,7 +51,7 @@ internal static class Help
         return $"Usage:\n  {path}{positional}{options}\n  {path}{named}{options}\n";
     }
 
-    static string PathOf(Command command)
+    public static string PathOf(Command command)
     {
         List<string> names = [];
         for (Symbol? at = command; at is not null and not RootCommand; at = at.Parents.FirstOrDefault())

@@ -8,6 +8,10 @@ namespace EventDbx.Cli.Output;
 /// <remarks>The framework's writer escapes what lies beyond the Basic Multilingual Plane, so this is a small one of our own.</remarks>
 internal sealed class JsonText(bool pretty = true)
 {
+    /// <summary>By UTF-8 bytes, like every order here: that of UTF-16 differs beyond the Basic Multilingual Plane.</summary>
+    static readonly Comparer<string> Utf8Order = Comparer<string>.Create(
+        static (left, right) => Encoding.UTF8.GetBytes(left).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(right)));
+
     readonly StringBuilder _text = new();
     int _depth;
     bool _first = true; // nothing stands in the current object or array yet
@@ -58,7 +62,7 @@ internal sealed class JsonText(bool pretty = true)
             case JsonValueKind.Object:
                 BeginObject();
                 var members = json.EnumerateObject().AsEnumerable();
-                foreach (var member in sorted ? members.OrderBy(m => m.Name, StringComparer.Ordinal) : members)
+                foreach (var member in sorted ? members.OrderBy(m => m.Name, Utf8Order) : members)
                     Name(member.Name).Value(member.Value, sorted);
                 return EndObject();
             case JsonValueKind.Array:
@@ -86,7 +90,14 @@ internal sealed class JsonText(bool pretty = true)
 
     public JsonText Member(string name, ulong number) => Name(name).Value(number);
 
-    /// <summary>What was written so far, with a line's end.</summary>
+    /// <summary>Hands on what was written so far, so that a long document is never whole in memory.</summary>
+    public async Task DrainAsync(TextWriter target)
+    {
+        await target.WriteAsync(_text).ConfigureAwait(false);
+        _text.Clear();
+    }
+
+    /// <summary>What was written so far, or since it was drained, with a line's end.</summary>
     public override string ToString() => _text.ToString() + "\n";
 
     JsonText Begin(char bracket)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using EventDbx.Storage;
 
 namespace EventDbx.Server.Configuration;
 
@@ -54,7 +55,7 @@ public sealed class ConfigFile
     /// <remarks>Two processes that update at once do so one after the other. The data directory of this run is not written.</remarks>
     public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, CancellationToken cancellation)
     {
-        AtomicFile.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
+        CreatePrivate(System.IO.Path.GetDirectoryName(Path)!);
         using var _ = await UpdateLock.TakeAsync(Path + ".lock", _clock, cancellation).ConfigureAwait(false);
         var now = Load(Path, _root, dataDir: null, _clock);
         var before = now._saved;
@@ -68,13 +69,24 @@ public sealed class ConfigFile
         if (!Same(ConfigReader.Read(Path, text, Defaults(_root)), after))
             throw new ConfigException($"{Path} could not be changed without changing more than was asked for; please edit it by hand.");
 
-        AtomicFile.Replace(Path, Encoding.UTF8.GetBytes(text));
+        // A link stays a link, to wherever its owner keeps the file.
+        var target = new FileInfo(Path).LinkTarget is null ? Path : File.ResolveLinkTarget(Path, returnFinalTarget: true)!.FullName;
+        DurableFile.Write(target, Encoding.UTF8.GetBytes(text));
         return after;
     }
 
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
         key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
+
+    // It may come to hold a key.
+    static void CreatePrivate(string directory)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(directory);
+        else
+            Directory.CreateDirectory(directory, DurableFile.Mode | UnixFileMode.UserExecute);
+    }
 
     static ServerConfig Defaults(string root) => new() { DataDir = System.IO.Path.GetFullPath(root) };
 

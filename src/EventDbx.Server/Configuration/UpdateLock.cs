@@ -1,3 +1,5 @@
+using EventDbx.Storage;
+
 namespace EventDbx.Server.Configuration;
 
 /// <summary>Keeps two processes from updating one file at the same time; the loser waits. Freed by the kernel when a process dies.</summary>
@@ -10,8 +12,9 @@ internal static class UpdateLock
 
     public static async Task<FileStream> TakeAsync(string path, TimeProvider clock, CancellationToken cancellation)
     {
-        var options = AtomicFile.Options();
-        options.Mode = FileMode.OpenOrCreate;
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.None };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = DurableFile.Mode;
         var since = clock.GetTimestamp();
         while (true)
         {

@@ -41,7 +41,7 @@ internal sealed class CommitLoop : IDisposable
 
     /// <param name="engine">Owned by the caller.</param>
     /// <param name="planner">Owned by this loop.</param>
-    /// <param name="noteSynced">Writes the watermark; may throw <see cref="IOException"/>, which fails no commit.</param>
+    /// <param name="noteSynced">Writes the watermark; may throw <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>, which fails no commit.</param>
     /// <param name="start">The log as it was opened: all of it synced.</param>
     /// <param name="relaxed">Null: every group is synced. Else: answers come first, and a sync at most this much later.</param>
     /// <param name="groupCommits">Commits in one group at most.</param>
@@ -76,7 +76,7 @@ internal sealed class CommitLoop : IDisposable
     /// <summary>Why the writer stopped; null while it works.</summary>
     public Exception? Failure => Volatile.Read(ref _failure);
 
-    /// <summary>Why the watermark could not be written; the commits themselves are fine.</summary>
+    /// <summary>Why the watermark could not be written last time; the commits themselves are fine.</summary>
     public Exception? WatermarkFailure { get; private set; }
 
     /// <summary>Groups committed since the start.</summary>
@@ -207,10 +207,11 @@ internal sealed class CommitLoop : IDisposable
         try
         {
             _noteSynced(_committed);
+            WatermarkFailure = null;
         }
-        catch (IOException cause)
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            // The commit stands; only the check at the next open knows less. Health tells.
+            // The commit stands; only the check at the next open knows less. Health tells, until a later write succeeds.
             WatermarkFailure = cause;
         }
 

@@ -35,9 +35,10 @@ internal sealed class FoldPointWriter(Database database)
                 await database.Loop.CommitAsync(new PendingCommit(new FoldPointOperation { Aggregate = aggregate, Version = version, Fields = fields }))
                     .ConfigureAwait(false);
             }
-            catch (RefusedException)
+            catch (Exception cause) when (cause is RefusedException or StorageFailedException)
             {
-                // A damaged aggregate is reported by reads and verify; a stopped or full writer has better things to do.
+                // A damaged aggregate is reported by reads and verify; a stopped or full writer has better things to do, and
+                // a disk that cannot be read tells everybody who asks it.
             }
         }
     }

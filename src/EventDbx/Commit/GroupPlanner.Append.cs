@@ -99,7 +99,8 @@ internal sealed partial class GroupPlanner
             {
                 Flags = flags, Aggregate = append.Aggregate, Version = version, Type = append.EventType, EventId = append.EventId,
                 CreatedAt = createdAt, Actor = append.Actor, Note = append.Note, BatchIndex = place.Index, BatchCount = place.Count,
-                PreviousRoot = previousRoot, Root = entry.Head.Root, WrappedKey = withKey && entry.Cipher is { } cipher ? cipher.Wrapped : default,
+                SchemaRevision = append.Recorded?.SchemaRevision ?? 0, PreviousRoot = previousRoot, Root = entry.Head.Root,
+                WrappedKey = withKey && entry.Cipher is { } cipher ? cipher.Wrapped : default,
                 Body = SealedBody(append, entry.Cipher),
             },
             leaf, plan);

@@ -28,7 +28,9 @@ public sealed record AggregateState
     /// <summary>Writes the state as a JSON object, members in UTF-8 order.</summary>
     /// <param name="target">Receives UTF-8.</param>
     /// <param name="typed">True: scalars as JSON. False: scalars as strings, <c>null</c> as the empty string.</param>
-    public void WriteState(IBufferWriter<byte> target, bool typed = false) => StateJson.Write(target, Fields.Span, typed);
+    /// <param name="fields">Only these parts of it; null is all of it.</param>
+    public void WriteState(IBufferWriter<byte> target, bool typed = false, FieldSelection? fields = null) =>
+        StateJson.Write(target, Fields.Span, typed, fields);
 
     /// <summary>The state as JSON text: <see cref="WriteState"/>.</summary>
     public string StateAsJson(bool typed = false)

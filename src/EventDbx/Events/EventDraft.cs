@@ -19,6 +19,10 @@ public sealed record EventDraft
 
     /// <summary>At most <see cref="Limits.NoteScalarsMax"/> Unicode scalar values.</summary>
     public string? Note { get; init; }
+
+    /// <summary>Why any session would refuse it, whatever the store holds; null when it depends on the store.</summary>
+    public Refusal? Check() =>
+        Session.CheckMembers(this) ?? (JsonPayload.TryParse(Payload.Span, out _, out var refusal) ? null : refusal);
 }
 
 /// <summary>An event that was committed elsewhere or earlier, and keeps its identity: id, time, actor, note, salt.</summary>

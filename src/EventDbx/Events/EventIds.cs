@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace EventDbx.Events;
 
 /// <summary>Event ids: UUID v7 when we make them, any RFC 9562 UUID but nil and max when a client does.</summary>
-internal static class EventIds
+public static class EventIds
 {
     /// <summary>Length as text.</summary>
     public const int TextLength = 36;

@@ -18,12 +18,20 @@ internal ref struct StateJson(IBufferWriter<byte> output, bool typed)
     bool _any;
 
     /// <summary>Writes a whole <see cref="StateText"/> blob.</summary>
-    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> blob, bool typed)
+    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> blob, bool typed, FieldSelection? fields = null)
     {
         StateJson json = new(output, typed);
         json.Start();
-        foreach (var field in StateText.Fields(blob))
-            json.Field(field.Name, field.Value);
+        if (fields is not null)
+        {
+            fields.Write(ref json, blob);
+        }
+        else
+        {
+            foreach (var field in StateText.Fields(blob))
+                json.Field(field.Name, field.Value);
+        }
+
         json.End();
     }
 

@@ -3,8 +3,8 @@ namespace EventDbx.Recovery;
 /// <summary>Reads the log of a damaged store from its beginning, as far as it can be believed.</summary>
 /// <remarks>
 /// Each entry becomes the operation that would write it again byte for byte, together with everything that is an index of
-/// it. It stops at the first entry that is missing, unreadable, sealed for another place, or that does not follow from the
-/// entries before it; what comes after has lost its foundation.
+/// it. It stops at the first entry that is missing, unreadable or sealed for another place; what comes after has lost its
+/// foundation. A batch is handed out whole or not at all.
 /// </remarks>
 internal sealed class LogReplay(IStorageView view, Keyring keyring)
 {
@@ -13,48 +13,100 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
     /// <summary>Why it ended before the end; null when there was simply nothing more.</summary>
     public string? Stopped { get; private set; }
 
-    /// <summary>One operation an entry, in log order.</summary>
-    public IEnumerable<Operation> Read()
+    /// <summary>Whether it ended because a key did not open: a damaged one, or not the key of this store.</summary>
+    public bool KeyRefused { get; private set; }
+
+    /// <summary>One commit a batch, or an entry outside a batch; in log order.</summary>
+    public IEnumerable<PendingCommit> Read()
     {
-        for (ulong next = 1; ;)
+        var batch = new List<Operation>();
+        foreach (var (operation, entry) in ReadEntries())
         {
-            var rows = view.Range(Family.Log, Keyspace.Position(next), [], Limits.PageItemsMax, Limits.PageBytesMax);
-            if (rows.Count == 0)
+            var place = Math.Max((ushort)1, entry.BatchIndex);
+            if (place != batch.Count + 1)
+            {
+                Stopped = $"place {place} of a batch follows where place {batch.Count + 1} is due";
                 yield break;
+            }
+
+            batch.Add(operation);
+            if (batch.Count < entry.BatchCount)
+                continue;
+            yield return new([.. batch]);
+            batch.Clear();
+        }
+
+        if (batch.Count > 0)
+            Stopped = $"the last batch is cut after {batch.Count} of its entries{(Stopped is null ? "" : $"; {Stopped}")}";
+    }
+
+    IEnumerable<(Operation Operation, EntryRow Entry)> ReadEntries()
+    {
+        for (ulong next = 1; ReadRows(next) is { Count: > 0 } rows;)
+        {
             foreach (var (key, value) in rows)
             {
-                var position = Keyspace.ReadPosition(key);
-                Operation? operation = null;
-                if (position != next)
+                if (key.Length != sizeof(ulong))
+                    Stopped = $"a row of the log has the key {Convert.ToHexString(key)}";
+                else if (Keyspace.ReadPosition(key) is var position && position != next)
                     Stopped = $"entries {next} to {position - 1} are missing";
                 else if (!Checked.TryBody(Family.Log, key, value, out var body) || EntryRow.TryRead(body) is not { } entry)
-                    Stopped = $"entry {position} cannot be read";
-                else
-                    operation = entry.IsControl ? Control(entry) : Append(entry, position);
-                if (operation is null)
-                    yield break;
-                yield return operation;
-                next++;
+                    Stopped = $"entry {next} cannot be read";
+                else if ((entry.IsControl ? Control(entry, next) : Append(entry, next)) is { } operation)
+                {
+                    yield return (operation, entry);
+                    next++;
+                    continue;
+                }
+
+                yield break;
             }
+        }
+    }
+
+    /// <summary>The next rows; where a table is damaged, as many as lie before the damage.</summary>
+    IReadOnlyList<Row> ReadRows(ulong from)
+    {
+        for (var rows = Limits.PageItemsMax; ; rows = (rows + 1) / 2)
+        {
+            try
+            {
+                return view.Range(Family.Log, Keyspace.Position(from), [], rows, Limits.PageBytesMax);
+            }
+            catch (StorageFailedException) when (rows > 1)
+            {
+            }
+            catch (StorageFailedException cause)
+            {
+                Stopped = $"entry {from} cannot be read: {cause.Message}";
+                return [];
+            }
+        }
+    }
+
+    /// <summary>The aggregate's cipher; false when its key does not open.</summary>
+    bool TryOpenKey(AggregateKey aggregate, EntryRow entry, ulong position, out AggregateCipher? cipher)
+    {
+        cipher = null;
+        if (!entry.WrappedKey.IsEmpty)
+            _keys[aggregate] = entry.WrappedKey;
+        try
+        {
+            cipher = keyring.Open(aggregate, _keys.GetValueOrDefault(aggregate));
+            return true;
+        }
+        catch (RefusedException refused)
+        {
+            (Stopped, KeyRefused) = ($"entry {position}: {refused.Message}", true);
+            return false;
         }
     }
 
     AppendOperation? Append(EntryRow entry, ulong position)
     {
         var aggregate = entry.Aggregate!;
-        if (!entry.WrappedKey.IsEmpty)
-            _keys[aggregate] = entry.WrappedKey;
-        AggregateCipher? cipher;
-        try
-        {
-            cipher = keyring.Open(aggregate, _keys.GetValueOrDefault(aggregate));
-        }
-        catch (RefusedException refused)
-        {
-            Stopped = $"entry {position}: {refused.Message}";
+        if (!TryOpenKey(aggregate, entry, position, out var cipher))
             return null;
-        }
-
         if (!EventBody.TryOpen(cipher, entry, out var salt, out var text) || !JsonPayload.TryParse(text.Span, out var payload, out _))
         {
             Stopped = $"the payload of entry {position} does not open";
@@ -75,7 +127,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         };
     }
 
-    Operation? Control(EntryRow entry)
+    Operation? Control(EntryRow entry, ulong position)
     {
         var kind = entry.Type switch
         {
@@ -95,16 +147,13 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
 
         if (LifecycleNames.Aggregate(entry.Subject) is not { } aggregate)
         {
-            Stopped = $"a control entry `{entry.Type}` names no aggregate: {entry.Subject}";
+            Stopped = $"entry {position}, `{entry.Type}`, names no aggregate: {entry.Subject}";
             return null;
         }
 
-        if (!entry.WrappedKey.IsEmpty)
-            _keys[aggregate] = entry.WrappedKey;
-        return new LifecycleOperation
-        {
-            Aggregate = aggregate, Actor = entry.Actor, Kind = kind.Value, Recorded = entry,
-            Cipher = kind == Lifecycle.Create ? keyring.Open(aggregate, entry.WrappedKey) : null,
-        };
+        AggregateCipher? cipher = null;
+        if (kind == Lifecycle.Create && !TryOpenKey(aggregate, entry, position, out cipher))
+            return null;
+        return new LifecycleOperation { Aggregate = aggregate, Actor = entry.Actor, Kind = kind.Value, Recorded = entry, Cipher = cipher };
     }
 }

@@ -24,7 +24,9 @@ public static class StoreInspection
         }
         catch (StorageFailedException cause)
         {
-            return IsUnborn(directory, watermark) ? null : cause.Message;
+            if (IsUnborn(directory, watermark))
+                return null;
+            return watermark.Newest is { LogSize: > 0 } mark ? $"{cause.Message} ({mark.LogSize} entries were synced)" : cause.Message;
         }
         catch (RefusedException cause)
         {
@@ -32,17 +34,28 @@ public static class StoreInspection
         }
     }
 
+    /// <summary>Whether there is a store, or what remains of one: then opening the directory does not make one.</summary>
+    internal static bool Exists(string dataDirectory)
+    {
+        var directory = new DataDirectory(Path.GetFullPath(dataDirectory));
+        if (directory.HasStore)
+            return true;
+        using var watermark = Watermark.Open(directory.Watermark);
+        return watermark.Newest is { LogSize: > 0 };
+    }
+
     /// <summary>A crash while the store was being made: nothing was ever acknowledged, so nothing can be lost.</summary>
     static bool IsUnborn(DataDirectory directory, Watermark watermark) =>
-        watermark.Newest is null && !watermark.Exists && !Directory.EnumerateFiles(directory.Store, "*.sst").Any()
+        watermark.Newest is null && !watermark.Exists && directory.HasStore && !Directory.EnumerateFiles(directory.Store, "*.sst").Any()
         && Directory.EnumerateFiles(directory.Store, "*.log").All(static log => new FileInfo(log).Length == 0);
 
     static string? Compare(IStorageView view, Watermark watermark)
     {
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
         {
-            return watermark.Newest is { LogSize: > 0 } lost
-                ? $"it is empty, but {lost.LogSize} entries were synced: entries 1 to {lost.LogSize} are missing"
+            // The row that says what it is was synced before there was a watermark.
+            return watermark.Newest is { } lost
+                ? $"it is empty, but {(lost.LogSize == 0 ? "it was made before" : $"{lost.LogSize} entries were synced: entries 1 to {lost.LogSize} are missing")}"
                 : HoldsRows(view) ? "it has rows but does not say what it is" : null;
         }
 

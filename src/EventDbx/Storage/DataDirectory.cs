@@ -5,6 +5,9 @@ internal sealed record DataDirectory(string Path)
 {
     public string Store => System.IO.Path.Combine(Path, "event_store");
 
+    /// <summary>What a recovery builds, before it takes the store's place.</summary>
+    public string Rebuilt => Store + ".new";
+
     public string Watermark => System.IO.Path.Combine(Path, "watermark");
 
     public string Lock => System.IO.Path.Combine(Path, DirectoryLock.FileName);

@@ -10,7 +10,7 @@ namespace EventDbx.Storage;
 /// One writer per file, so one temporary name is enough: what a crash leaves behind is never read, and the next write or
 /// <see cref="CleanUp"/> removes it. A symbolic link at NAME is replaced, not followed.
 /// </remarks>
-internal static class DurableFile
+public static class DurableFile
 {
     /// <summary>What a temporary file's name has more than its target's.</summary>
     public const string TemporarySuffix = ".tmp";

@@ -55,8 +55,12 @@ internal sealed class OpenStore
         {
             if (directory.HasStore)
                 CheckBefore(options, directory, watermark);
+            else if (Directory.Exists(directory.Rebuilt))
+                throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
+            else if (options is { Encrypted: true, Key: null })
+                throw NeedsKey();
             BreakSeal(directory, watermark);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
@@ -88,7 +92,7 @@ internal sealed class OpenStore
 
             // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
             if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
-                CheckRow(row, options, directory.Path);
+                Vet(row, options, directory.Path);
             return;
         }
 
@@ -122,7 +126,7 @@ internal sealed class OpenStore
         using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
         using var view = engine.OpenView();
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body && StoreRow.TryRead(body) is { } row)
-            CheckRow(row, options, directory.Path);
+            Vet(row, options, directory.Path);
     }
 
     static StoreRow ReadRow(RocksDbEngine engine, DatabaseOptions options, string path)
@@ -131,12 +135,13 @@ internal sealed class OpenStore
         if (Checked.Get(view, Family.Meta, Keyspace.StoreRow) is not { } body)
             return Create(engine, options);
         var row = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it cannot be read");
-        CheckRow(row, options, path);
+        Vet(row, options, path);
         return row;
     }
 
-    /// <summary>Whether this version, with this key, is the one to open the store.</summary>
-    static void CheckRow(StoreRow row, DatabaseOptions options, string path)
+    /// <summary>Refuses a store of another format, or one that these options do not open.</summary>
+    /// <exception cref="StoreRefusedException">Says which.</exception>
+    public static void Vet(StoreRow row, DatabaseOptions options, string path)
     {
         if (row.Format != StoreRow.CurrentFormat)
             throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
@@ -151,8 +156,8 @@ internal sealed class OpenStore
     /// <summary>Writes what a new store is.</summary>
     public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
     {
-        if (options.Encrypted && options.Key is null)
-            throw new StoreRefusedException("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
+        if (options is { Encrypted: true, Key: null })
+            throw NeedsKey();
         Span<byte> random = stackalloc byte[16];
         if (options.Random is { } fill)
             fill(random);
@@ -165,6 +170,8 @@ internal sealed class OpenStore
         engine.Commit(new RowPlanner(row), sync: true);
         return row;
     }
+
+    static StoreRefusedException NeedsKey() => new("A new store is encrypted from its first event and needs a key, or encryption = \"off\".");
 
     static byte[] IdBytes(Guid id) => id.ToByteArray(bigEndian: true);
 
@@ -201,27 +208,38 @@ internal sealed class OpenStore
     /// <summary>The seal of a clean stop: tables, inventory, then the flag.</summary>
     public void Close(LogPoint point)
     {
-        var sealable = true;
+        try
+        {
+            var flushed = TryFlush();
+            Engine.Dispose();
+            if (!flushed)
+                return;
+            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
+            _watermark.WriteSynced(_identity.Slot(point), clean: true);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // No seal. What was acknowledged is in the synced log; the next open checks that.
+        }
+        finally
+        {
+            _watermark.Dispose();
+            _lock.Dispose();
+        }
+    }
+
+    bool TryFlush()
+    {
         try
         {
             if (Engine.LiveWalBytes > WalBytesLeft)
                 Engine.FlushMemtables();
+            return true;
         }
         catch (StorageFailedException)
         {
-            // What was acknowledged is in the synced log; the next open checks that.
-            sealable = false;
+            return false;
         }
-
-        Engine.Dispose();
-        if (sealable)
-        {
-            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
-            _watermark.WriteSynced(_identity.Slot(point), clean: true);
-        }
-
-        _watermark.Dispose();
-        _lock.Dispose();
     }
 
     /// <summary>Lets go without any seal: the next open checks.</summary>

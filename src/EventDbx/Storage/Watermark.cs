@@ -135,6 +135,10 @@ internal sealed class Watermark : IDisposable
         RandomAccess.FlushToDisk(_file!);
     }
 
+    /// <summary>Puts a whole new file in the place of the old one, in one step: for a store that is another one from now on.</summary>
+    /// <exception cref="IOException">The old one is still there, or which one is unknown.</exception>
+    public static void Replace(string path, in WatermarkSlot slot) => DurableFile.Write(path, Content(slot with { Clean = false, Sequence = 1 }));
+
     ulong NextSequence => (Newest?.Sequence ?? 0) + 1;
 
     void Load()
@@ -156,14 +160,20 @@ internal sealed class Watermark : IDisposable
 
     void Create(in WatermarkSlot slot)
     {
-        var content = new byte[Slots * SlotBytes];
-        // All three say the same; only the synced one may say that it is clean.
-        var other = slot with { Clean = false, Sequence = 0 };
-        for (var place = 0; place < Slots; place++)
-            Fill(content.AsSpan(place * SlotBytes, SlotBytes), place == SyncedPlace ? slot : other, place);
-        DurableFile.Write(_path, content);
-        (_slots[0], _slots[1], _slots[SyncedPlace]) = (other, other, slot);
+        DurableFile.Write(_path, Content(slot));
+        (_slots[0], _slots[1], _slots[SyncedPlace]) = (OtherThan(slot), OtherThan(slot), slot);
         Exists = true;
+    }
+
+    /// <summary>All three slots say the same; only the synced one may say that it is clean.</summary>
+    static WatermarkSlot OtherThan(in WatermarkSlot slot) => slot with { Clean = false, Sequence = 0 };
+
+    static byte[] Content(in WatermarkSlot slot)
+    {
+        var content = new byte[Slots * SlotBytes];
+        for (var place = 0; place < Slots; place++)
+            Fill(content.AsSpan(place * SlotBytes, SlotBytes), place == SyncedPlace ? slot : OtherThan(slot), place);
+        return content;
     }
 
     void WriteTo(int place, in WatermarkSlot slot)

@@ -114,7 +114,7 @@ public sealed class SealedValueVectorTests
     {
         var vectors = new Dictionary<string, Dictionary<string, string>>();
         Dictionary<string, string> current = [];
-        var lines = File.ReadLines(FindDocument()).SkipWhile(line => line != "## Sealed values: vectors").Skip(1);
+        var lines = File.ReadLines(FindDocument()).SkipWhile(line => !line.EndsWith("Sealed values: vectors", StringComparison.Ordinal)).Skip(1);
         foreach (var line in lines.TakeWhile(line => !line.StartsWith("## ", StringComparison.Ordinal)))
         {
             if (line.StartsWith('['))

@@ -7,6 +7,9 @@ internal sealed class EngineSteps
     /// <summary>Before a group is planned and written.</summary>
     public Step Commit { get; } = new();
 
+    /// <summary>After a group was written (and synced, unless the sync is a step of its own).</summary>
+    public Step Committed { get; } = new();
+
     /// <summary>Before a sync of its own; with <see cref="SplitsCommits"/>, before that of every commit.</summary>
     public Step Sync { get; } = new();
 
@@ -16,7 +19,25 @@ internal sealed class EngineSteps
     /// <summary>Writes a durable commit in two steps, so that a test can stand between the write and its sync.</summary>
     public bool SplitsCommits { get; init; }
 
-    public IStorageEngine Over(IStorageEngine engine) => new Engine(this, engine);
+    /// <summary>What lies below.</summary>
+    public IStorageEngine Inner { get; private set; } = null!;
+
+    public IStorageEngine Over(IStorageEngine engine) => new Engine(this, Inner = engine);
+
+    /// <summary>Writes past the commit loop, as an editor of the disk would; the log is not touched.</summary>
+    public void Tamper(Action<IStorageView, WritePlan> script) => Inner.Commit(new Editor(script), sync: true);
+
+    sealed class Editor(Action<IStorageView, WritePlan> script) : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            script(view, plan);
+            var size = LogTreeStore.Load(view).Size;
+            (plan.BaseLogSize, plan.LogSize) = (size, size);
+        }
+
+        public void Forget() { }
+    }
 
     sealed class Engine(EngineSteps steps, IStorageEngine inner) : IStorageEngine
     {
@@ -34,6 +55,7 @@ internal sealed class EngineSteps
             inner.Commit(planner, sync && !steps.SplitsCommits);
             if (sync && steps.SplitsCommits)
                 Sync();
+            steps.Committed.Pass();
         }
 
         public void Sync()
@@ -58,6 +80,9 @@ internal sealed class Step
     /// <summary>Thrown at whoever comes by next, and at everybody after.</summary>
     public Exception? Failure { get; set; }
 
+    /// <summary>Run by whoever comes by, before anything else.</summary>
+    public Action? Watch { get; set; }
+
     /// <summary>From now on whoever comes by waits until the hold is disposed.</summary>
     public Held Hold()
     {
@@ -69,6 +94,7 @@ internal sealed class Step
     public void Pass()
     {
         Interlocked.Increment(ref _arrivals);
+        Watch?.Invoke();
         _wait?.Invoke();
         if (Failure is { } failure)
             throw failure;

@@ -141,7 +141,7 @@ internal static class ConfigCommand
             throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key; remove one of the two.");
 
         var replaced = before.DataEncryptionKey is not null && before.DataEncryptionKey != after.DataEncryptionKey;
-        if ((replaced || before.Encryption != after.Encryption) && StoreFiles.Exist(after.DataDir))
+        if ((replaced || before.Encryption != after.Encryption) && Database.ExistsIn(after.DataDir))
         {
             throw new ConfigException(
                 $"There is a store in {after.DataDir}: it keeps the key, or the absence of one, with which it was created.");

@@ -19,20 +19,22 @@ internal sealed unsafe class NativeOptions : IDisposable
     /// <summary>Tables kept open. A table is 64 MiB, so a store of 64 GB opens no file twice; far below any file limit.</summary>
     const int OpenFilesMax = 1000;
 
+    /// <summary>
+    /// A page of one aggregate's events unpacks a block for each: with 16 KiB it takes twice the time, and saves 7 % of disk.
+    /// </summary>
+    const int BlockBytes = 4096;
+
     readonly nint _cache;
     readonly nint _plain;
-    readonly nint _log;
     readonly nint _filtered;
 
     public NativeOptions(RocksDbOptions options)
     {
         _cache = rocksdb_cache_create_lru((nuint)(options.BlockCacheBytes + options.WriteBufferBytes));
         Database = DatabaseOptions(options);
-        _plain = FamilyOptions(options, blockBytes: 4096, filtered: false);
-        // The log is read in order, a page at a time: larger blocks compress better and need a smaller index.
-        _log = FamilyOptions(options, blockBytes: 16 * 1024, filtered: false);
+        _plain = FamilyOptions(options, filtered: false);
         // Only these families are asked for single keys that are often absent.
-        _filtered = FamilyOptions(options, blockBytes: 4096, filtered: true);
+        _filtered = FamilyOptions(options, filtered: true);
     }
 
     public nint Database { get; }
@@ -42,7 +44,6 @@ internal sealed unsafe class NativeOptions : IDisposable
 
     public nint Of(Family family) => family switch
     {
-        Family.Log => _log,
         Family.Heads or Family.Ids or Family.Archive => _filtered,
         _ => _plain,
     };
@@ -66,7 +67,6 @@ internal sealed unsafe class NativeOptions : IDisposable
     public void Dispose()
     {
         rocksdb_options_destroy(_filtered);
-        rocksdb_options_destroy(_log);
         rocksdb_options_destroy(_plain);
         rocksdb_options_destroy(Database);
         rocksdb_cache_destroy(_cache);
@@ -118,14 +118,14 @@ internal sealed unsafe class NativeOptions : IDisposable
         return db;
     }
 
-    nint FamilyOptions(RocksDbOptions options, int blockBytes, bool filtered)
+    nint FamilyOptions(RocksDbOptions options, bool filtered)
     {
         var table = rocksdb_block_based_options_create();
         rocksdb_block_based_options_set_block_cache(table, _cache);
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, True);
         rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, True);
         rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, True);
-        rocksdb_block_based_options_set_block_size(table, (nuint)blockBytes);
+        rocksdb_block_based_options_set_block_size(table, BlockBytes);
         rocksdb_block_based_options_set_checksum(table, Xxh3);
         if (filtered)
         {

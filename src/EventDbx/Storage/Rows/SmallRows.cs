@@ -89,6 +89,11 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
         return bytes;
     }
 
+    /// <summary>The row of a store; null when it has none, or one that cannot be read.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static StoreRow? Find(IStorageView view) =>
+        Checked.Get(view, Family.Meta, Keyspace.StoreRow) is { } body ? TryRead(body) : null;
+
     /// <summary>Reads the row; null when it is not one. Another format is returned with that number and nothing else.</summary>
     public static StoreRow? TryRead(ReadOnlyMemory<byte> bytes)
     {

@@ -1,0 +1,17 @@
+namespace EventDbx.Cli.Commands.Aggregate;
+
+/// <summary><c>dbx aggregate …</c>: one aggregate, or the list of them.</summary>
+internal static class AggregateCommand
+{
+    public static Noun Create() => new(
+        "aggregate",
+        "Append events to aggregates; read, replay, verify and archive them.",
+        AggregateCreate.Create(),
+        AggregateApply.Create(),
+        AggregateList.Create(),
+        AggregateGet.Create(),
+        AggregateReplay.Create(),
+        AggregateArchive.Create(),
+        AggregateRestore.Create(),
+        AggregateRemove.Create());
+}

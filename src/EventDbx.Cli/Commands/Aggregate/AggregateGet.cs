@@ -1,0 +1,79 @@
+namespace EventDbx.Cli.Commands.Aggregate;
+
+/// <summary><c>dbx aggregate get</c>: an aggregate now, at a version, at a moment.</summary>
+internal static class AggregateGet
+{
+    static readonly Option<long?> Version = Options.WholeNumber("--version", "As it was at this version; beyond the end, as it is now.");
+    static readonly Option<string> At = Options.Text("--at", "TIME", "As it was at this moment, such as 2025-01-31T12:00:00Z.");
+    static readonly Option<bool> IncludeEvents = Options.Switch("--include-events", "The events that led there as well.");
+    static readonly Option<bool> Typed = Options.Switch("--typed", "Numbers, true, false and null as JSON; otherwise they are text.");
+
+    static readonly Option<string> Fields = Options.Text(
+        "--fields", "LIST", "Only these parts of the state: names and JSON Pointers with commas between them.");
+
+    public static Verb Create() => new("get", "Show an aggregate: its state now, at a version, or at a moment.", Slot.AggregateType, Slot.AggregateId)
+    {
+        Remarks = ["Prints JSON with its members in the order of their names. Version 0 is before the first event."],
+        Examples =
+        [
+            new("dbx aggregate get order o-1", "As it is now."),
+            new("dbx aggregate get order o-1 --version 1 --include-events", "As it was at version 1, with the event."),
+            new("dbx aggregate get order o-1 --at 2025-01-31T12:00:00Z", "As it was at a moment."),
+            new("dbx aggregate get order o-1 --typed --fields status,/customer/name", "Two parts of the state."),
+            new("dbx aggregate get --aggregate order --aggregate-id o-1", "By name."),
+        ],
+        Options = { Version, At, IncludeEvents, Typed, Fields },
+        Check = call => call.NotBoth(Version, At),
+        Run = RunAsync,
+    };
+
+    static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var (aggregate, at, fields) = (call.Aggregate, TimeOf(call), FieldsOf(call));
+        return Link.ToExistingAsync(
+            call,
+            aggregate,
+            async session =>
+            {
+                var found = call.Get(Version) is { } version ? session.GetAggregate(aggregate, (ulong)version)
+                    : at is { } moment ? session.GetAggregate(aggregate, moment)
+                    : session.GetAggregate(aggregate);
+                await WriteAsync(call, session, found, fields, cancellation).ConfigureAwait(false);
+                return ExitCode.Done;
+            },
+            cancellation);
+    }
+
+    static async Task WriteAsync(Call call, Session session, AggregateState found, FieldSelection? fields, CancellationToken cancellation)
+    {
+        var json = new JsonText().BeginObject()
+            .Member("aggregate_id", found.Aggregate.Id)
+            .Member("aggregate_type", found.Aggregate.Type)
+            .Member("archived", found.Archived);
+        if (call.Get(IncludeEvents))
+        {
+            json.Name("events").BeginArray();
+            await foreach (var record in AggregateReplay.ReadAsync(session, found.Aggregate, 0, (long)found.Version, cancellation).ConfigureAwait(false))
+            {
+                json.SortedRecord(record);
+                await json.DrainAsync(call.Shell.Out).ConfigureAwait(false);
+            }
+
+            json.EndArray();
+        }
+
+        json.Member("merkle_root", found.MerkleRoot.ToString())
+            .Name("state").State(found, call.Get(Typed), fields, sorted: true)
+            .Member("version", found.Version)
+            .EndObject();
+        await call.Shell.Out.WriteAsync(json.ToString()).ConfigureAwait(false);
+    }
+
+    static Timestamp? TimeOf(Call call) => call.Get(At) is not { } text ? null
+        : Timestamp.TryParse(text, out var time, out var refusal) ? time
+        : throw new UsageException($"`--at`: {refusal.Message}");
+
+    static FieldSelection? FieldsOf(Call call) => call.Get(Fields) is not { } text ? null
+        : FieldSelection.TryParse(text, out var fields, out var refusal) ? fields
+        : throw new UsageException($"`--fields`: {refusal.Message}");
+}

@@ -1,0 +1,100 @@
+using System.Buffers.Text;
+
+namespace EventDbx.Cli.Commands.Aggregate;
+
+/// <summary><c>dbx aggregate list</c>: aggregates by type and id.</summary>
+internal static class AggregateList
+{
+    static readonly Option<long?> Skip = Options.WholeNumber("--skip", "How many to leave out; `--cursor` is the quicker way.");
+    static readonly Option<long?> Take = Options.WholeNumber("--take", "How many at most (default: `list_page_size` of the configuration).");
+    static readonly Option<string> Type = Options.Text("--type", "TYPE", "Only aggregates of this type.");
+    static readonly Option<string> IdPrefix = Options.Text("--id-prefix", "PREFIX", "Only ids that begin so.");
+    static readonly Option<bool?> Archived = Options.Truth("--archived", "Only archived ones, or only those that are not.");
+    static readonly Option<string> Cursor = Options.Text("--cursor", "CURSOR", "Go on behind a list that ended with `next cursor: CURSOR`.");
+
+    public static Verb Create() => new("list", "List aggregates by type and id.")
+    {
+        Remarks =
+        [
+            "In the order of the bytes of their names. Where there is more, the last line on standard error is `next cursor: CURSOR`.",
+            "With `--json` each has its state.",
+        ],
+        Examples =
+        [
+            new("dbx aggregate list", "The first page."),
+            new("dbx aggregate list --type order --id-prefix 2025- --take 100", "Some of them."),
+            new("dbx aggregate list --archived false --json", "Those that take events, with their states."),
+        ],
+        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor },
+        Run = RunAsync,
+    };
+
+    /// <summary>Aggregates as lines, or drawn on a terminal, or as JSON: one as an object.</summary>
+    public static Task WriteAsync(Call call, IReadOnlyList<AggregateState> aggregates)
+    {
+        if (call.Json)
+            return call.Shell.Out.WriteAsync(new JsonText().Aggregate(aggregates[0]).ToString());
+
+        var table = new Table("aggregate_type", "aggregate_id", "version", "merkle_root", "archived");
+        foreach (var item in aggregates)
+        {
+            table.Add(
+                item.Aggregate.Type, item.Aggregate.Id, $"{item.Version}", $"{item.MerkleRoot}", item.Archived ? "true" : "false");
+        }
+
+        return table.WriteAsync(call.Shell);
+    }
+
+    static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var filter = new AggregateFilter { Type = call.Get(Type), IdPrefix = call.Get(IdPrefix), Archived = call.Get(Archived) };
+        var after = CursorOf(call);
+        return Link.ToExistingAsync(
+            call,
+            session => RunAsync(call, session, filter, after, cancellation),
+            absent: () =>
+            {
+                if (call.Json)
+                    call.Shell.Out.Write("[]\n");
+                return ExitCode.Done;
+            },
+            cancellation);
+    }
+
+    static async Task<ExitCode> RunAsync(Call call, Session session, AggregateFilter filter, byte[]? after, CancellationToken cancellation)
+    {
+        var (skip, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? call.LoadConfig().Config.ListPageSize);
+        var array = call.Json ? new JsonText().BeginArray() : null;
+        while (left > 0)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var page = session.GetAggregates(filter, after, skip, (int)Math.Min(left, Limits.PageItemsMax));
+            (after, skip, left) = (page.Next, 0, left - page.Items.Count);
+            if (array is null)
+                await WriteAsync(call, page.Items).ConfigureAwait(false);
+            else
+                await WriteAsync(call, session, array, page).ConfigureAwait(false);
+            if (after is null)
+                break;
+        }
+
+        if (array is not null)
+            await call.Shell.Out.WriteAsync(array.EndArray().ToString()).ConfigureAwait(false);
+        if (after is not null)
+            await call.NoteAsync($"next cursor: {Base64Url.EncodeToString(after)}").ConfigureAwait(false);
+        return ExitCode.Done;
+    }
+
+    static async Task WriteAsync(Call call, Session session, JsonText array, AggregatePage page)
+    {
+        foreach (var item in page.Items)
+        {
+            array.Aggregate(session.GetAggregate(item.Aggregate));
+            await array.DrainAsync(call.Shell.Out).ConfigureAwait(false);
+        }
+    }
+
+    static byte[]? CursorOf(Call call) => call.Get(Cursor) is not { } text ? null
+        : Base64Url.IsValid(text) && text.Length > 0 ? Base64Url.DecodeFromChars(text)
+        : throw new UsageException($"`--cursor` is what a list ended with after `next cursor:`, not `{text}`.");
+}

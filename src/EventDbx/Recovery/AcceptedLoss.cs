@@ -1,0 +1,55 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using EventDbx.Storage.RocksDb;
+
+namespace EventDbx.Recovery;
+
+/// <summary>The body of the control entry <c>accepted_loss</c>, the last one of a rebuilt store.</summary>
+/// <param name="Epoch">The epoch it begins.</param>
+/// <param name="Kept">Entries before it.</param>
+/// <param name="Lost">Entries that were synced and are gone.</param>
+/// <param name="SyncedSize">The watermark of the damaged store; null when it had none.</param>
+/// <param name="SyncedRoot">The root at that size.</param>
+internal sealed record AcceptedLoss(uint Epoch, ulong Kept, ulong Lost, ulong? SyncedSize, string? SyncedRoot)
+{
+    public const string Kind = "accepted_loss";
+
+    public static AcceptedLoss Of(RecoveryReport report, in WatermarkSlot? mark, uint epoch) =>
+        new(epoch, report.Kept, report.Lost, mark?.LogSize, mark?.LogRoot.ToString());
+
+    /// <summary>Whether it closes the recovery of the store that this watermark belongs to.</summary>
+    public bool Answers(in WatermarkSlot? mark) => mark is { } slot
+        ? SyncedSize == slot.LogSize && SyncedRoot == slot.LogRoot.ToString() && slot.Epoch < Epoch
+        : SyncedSize is null;
+
+    public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, AcceptedLossJson.Default.AcceptedLoss);
+
+    /// <summary>Reads it from the end of a store; null when that store is not a completely rebuilt one, or hangs.</summary>
+    public static AcceptedLoss? Find(string store, TimeSpan limit)
+    {
+        var finding = Task.Factory.StartNew(() => Find(store), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        return finding.Wait(limit) ? finding.GetAwaiter().GetResult() : null;
+    }
+
+    static AcceptedLoss? Find(string store)
+    {
+        try
+        {
+            using var engine = RocksDbEngine.OpenReadOnly(store, new());
+            using var view = engine.OpenView();
+            var last = view.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue, backwards: true);
+            if (last is not [var row] || EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is not { IsControl: true, Type: Kind } entry)
+                return null;
+            var loss = JsonSerializer.Deserialize(entry.Body.Span, AcceptedLossJson.Default.AcceptedLoss);
+            return loss is not null && loss.Kept + 1 == LogTreeStore.Load(view).Size && loss.Epoch == StoreRow.Find(view)?.Epoch ? loss : null;
+        }
+        catch (Exception cause) when (cause is StorageFailedException or RefusedException or JsonException)
+        {
+            return null;
+        }
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(AcceptedLoss))]
+internal sealed partial class AcceptedLossJson : JsonSerializerContext;

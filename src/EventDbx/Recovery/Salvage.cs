@@ -1,0 +1,192 @@
+using System.Globalization;
+using EventDbx.Storage.RocksDb;
+
+namespace EventDbx.Recovery;
+
+/// <summary>A damaged store, opened so that it shows the longest believable log. The store itself is only read.</summary>
+internal sealed class Salvage : IDisposable
+{
+    readonly RocksDbEngine _engine;
+    readonly string? _copy;
+
+    Salvage(RocksDbEngine engine, string? copy) => (_engine, _copy, View) = (engine, copy, engine.OpenView());
+
+    public IStorageView View { get; }
+
+    /// <summary>What it says it is; null when that cannot be read.</summary>
+    public StoreRow? Row { get; private set; }
+
+    public bool Encrypted { get; private set; }
+
+    /// <summary>Entries that can be believed.</summary>
+    public ulong Kept { get; private set; }
+
+    /// <summary>Why no more; null when the log simply ends there.</summary>
+    public string? Stopped { get; private set; }
+
+    /// <summary>The best of three readings: as it is, without holding its logs against its manifest, and a repaired copy.</summary>
+    /// <exception cref="StoreRefusedException">Nothing can be read, or not with this key.</exception>
+    public static Salvage Open(DatabaseOptions options, DataDirectory directory, WatermarkSlot? mark)
+    {
+        Salvage? best = null;
+        foreach (var attempt in Attempts(options, directory))
+        {
+            if (attempt is null)
+                continue;
+            try
+            {
+                attempt.Count(options, directory);
+            }
+            catch
+            {
+                attempt.Dispose();
+                best?.Dispose();
+                throw;
+            }
+
+            var worse = attempt;
+            if (best is null || attempt.Kept > best.Kept)
+                (best, worse) = (attempt, best);
+            worse?.Dispose();
+            if (best.Kept >= mark?.LogSize)
+                break;
+        }
+
+        return best ?? throw new StoreRefusedException($"Nothing in {directory.Store} can be read, not even after a repair of a copy. Restore a backup.");
+    }
+
+    public LogReplay Replay(Keyring keyring) => new(View, keyring);
+
+    public Keyring KeyringFor(DatabaseOptions options) => new(Encrypted ? options.Key : null, new(), Limits.HeadCacheDefault);
+
+    static IEnumerable<Salvage?> Attempts(DatabaseOptions options, DataDirectory directory)
+    {
+        yield return TryOpen(options, directory.Store, verifyWals: true, out var hangs);
+        if (!hangs)
+            yield return TryOpen(options, directory.Store, verifyWals: false, out _);
+        options.Progress?.Invoke("RocksDB cannot show all of it; repairing a copy to see more.");
+        yield return TryRepaired(directory);
+    }
+
+    /// <summary>A store can be so broken that RocksDB never returns: then the attempt is given up and its thread left behind.</summary>
+    static Salvage? TryOpen(DatabaseOptions options, string store, bool verifyWals, out bool hangs)
+    {
+        hangs = false;
+        var opening = Task.Factory.StartNew(
+            () => RocksDbEngine.OpenReadOnly(store, new() { VerifyWals = verifyWals }),
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            hangs = !opening.Wait(options.CheckLimit);
+            return hangs ? null : new(opening.GetAwaiter().GetResult(), null);
+        }
+        catch (AggregateException cause) when (cause.InnerException is StorageFailedException)
+        {
+            return null;
+        }
+    }
+
+    static Salvage? TryRepaired(DataDirectory directory)
+    {
+        var copy = directory.Store + ".salvage";
+        DeleteFolder(copy);
+        try
+        {
+            Directory.CreateDirectory(copy);
+            foreach (var file in Directory.EnumerateFiles(directory.Store))
+                File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+            AddFamilies(copy);
+            RocksDbEngine.Repair(copy);
+            return new(RocksDbEngine.OpenReadOnly(copy, new() { VerifyWals = false }), copy);
+        }
+        catch (Exception cause)
+        {
+            DeleteFolder(copy);
+            if (cause is StorageFailedException)
+                return null;
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// A repair knows only families that have a table, and drops what the write-ahead log holds of others: of a young store,
+    /// everything. So each family gets a table of one empty row, made by a store that numbers its families as every one of ours.
+    /// </summary>
+    static void AddFamilies(string copy)
+    {
+        var empty = Path.Combine(copy, "families");
+        using (var engine = RocksDbEngine.Open(empty, new() { CreateIfMissing = true }))
+        {
+            engine.Commit(new OneRowEach(), sync: false);
+            engine.FlushMemtables();
+        }
+
+        var number = Directory.EnumerateFiles(copy).Max(static file =>
+            ulong.TryParse(Path.GetFileNameWithoutExtension(file), NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : 0);
+        foreach (var table in Directory.EnumerateFiles(empty, "*.sst"))
+            File.Move(table, Path.Combine(copy, string.Create(CultureInfo.InvariantCulture, $"{++number:000000}.sst")));
+        Directory.Delete(empty, recursive: true);
+    }
+
+    void Count(DatabaseOptions options, DataDirectory directory)
+    {
+        try
+        {
+            Row = StoreRow.Find(View);
+        }
+        catch (Exception cause) when (cause is RefusedException or StorageFailedException)
+        {
+            // The log tells the rest, if it can be read.
+        }
+
+        if (Row is not null)
+            OpenStore.Vet(Row, options, directory.Path);
+        Encrypted = Row?.Encrypted ?? (FirstEntryHasKey() || options.Encrypted);
+        if (Encrypted && options.Key is null)
+            throw new StoreRefusedException($"The store in {directory.Path} can only be read with its key, and none was given.");
+        var replay = Replay(KeyringFor(options));
+        foreach (var commit in replay.Read())
+            Kept += (ulong)commit.Operations.Length;
+        Stopped = replay.Stopped;
+        if (Kept == 0 && replay.KeyRefused)
+            throw new StoreRefusedException($"The key does not open the first entry of the store in {directory.Path}; nothing was changed. Give the key it was made with.");
+    }
+
+    bool FirstEntryHasKey()
+    {
+        try
+        {
+            return View.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue) is [var row]
+                && Checked.TryBody(Family.Log, row.Key, row.Value, out var body) && EntryRow.TryRead(body) is { WrappedKey.IsEmpty: false };
+        }
+        catch (StorageFailedException)
+        {
+            return false;
+        }
+    }
+
+    static void DeleteFolder(string path)
+    {
+        if (Directory.Exists(path))
+            Directory.Delete(path, recursive: true);
+    }
+
+    public void Dispose()
+    {
+        View.Dispose();
+        _engine.Dispose();
+        if (_copy is not null)
+            DeleteFolder(_copy);
+    }
+
+    sealed class OneRowEach : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            foreach (var family in Families.All)
+                plan.Put(family, Keyspace.Reflects, []);
+        }
+
+        public void Forget() { }
+    }
+}
