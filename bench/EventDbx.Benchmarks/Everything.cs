@@ -9,6 +9,7 @@ internal static class Everything
         ("append", AppendBenchmark.Run, ["--seconds", "0.5", "--rounds", "1", "--aggregates", "500", "--writers", "1,16", "--batch-writers", "2"]),
         ("long-aggregate", LongAggregate.Run, ["--events", "5000", "--appends", "100"]),
         ("reads", ReadBenchmark.Run, ["--aggregates", "1000", "--seconds", "0.3", "--rounds", "1"]),
+        ("verify", VerifyBenchmark.Run, ["--events", "10000", "--rounds", "1"]),
         ("open", OpenBenchmark.Run, ["--events", "5000", "--rounds", "1"]),
     ];
 

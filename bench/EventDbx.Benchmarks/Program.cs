@@ -8,6 +8,7 @@ Verb[] verbs =
     new("append", "--dir DIR [--seconds 3] [--rounds 3] [--writers 1,16,64] [--only encrypted]", "durable appends against the bare store", AppendBenchmark.Run),
     new("long-aggregate", "--dir DIR [--events 1000000] [--appends 2000]", "an append to a long aggregate beside one to a new one", LongAggregate.Run),
     new("reads", "--dir DIR [--aggregates 100000] [--seconds 3] [--rounds 3]", "states, pages, lists, the feed", ReadBenchmark.Run),
+    new("verify", "--dir DIR [--events 200000] [--rounds 3]", "verifying everything, and one aggregate", VerifyBenchmark.Run),
     new("open", "--dir DIR [--events 1000000] [--rounds 3]", "opening, and bytes per event", OpenBenchmark.Run),
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
     new("all", "--dir DIR [--quick]", "all of them; --quick: under a minute, to see that they work", Everything.Run),

@@ -34,6 +34,10 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     /// <summary>How the command is called, without its values: <c>dbx aggregate apply</c>.</summary>
     public string CommandName => Help.PathOf(parse.CommandResult.Command);
 
-    /// <summary>A line that is not a result.</summary>
-    public Task NoteAsync(string line) => shell.Error.WriteLineAsync(line);
+    /// <summary>A line that is not a result. What was printed before it stands before it on a terminal, too.</summary>
+    public async Task NoteAsync(string line)
+    {
+        await shell.Out.FlushAsync().ConfigureAwait(false);
+        await shell.Error.WriteLineAsync(line).ConfigureAwait(false);
+    }
 }

@@ -2,6 +2,8 @@ using System.CommandLine.Parsing;
 using EventDbx.Cli.Commands;
 using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
+using EventDbx.Cli.Commands.Import;
+using EventDbx.Cli.Commands.Recover;
 
 namespace EventDbx.Cli;
 
@@ -16,6 +18,8 @@ internal static class CommandTree
     {
         AggregateCommand.Create(),
         ConfigCommand.Create(),
+        ImportCommand.Create(),
+        RecoverCommand.Create(),
         InspectCommand.Create(),
     });
 

@@ -43,18 +43,19 @@ internal static class Options
 
     public static Option<bool> Switch(string name, string description) => new(name) { Description = description };
 
-    /// <summary><c>true</c> or <c>false</c>; null when the option is not given.</summary>
-    public static Option<bool?> Truth(string name, string description) => new(name)
+    /// <summary><c>true</c> or <c>false</c>, in writing; null when the option is not given.</summary>
+    /// <remarks>As text: the parser takes nothing else for the value of an option of that type, and the refusal would be its own.</remarks>
+    public static Option<string?> Truth(string name, string description) => new(name)
     {
         HelpName = "true|false",
         Description = description,
-        Arity = ArgumentArity.ExactlyOne,
         CustomParser = result =>
         {
-            if (result.Tokens[0].Value is "true" or "false")
-                return result.Tokens[0].Value == "true";
+            var text = result.Tokens[0].Value;
+            if (text is "true" or "false")
+                return text;
 
-            result.AddError($"`{name}` must be true or false, not `{result.Tokens[0].Value}`.");
+            result.AddError($"`{name}` must be true or false, not `{text}`.");
             return null;
         },
     };

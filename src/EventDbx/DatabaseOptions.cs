@@ -33,7 +33,7 @@ public sealed record DatabaseOptions
     /// <summary>How long to wait for another process that has the directory open.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Aggregates whose heads the writer keeps in memory.</summary>
+    /// <summary>Aggregates whose heads the writer keeps in memory: at least so many of the newest, at most twice.</summary>
     public int HeadCacheEntries { get; init; } = Limits.HeadCacheDefault;
 
     /// <summary>What holds the directory, for the message to the next one who wants it.</summary>

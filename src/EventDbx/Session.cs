@@ -5,12 +5,13 @@ namespace EventDbx;
 public sealed partial class Session
 {
     readonly Database _database;
+    readonly Func<AggregateKey, ReadOnlyMemory<byte>> _findWrappedKey;
 
     internal Session(Database database, Actor? actor)
     {
         if (CheckActor(actor) is { } refusal)
             throw new RefusedException(refusal);
-        (_database, Actor) = (database, actor);
+        (_database, Actor, _findWrappedKey) = (database, actor, FindWrappedKey);
     }
 
     /// <summary>Who this is; stands in every entry it makes.</summary>
@@ -249,7 +250,7 @@ public sealed partial class Session
         var salt = import is { Salt.Length: > 0 } ? import.Salt.ToArray() : random[..EventBody.SaltBytes].ToArray();
         var id = draft.EventId ?? EventIds.New(Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
         var type = Encoding.UTF8.GetBytes(draft.EventType);
-        var cipher = _database.Keyring.ForAppend(draft.Aggregate, FindWrappedKey);
+        var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
         return new()
         {
             Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Payload = payload,
@@ -266,7 +267,7 @@ public sealed partial class Session
         return new()
         {
             Aggregate = aggregate, Actor = Actor, Kind = kind, Comment = comment,
-            Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, FindWrappedKey) : null,
+            Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, _findWrappedKey) : null,
         };
     }
 
@@ -313,30 +314,18 @@ internal static class RequestFingerprint
     /// <summary>SHA-256 of lp(kind) lp(event type) lp(minified payload) opt(lp(note)), as in docs/integrity.md.</summary>
     public static Hash32 Of(ReadOnlySpan<byte> eventType, ReadOnlySpan<byte> payload, string? note)
     {
-        var noteBytes = note is null ? 0 : Encoding.UTF8.GetByteCount(note);
-        var length = (3 * LengthBytes) + Kind.Length + eventType.Length + payload.Length + 1 + (note is null ? 0 : LengthBytes + noteBytes);
-        using PooledBytes buffer = new(length, stackalloc byte[PooledBytes.StackBytes]);
-        var at = Add(buffer.Span, 0, Kind);
-        at = Add(buffer.Span, at, eventType);
-        at = Add(buffer.Span, at, payload);
-        buffer.Span[at++] = note is null ? (byte)0 : (byte)1;
+        var kind = "payload"u8;
+        var noteBytes = note is null ? 0 : sizeof(uint) + Encoding.UTF8.GetByteCount(note);
+        var length = (3 * sizeof(uint)) + kind.Length + eventType.Length + payload.Length + 1 + noteBytes;
+        using PooledBytes request = new(length, stackalloc byte[PooledBytes.StackBytes]);
+        var row = new RowWriter(request.Span);
+        row.Long(kind);
+        row.Long(eventType);
+        row.Long(payload);
+        row.U8(note is null ? (byte)0 : (byte)1);
         if (note is not null)
-        {
-            System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(buffer.Span[at..], noteBytes);
-            Encoding.UTF8.GetBytes(note, buffer.Span[(at + LengthBytes)..]);
-        }
-
-        return Hash32.Of(buffer.Span);
-    }
-
-    const int LengthBytes = sizeof(uint);
-
-    static ReadOnlySpan<byte> Kind => "payload"u8;
-
-    static int Add(Span<byte> target, int at, ReadOnlySpan<byte> bytes)
-    {
-        System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(target[at..], bytes.Length);
-        bytes.CopyTo(target[(at + LengthBytes)..]);
-        return at + LengthBytes + bytes.Length;
+            row.Long(note);
+        row.Done();
+        return Hash32.Of(request.Span);
     }
 }

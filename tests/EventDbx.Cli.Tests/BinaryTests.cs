@@ -1,20 +1,16 @@
-using System.Diagnostics;
-
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The program itself, and the script that runs it from a checkout.</summary>
 public sealed class BinaryTests
 {
-    static readonly string Binary = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "dbx.exe" : "dbx");
-
     [Fact]
     public async Task The_program_prints_results_to_standard_output_and_ends_with_its_exit_code()
     {
         using var home = new TemporaryDirectory();
 
-        var version = await RunAsync(Binary, home.Path, home.Path, "--version");
-        var saved = await RunAsync(Binary, home.Path, home.Path, "config", "--port", "1234", "--json");
-        var wrong = await RunAsync(Binary, home.Path, home.Path, "config", "--prt", "1");
+        var version = await Program.RunAsync(Program.File, home.Path, home.Path, "--version");
+        var saved = await Program.RunAsync(Program.File, home.Path, home.Path, "config", "--port", "1234", "--json");
+        var wrong = await Program.RunAsync(Program.File, home.Path, home.Path, "config", "--prt", "1");
 
         Assert.Equal((ExitCode.Done, ""), (version.Code, version.Error));
         Assert.StartsWith("eventdbx ", version.Out, StringComparison.Ordinal);
@@ -30,29 +26,9 @@ public sealed class BinaryTests
         using var elsewhere = new TemporaryDirectory();
         File.CreateSymbolicLink(elsewhere["linked"], Path.Combine(Checkout.Root, "dbx"));
 
-        var outcome = await RunAsync(elsewhere["linked"], elsewhere.Path, home: null, "config", "--config", "here.toml", "--port", "1");
+        var outcome = await Program.RunAsync(elsewhere["linked"], elsewhere.Path, home: null, "config", "--config", "here.toml", "--port", "1");
 
         Assert.Equal((ExitCode.Done, ""), (outcome.Code, outcome.Out));
         Assert.Contains("port = 1\n", await File.ReadAllTextAsync(elsewhere["here.toml"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
-    }
-
-    /// <param name="home">Null keeps the real one: a build may be needed, and its packages lie there.</param>
-    static async Task<Outcome> RunAsync(string program, string directory, string? home, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            RedirectStandardInput = true,
-            WorkingDirectory = directory,
-        };
-        if (home is not null)
-            start.Environment["HOME"] = start.Environment["USERPROFILE"] = home;
-        using var process = Process.Start(start)!;
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return new Outcome((ExitCode)process.ExitCode, await output, await error);
     }
 }

@@ -15,6 +15,9 @@ internal sealed class CommandLine : IDisposable
 
     public string Input { get; set; } = "";
 
+    /// <summary>What a command starts when it starts itself.</summary>
+    public IReadOnlyList<string> Self { get; set; } = [Program.File];
+
     public bool Terminal { get; set; }
 
     public string ConfigPath => Directory[".eventdbx/config.toml"];
@@ -26,14 +29,13 @@ internal sealed class CommandLine : IDisposable
     public async Task<Outcome> RunAsync(RootCommand root, params string[] arguments)
     {
         using var input = new StringReader(Input);
-        var path = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "dbx.exe" : "dbx");
         await using var output = new StringWriter();
         await using var error = new StringWriter();
         using var shell = new Shell
         {
             In = input,
             OpenIn = () => new MemoryStream(Encoding.UTF8.GetBytes(Input)),
-            Self = [path],
+            Self = Self,
             Out = output,
             Error = error,
             OutIsTerminal = Terminal,

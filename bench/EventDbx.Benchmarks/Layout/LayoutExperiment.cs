@@ -1,6 +1,6 @@
 namespace EventDbx.Benchmarks.Layout;
 
-/// <summary>The two questions that fix the storage format: docs/decisions/0002-storage-layout.md.</summary>
+/// <summary>The two questions that fix the storage format: docs/decisions/0003-storage-layout.md.</summary>
 internal static class LayoutExperiment
 {
     public static void Run(Arguments arguments)

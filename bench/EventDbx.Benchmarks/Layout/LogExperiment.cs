@@ -49,11 +49,11 @@ internal static class LogExperiment
     static Measured Round(string directory, ILogLayout layout, int perAggregate, int events)
     {
         var options = new RocksDbOptions { CreateIfMissing = true, EnableStatistics = true };
-        var aggregates = Math.Max(1, events / perAggregate);
+        var versions = new int[Math.Max(1, events / perAggregate)];
         double append, written, logBytes, indexBytes;
         using (var engine = RocksDbEngine.Open(directory, options))
         {
-            append = Append(engine, layout, aggregates, events);
+            append = Append(engine, layout, versions, events);
             engine.FlushMemtables();
             written = (double)Written(engine) / events;
             foreach (var family in Families.All)
@@ -66,8 +66,8 @@ internal static class LogExperiment
         double coldRead, warmRead;
         using (var engine = RocksDbEngine.Open(directory, options))
         {
-            coldRead = ReadAggregates(engine, layout, aggregates, perAggregate);
-            warmRead = ReadAggregates(engine, layout, aggregates, perAggregate);
+            coldRead = ReadAggregates(engine, layout, versions);
+            warmRead = ReadAggregates(engine, layout, versions);
         }
         PageCache.Forget(directory);
         double coldFeed, warmFeed;
@@ -77,12 +77,12 @@ internal static class LogExperiment
         return new Measured(append, written, coldRead, warmRead, coldFeed, warmFeed, logBytes, indexBytes);
     }
 
+    /// <param name="versions">The version of each aggregate: all zero at first, what was appended afterwards.</param>
     /// <returns>Microseconds an event.</returns>
-    static double Append(RocksDbEngine engine, ILogLayout layout, int aggregates, int events)
+    static double Append(RocksDbEngine engine, ILogLayout layout, int[] versions, int events)
     {
         Group group = new(engine);
         Random random = new(1);
-        var versions = new int[aggregates];
         var head = new byte[200];
         random.NextBytes(head);
         // Drawing 300 random bytes costs more than storing them: draw some, and make each row differ in its first 16.
@@ -94,7 +94,10 @@ internal static class LogExperiment
             for (var i = 0; i < logged.Length; i++)
             {
                 var position = first + i;
-                var aggregate = aggregates == events ? (int)((long)position * 7919 % aggregates) : random.Next(aggregates);
+                // One event each: every aggregate once, in an order of no meaning (7919 is prime).
+                var aggregate = versions.Length == events
+                    ? (int)((long)position * 7919 % events)
+                    : random.Next(versions.Length);
                 byte[] row = [.. rows[random.Next(rows.Length)]];
                 random.NextBytes(row.AsSpan(0, 48));
                 logged[i] = new LoggedEvent((ulong)position, Keys.Aggregate(aggregate), ++versions[aggregate], row);
@@ -114,16 +117,19 @@ internal static class LogExperiment
     }
 
     /// <returns>Microseconds a page of up to 100 events.</returns>
-    static double ReadAggregates(RocksDbEngine engine, ILogLayout layout, int aggregates, int perAggregate)
+    static double ReadAggregates(RocksDbEngine engine, ILogLayout layout, int[] versions)
     {
         Random random = new(2);
         using var view = engine.OpenView();
         var startedAt = Stopwatch.GetTimestamp();
         for (var i = 0; i < Reads; i++)
         {
-            var from = 1 + random.Next(Math.Max(1, perAggregate - PageEvents));
-            if (layout.ReadAggregate(view, Keys.Aggregate(random.Next(aggregates)), from, PageEvents) == 0)
-                throw new InvalidOperationException("An aggregate is empty.");
+            var aggregate = random.Next(versions.Length);
+            var from = 1 + random.Next(Math.Max(1, versions[aggregate] - PageEvents));
+            var expected = Math.Min(PageEvents, versions[aggregate] - from + 1);
+            var read = layout.ReadAggregate(view, Keys.Aggregate(aggregate), from, PageEvents);
+            if (read != expected)
+                throw new InvalidOperationException($"Aggregate {aggregate} from {from}: {read} events instead of {expected}.");
         }
         return Stopwatch.GetElapsedTime(startedAt).TotalMicroseconds / Reads;
     }
@@ -134,8 +140,10 @@ internal static class LogExperiment
         using var view = engine.OpenView();
         var at = 0;
         var startedAt = Stopwatch.GetTimestamp();
-        while (at < events)
-            at += layout.ReadFeed(view, (ulong)at, FeedEvents);
+        while (layout.ReadFeed(view, (ulong)at, FeedEvents) is > 0 and var read)
+            at += read;
+        if (at != events)
+            throw new InvalidOperationException($"The feed has {at} events instead of {events}.");
         return events / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
     }
 

@@ -10,8 +10,8 @@ internal interface ILogLayout
 {
     void Append(WritePlan plan, in LoggedEvent logged);
 
-    /// <returns>Bytes read.</returns>
-    long ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count);
+    /// <returns>Events read.</returns>
+    int ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count);
 
     /// <returns>Rows read; 0 at the end.</returns>
     int ReadFeed(IStorageView view, ulong fromPosition, int count);
@@ -31,16 +31,13 @@ internal sealed class CommitOrder : ILogLayout
         plan.Put(Family.Index, Keys.Version(logged.Aggregate, logged.Version), _indexRow);
     }
 
-    public long ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count)
+    public int ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count)
     {
         var index = view.Range(Family.Index, Keys.Version(aggregate, fromVersion), Keys.After(aggregate), count, int.MaxValue);
         var positions = new byte[index.Count][];
         for (var i = 0; i < positions.Length; i++)
             positions[i] = index[i].Value[..8];
-        long bytes = 0;
-        foreach (var row in view.GetMany(Family.Log, positions))
-            bytes += row!.Length;
-        return bytes;
+        return view.GetMany(Family.Log, positions).Count(static row => row is not null);
     }
 
     public int ReadFeed(IStorageView view, ulong fromPosition, int count) =>
@@ -60,14 +57,8 @@ internal sealed class ByAggregate : ILogLayout
         key.CopyTo(target[40..]);
     }
 
-    public long ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count)
-    {
-        long bytes = 0;
-        var rows = view.Range(Family.Log, Keys.Version(aggregate, fromVersion), Keys.After(aggregate), count, int.MaxValue);
-        foreach (var row in rows)
-            bytes += row.Value.Length;
-        return bytes;
-    }
+    public int ReadAggregate(IStorageView view, byte[] aggregate, int fromVersion, int count) =>
+        view.Range(Family.Log, Keys.Version(aggregate, fromVersion), Keys.After(aggregate), count, int.MaxValue).Count;
 
     public int ReadFeed(IStorageView view, ulong fromPosition, int count)
     {
@@ -75,6 +66,6 @@ internal sealed class ByAggregate : ILogLayout
         var keys = new byte[index.Count][];
         for (var i = 0; i < keys.Length; i++)
             keys[i] = index[i].Value[40..];
-        return view.GetMany(Family.Log, keys).Length;
+        return view.GetMany(Family.Log, keys).Count(static row => row is not null);
     }
 }

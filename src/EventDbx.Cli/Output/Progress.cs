@@ -24,11 +24,13 @@ internal sealed class Progress(Shell shell, string what) : IDisposable
             return;
 
         (_shown, _visible) = (shell.Clock.GetTimestamp(), true);
-        var rate = done / Math.Max(0.001, shell.Clock.GetElapsedTime(_began).TotalSeconds);
+        var elapsed = shell.Clock.GetElapsedTime(_began).TotalSeconds;
+        var rate = done / Math.Max(0.001, elapsed);
         var bar = fraction is { } part
             ? string.Create(CultureInfo.InvariantCulture, $"[{Bar(part)}] {100 * part,3:0} %  ")
             : "";
-        shell.Error.Write(string.Create(CultureInfo.InvariantCulture, $"\r{bar}{done:N0} {what}  {rate:N0}/s\u001b[K"));
+        var left = fraction is > 0.01 and < 1 && elapsed > 1 ? $"  {Left(elapsed * (1 - fraction.Value) / fraction.Value)} left" : "";
+        shell.Error.Write(string.Create(CultureInfo.InvariantCulture, $"\r{bar}{done:N0} {what}  {rate:N0}/s{left}\u001b[K"));
     }
 
     /// <summary>Clears the line: the summary that follows says it all.</summary>
@@ -36,7 +38,15 @@ internal sealed class Progress(Shell shell, string what) : IDisposable
     {
         if (_visible)
             shell.Error.Write("\r\u001b[K");
+        _visible = false;
     }
+
+    static string Left(double seconds) => seconds switch
+    {
+        < 60 => FormattableString.Invariant($"{Math.Ceiling(seconds):0} s"),
+        < 3600 => FormattableString.Invariant($"{Math.Ceiling(seconds / 60):0} min"),
+        _ => FormattableString.Invariant($"{seconds / 3600:0.0} h"),
+    };
 
     static string Bar(double part)
     {

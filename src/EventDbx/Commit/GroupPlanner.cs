@@ -18,8 +18,10 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     readonly List<(AggregateKey, Guid)> _idsOfUnit = [];
     readonly Dictionary<(AggregateKey, Guid), IdRow> _idsOfGroup = [];
     IReadOnlyList<PendingCommit> _group = [];
+    readonly LogTree _logBeforeUnit = new(new());
     LogTree? _log;
     ulong _groupNumber;
+    ulong _unitNumber;
 
     /// <summary>How many commits of the group have their outcome.</summary>
     public int Planned { get; private set; }
@@ -73,8 +75,10 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     {
         var batch = unit.Operations.Length > 1;
         var mark = plan.Mark();
-        var log = batch ? _log!.Clone() : null;
+        if (batch)
+            _logBeforeUnit.CopyFrom(_log!);
         var foldPoints = FoldPointsDue.Count;
+        _unitNumber++;
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
         _idsOfUnit.Clear();
@@ -95,8 +99,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
         plan.RollBackTo(mark);
         FoldPointsDue.RemoveRange(foldPoints, FoldPointsDue.Count - foldPoints);
-        if (log is not null)
-            _log!.CopyFrom(log);
+        if (batch)
+            _log!.CopyFrom(_logBeforeUnit);
         for (var i = _touchedByUnit.Count - 1; i >= 0; i--)
             _touchedByUnit[i].Return(_savedByUnit[i]);
         foreach (var id in _idsOfUnit)
@@ -111,7 +115,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
         foreach (var operation in unit.Operations)
         {
-            if (operation is ControlOperation)
+            if (operation is ControlOperation || (operation is AppendOperation && _reshaped.Count == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
             if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation))
@@ -229,8 +233,9 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     /// <summary>Notes a change, so that the head is written with the group, and can come back if the batch is refused.</summary>
     void Touch(HeadEntry entry, bool inBatch)
     {
-        if (inBatch && !_touchedByUnit.Contains(entry))
+        if (inBatch && entry.TouchedByUnit != _unitNumber)
         {
+            entry.TouchedByUnit = _unitNumber;
             _touchedByUnit.Add(entry);
             _savedByUnit.Add(entry.Save());
         }

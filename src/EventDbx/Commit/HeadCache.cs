@@ -27,6 +27,9 @@ internal sealed class HeadEntry
     /// <summary>That change was more than appends, so that a view from before it tells nothing.</summary>
     public bool Reshaped { get; set; }
 
+    /// <summary>The last batch that changed it, and so keeps a copy of what it was.</summary>
+    public ulong TouchedByUnit { get; set; }
+
     /// <summary>A copy to come back to when a batch is refused half way.</summary>
     public HeadEntry Save() => new()
     {
@@ -56,8 +59,8 @@ internal sealed class HeadEntry
 /// <summary>Heads the writer has in memory. Owned by the writer; nobody else looks.</summary>
 /// <remarks>
 /// Two generations: when the young one is full it becomes the old one and the former old one is dropped. No list is
-/// re-linked on a hit, and between two and one times the capacity is kept. It turns only between groups, for within a group
-/// an entry may be the only place that knows of a change.
+/// re-linked on a hit, and between one and two times the capacity is kept: that many aggregates in turn never miss. It turns
+/// only between groups, for within a group an entry may be the only place that knows of a change.
 /// </remarks>
 internal sealed class HeadCache(int capacity)
 {
@@ -85,7 +88,7 @@ internal sealed class HeadCache(int capacity)
     /// <summary>Called between groups.</summary>
     public void Turn()
     {
-        if (_young.Count < Math.Max(1, capacity / 2))
+        if (_young.Count < Math.Max(1, capacity))
             return;
         (_old, _young) = (_young, _old);
         _young.Clear();

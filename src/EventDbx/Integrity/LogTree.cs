@@ -61,19 +61,16 @@ internal sealed class LogTree
         }
     }
 
-    /// <summary>A copy to come back to when a batch is refused half way.</summary>
-    public LogTree Clone()
-    {
-        var copy = new LogTree(Tree.Clone());
-        for (var i = 0; i < LevelsMax; i++)
-            copy._tiles[i] = (Hash32[]?)_tiles[i]?.Clone();
-        return copy;
-    }
-
+    /// <summary>Becomes equal to another tree, reusing this one's memory: a batch that is refused half way comes back to it.</summary>
     public void CopyFrom(LogTree other)
     {
         Tree.CopyFrom(other.Tree);
         for (var i = 0; i < LevelsMax; i++)
-            _tiles[i] = (Hash32[]?)other._tiles[i]?.Clone();
+        {
+            if (other._tiles[i] is { } tile)
+                tile.CopyTo(_tiles[i] ??= new Hash32[TileWidth], 0);
+            else
+                _tiles[i] = null;
+        }
     }
 }

@@ -28,7 +28,8 @@ internal sealed class AggregateScan
         if (filter.Type is { } type)
         {
             byte[] prefix = [.. Encoding.UTF8.GetBytes(type), 0, .. _idPrefix];
-            (from, to) = (prefix, After(prefix));
+            // Below the first name lies no aggregate, whatever was asked for.
+            (from, to) = (type.Length == 0 ? from : prefix, After(prefix));
         }
 
         if (!after.IsEmpty && after.SequenceCompareTo(from) >= 0)

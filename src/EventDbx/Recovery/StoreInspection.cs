@@ -45,9 +45,14 @@ public static class StoreInspection
     }
 
     /// <summary>A crash while the store was being made: nothing was ever acknowledged, so nothing can be lost.</summary>
-    static bool IsUnborn(DataDirectory directory, Watermark watermark) =>
-        watermark.Newest is null && !watermark.Exists && directory.HasStore && !Directory.EnumerateFiles(directory.Store, "*.sst").Any()
-        && Directory.EnumerateFiles(directory.Store, "*.log").All(static log => new FileInfo(log).Length == 0);
+    internal static bool IsUnborn(DataDirectory directory, Watermark watermark) =>
+        !watermark.Exists && !File.Exists(directory.Inventory) && directory.HasStore
+        && Directory.EnumerateFiles(directory.Store).All(static file => Path.GetExtension(file) switch
+        {
+            ".sst" => false,
+            ".log" => new FileInfo(file).Length == 0,
+            _ => true,
+        });
 
     static string? Compare(IStorageView view, Watermark watermark)
     {

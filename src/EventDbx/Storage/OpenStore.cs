@@ -53,15 +53,20 @@ internal sealed class OpenStore
         RocksDbEngine? engine = null;
         try
         {
-            if (directory.HasStore)
+            if (StoreInspection.IsUnborn(directory, watermark))
+                ClearUnborn(directory);
+            else if (directory.HasStore)
                 CheckBefore(options, directory, watermark);
             else if (Directory.Exists(directory.Rebuilt))
                 throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
+            else if (File.Exists(directory.Inventory))
+                throw new StoreRefusedException($"The store in {directory.Path} is gone: the inventory of its last stop is still there. Put the folder `event_store` back, or restore a backup.");
             else if (watermark.Newest is { LogSize: > 0 } mark)
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             else if (options is { Encrypted: true, Key: null })
                 throw NeedsKey();
             BreakSeal(directory, watermark);
+            CreatePrivate(directory.Store);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
             var store = new OpenStore(directory, held, watermark, engine, row);
@@ -76,6 +81,13 @@ internal sealed class OpenStore
                 throw new StoreRefusedException($"The store in {directory.Path} was not opened: {cause.Message}", cause);
             throw;
         }
+    }
+
+    /// <summary>RocksDB does not open every state that a kill in its making leaves ("an existing DB with no WAL files"): begin anew.</summary>
+    static void ClearUnborn(DataDirectory directory)
+    {
+        foreach (var file in Directory.EnumerateFiles(directory.Store))
+            File.Delete(file);
     }
 
     /// <summary>After a clean stop: is it byte for byte what was left? After any other: the check.</summary>
@@ -250,6 +262,7 @@ internal sealed class OpenStore
         _lock.Dispose();
     }
 
+    /// <summary>Makes a directory that only its owner enters, durably; one that exists stays as it is.</summary>
     static void CreatePrivate(string path)
     {
         if (Directory.Exists(path))
@@ -258,6 +271,7 @@ internal sealed class OpenStore
             Directory.CreateDirectory(path);
         else
             Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        DurableFile.SyncDirectoryOf(path);
     }
 
     sealed class RowPlanner(StoreRow row) : IGroupPlanner

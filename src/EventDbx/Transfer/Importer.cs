@@ -21,13 +21,16 @@ public readonly record struct ImportProgress(long Lines, long Appended, long Kno
 public sealed record ImportSummary(long Lines, long Appended, long Known, long NewHashes, int Aggregates, TimeSpan Elapsed);
 
 /// <summary>A line that was refused. Everything before it is stored; run the import again once it is mended.</summary>
-public sealed class ImportRefusedException(long line, Refusal refusal)
+public sealed class ImportRefusedException(long line, Refusal refusal, ImportProgress stored)
     : Exception($"Line {line} was refused: {refusal.Message}")
 {
     /// <summary>1 for the first line.</summary>
     public long Line { get; } = line;
 
     public Refusal Refusal { get; } = refusal;
+
+    /// <summary>What stands before that line, and is stored.</summary>
+    public ImportProgress Stored { get; } = stored;
 }
 
 /// <summary>Imports NDJSON: one append request or record a line, in order, in batches.</summary>
@@ -74,7 +77,7 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
             catch (RefusedException refused)
             {
                 await FlushAsync(cancellation).ConfigureAwait(false);
-                throw new ImportRefusedException(number, refused.Refusal);
+                throw new ImportRefusedException(number, refused.Refusal, SoFar);
             }
 
             await AddAsync(parsed, number, line.Length, cancellation).ConfigureAwait(false);
@@ -85,6 +88,8 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
             await session.NoteImportAsync(_lines, _appended, _known, cancellation).ConfigureAwait(false);
         return new(_lines, _appended, _known, _newHashes, _aggregates.Count, Stopwatch.GetElapsedTime(started));
     }
+
+    ImportProgress SoFar => new(_lines, _appended, _known, _bytes);
 
     Guid NextId(EventDraft draft)
     {
@@ -124,11 +129,11 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
             // What stands before the refused line is sound: store it, so that the message can say so.
             if (at > 0)
                 await CommitAsync(at, cancellation).ConfigureAwait(false);
-            throw new ImportRefusedException(_linesOfBatch[at], refused.Refusal);
+            throw new ImportRefusedException(_linesOfBatch[at], refused.Refusal, SoFar);
         }
         catch (RefusedException refused) when (!refused.Refusal.Retryable && _linesOfBatch.Count == 1)
         {
-            throw new ImportRefusedException(_linesOfBatch[0], refused.Refusal);
+            throw new ImportRefusedException(_linesOfBatch[0], refused.Refusal, SoFar);
         }
 
         _drafts.Clear();
@@ -136,7 +141,7 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
         _linesOfBatch.Clear();
         _idsOfBatch.Clear();
         _batchBytes = 0;
-        progress?.Report(new(_lines, _appended, _known, _bytes));
+        progress?.Report(SoFar);
     }
 
     async Task CommitAsync(int count, CancellationToken cancellation)
@@ -180,7 +185,7 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
             if (buffer.Length > Limits.ImportLineBytesMax)
             {
                 await FlushAsync(cancellation).ConfigureAwait(false);
-                throw new ImportRefusedException(number + 1, new(RefusalCode.LimitExceeded, $"The line has more than {Limits.ImportLineBytesMax} bytes."));
+                throw new ImportRefusedException(number + 1, new(RefusalCode.LimitExceeded, $"The line has more than {Limits.ImportLineBytesMax} bytes."), SoFar);
             }
 
             if (read.IsCompleted)

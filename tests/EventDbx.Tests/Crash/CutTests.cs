@@ -12,7 +12,7 @@ public sealed class CutTests
         await live.Content.AddAsync(live, rounds: 2);
         var rows = live.LogRows();
         var (opened, refused) = (0, 0);
-        foreach (var cut in Cuts(live, random, Effort.Choose(75, 600, 20_000)))
+        foreach (var cut in Cuts(live, random, Effort.Choose(60, 600, 20_000)))
         {
             using var image = live.Image();
             using (var wal = File.OpenHandle(image.In(live.Wal), access: FileAccess.ReadWrite))
@@ -24,7 +24,7 @@ public sealed class CutTests
             if (left >= covered)
                 await OpensAsync(image, live, rows, left.Value, again: opened++ % 5 == 0);
             else
-                await RefusesAsync(image, live, left ?? 0, covered, recover: refused++ % 6 == 0);
+                await RefusesAsync(image, live, left ?? 0, covered, recover: refused++ % 8 == 0);
         }
 
         Assert.True(opened > 10 && refused > 10);

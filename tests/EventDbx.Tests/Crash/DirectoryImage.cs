@@ -14,12 +14,34 @@ internal sealed class DirectoryImage : IDisposable
     /// <summary>Also of a directory that is open: while nobody writes, it is what a kill would leave.</summary>
     public static DirectoryImage Copy(string directory)
     {
-        var image = new DirectoryImage(Directory.CreateTempSubdirectory("eventdbx-test-").FullName);
+        // RocksDB may be tidying up behind our back: what counts is a copy of one moment.
+        for (var attempts = 0; ; attempts++)
+        {
+            var image = new DirectoryImage(Directory.CreateTempSubdirectory("eventdbx-test-").FullName);
+            var before = Listing(directory);
+            try
+            {
+                image.Fill(directory);
+                if (before == Listing(directory))
+                    return image;
+            }
+            catch (IOException) when (attempts < 100)
+            {
+            }
+
+            image.Dispose();
+        }
+    }
+
+    static string Listing(string directory) => string.Join('\n', new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories)
+        .Select(static file => $"{file.FullName} {(file.Exists ? file.Length : -1)}").Order(StringComparer.Ordinal));
+
+    void Fill(string directory)
+    {
         foreach (var folder in Directory.EnumerateDirectories(directory, "*", SearchOption.AllDirectories))
-            Directory.CreateDirectory(image.In(System.IO.Path.GetRelativePath(directory, folder)));
+            Directory.CreateDirectory(In(System.IO.Path.GetRelativePath(directory, folder)));
         foreach (var file in Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories))
-            File.WriteAllBytes(image.In(System.IO.Path.GetRelativePath(directory, file)), Read(file));
-        return image;
+            File.WriteAllBytes(In(System.IO.Path.GetRelativePath(directory, file)), Read(file));
     }
 
     public string In(string relative) => System.IO.Path.Combine(Path, relative);

@@ -1,4 +1,5 @@
 using EventDbx.Encryption;
+using EventDbx.Storage.RocksDb;
 
 namespace EventDbx.Tests.Crash;
 
@@ -9,6 +10,7 @@ internal sealed class LiveStore : IAsyncDisposable
     readonly DirectoryImage? _from;
     readonly string _directory;
     Database _database = null!;
+    string? _answers;
 
     LiveStore(DataKey? key, DirectoryImage? from)
     {
@@ -46,6 +48,9 @@ internal sealed class LiveStore : IAsyncDisposable
 
     public ulong Size => _database.LogSize;
 
+    /// <summary>Everything it answers, asked once: ask when nothing more is written.</summary>
+    public async Task<string> AnswersAsync() => _answers ??= await Content.AskAsync(_database, Size);
+
     LiveStore Open(Durability durability)
     {
         var options = Options with { Durability = durability, RelaxedInterval = TimeSpan.FromMilliseconds(3), WrapEngine = e => new Watched(e, this) };
@@ -81,8 +86,10 @@ internal sealed class LiveStore : IAsyncDisposable
             Directory.Delete(_directory, recursive: true);
     }
 
-    sealed class Watched(IStorageEngine engine, LiveStore store) : IStorageEngine
+    internal sealed class Watched(IStorageEngine engine, LiveStore store) : IStorageEngine
     {
+        public RocksDbEngine Inner => (RocksDbEngine)engine;
+
         public IStorageView OpenView() => engine.OpenView();
 
         public void Commit(IGroupPlanner planner, bool sync)

@@ -45,7 +45,7 @@ internal static class Recovered
         Assert.StartsWith($$"""{"epoch":2,"kept":{{done.Kept}},"lost":{{done.Lost}},""", Encoding.UTF8.GetString(loss.Body.Span), StringComparison.Ordinal);
         var answers = await was.Content.AskAsync(database, done.Kept);
         if (done.Kept == was.Size)
-            Assert.Equal(await was.Content.AskAsync(was.Database, was.Size), answers);
+            Assert.Equal(await was.AnswersAsync(), answers);
         await database.OpenSession().AppendAsync(Engine.TestStore.Draft(Engine.TestStore.Aggregate("after", "wards")), default);
     }
 

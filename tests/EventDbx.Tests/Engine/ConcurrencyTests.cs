@@ -111,7 +111,7 @@ public sealed class ConcurrencyTests
         await writer.AppendAsync(TestStore.Draft(Order, """{"n":1}"""), default);
         using var done = new CancellationTokenSource();
 
-        var readers = Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+        var readers = Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
         {
             var session = database.OpenSession();
             var seen = 0UL;
@@ -126,7 +126,7 @@ public sealed class ConcurrencyTests
                 Assert.Equal(page.Items.Count, (int)page.ReachedPosition);
             }
         })).ToList();
-        for (var n = 2; n <= 150; n++)
+        for (var n = 2; n <= 60; n++)
         {
             var answer = await writer.AppendAsync(TestStore.Draft(Order, $$"""{"n":{{n}}}"""), default);
             Assert.Equal(answer.Record.Version, writer.GetAggregate(Order).Version);

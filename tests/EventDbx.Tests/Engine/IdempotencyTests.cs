@@ -165,6 +165,17 @@ public sealed class IdempotencyTests
     }
 
     [Fact]
+    public async Task An_empty_batch_is_answered_with_nothing_and_writes_nothing()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+
+        Assert.Empty(await database.OpenSession().AppendBatchAsync([], default));
+        Assert.Empty(await database.OpenSession().ImportAsync([], default));
+        Assert.Equal((0UL, 0UL), (database.LogSize, database.Commits.Groups));
+    }
+
+    [Fact]
     public async Task An_id_of_a_refused_batch_is_free()
     {
         using var store = new TestStore();

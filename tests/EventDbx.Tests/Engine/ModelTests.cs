@@ -34,17 +34,17 @@ public sealed class ModelTests(ITestOutputHelper output)
         for (var seed = first; seed < first + walks; seed++)
         {
             var moves = new Moves(new Random(seed)).Walk(length);
-            if (await FailureOf(moves) is { } failure)
+            if (await FailureOf(moves, seed) is { } failure)
             {
-                moves = await ShrinkAsync(moves);
+                moves = await ShrinkAsync(moves, seed);
                 output.WriteLine($"EVENTDBX_TEST_SEED={seed}; {moves.Count} moves of {length} still fail:");
                 foreach (var move in moves)
                     output.WriteLine(move.ToString() ?? "");
-                Assert.Fail($"The walk of seed {seed} fails: {failure}\nShrunk, it fails so: {await FailureOf(moves)}");
+                Assert.Fail($"The walk of seed {seed} fails: {failure}\nShrunk, it fails so: {await FailureOf(moves, seed)}");
             }
         }
 
-        async Task<Exception?> FailureOf(IReadOnlyList<Move> moves)
+        async Task<Exception?> FailureOf(IReadOnlyList<Move> moves, int seed)
         {
             using var store = new TestStore();
             var memory = new MemoryEngine();
@@ -55,7 +55,7 @@ public sealed class ModelTests(ITestOutputHelper output)
             try
             {
                 // The memory is opened again as a power cut would leave it: what was answered and waited for is all there.
-                await using var walk = new Walk(new(o => rocks ? Database.Open(o) : Database.OpenOn(memory = memory.AfterPowerCut(), o), options), first);
+                await using var walk = new Walk(new(o => rocks ? Database.Open(o) : Database.OpenOn(memory = memory.AfterPowerCut(), o), options), seed);
                 await walk.RunAsync(moves);
                 return null;
             }
@@ -66,7 +66,7 @@ public sealed class ModelTests(ITestOutputHelper output)
         }
 
         // Fewer moves first, then fewer requests in each.
-        async Task<List<Move>> ShrinkAsync(List<Move> moves)
+        async Task<List<Move>> ShrinkAsync(List<Move> moves, int seed)
         {
             var since = Stopwatch.GetTimestamp();
             moves = await FewerAsync(moves, m => m);
@@ -88,7 +88,7 @@ public sealed class ModelTests(ITestOutputHelper output)
                     for (var start = 0; start < parts.Count && Stopwatch.GetElapsedTime(since) < ShrinkFor;)
                     {
                         List<T> fewer = [.. parts.Take(start), .. parts.Skip(start + chunk)];
-                        if (await FailureOf(whole(fewer)) is null)
+                        if (await FailureOf(whole(fewer), seed) is null)
                             start += chunk;
                         else
                             parts = fewer;

@@ -31,6 +31,10 @@ public sealed class PagingTests
         Assert.Equal([("order", "1"), ("order", "1!")], Names(session.GetAggregates(new() { IdPrefix = "1", Archived = false }, null, 0, 100)));
         Assert.Equal([("order", "\uFFFF")], Names(session.GetAggregates(new() { Type = "order", IdPrefix = "\uFFFF" }, null, 0, 100)));
         Assert.Empty(session.GetAggregates(new() { Type = "orde" }, null, 0, 100).Items);
+        Assert.Empty(session.GetAggregates(new() { Type = "" }, null, 0, 100).Items);
+        Assert.Empty(session.GetAggregates(new() { Type = "order\0" + "1" }, null, 0, 100).Items);
+        Assert.Equal(sorted, Names(session.GetAggregates(new() { IdPrefix = "" }, [], 0, 100)));
+        Assert.Equal(sorted, Names(session.GetAggregates(All, [0], 0, 100)));
         Assert.Equal(sorted.Skip(3).Take(4), Names(session.GetAggregates(All, null, 3, 4)));
         Assert.Empty(session.GetAggregates(All, null, 100, 4).Items);
         Assert.Empty(session.GetAggregates(All, null, 0, 0).Items);

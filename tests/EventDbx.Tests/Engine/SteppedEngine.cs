@@ -19,6 +19,9 @@ internal sealed class EngineSteps
     /// <summary>Writes a durable commit in two steps, so that a test can stand between the write and its sync.</summary>
     public bool SplitsCommits { get; init; }
 
+    /// <summary>Every group is planned once in vain, as on an engine whose base has moved.</summary>
+    public bool PlansTwice { get; init; }
+
     /// <summary>What lies below.</summary>
     public IStorageEngine Inner { get; private set; } = null!;
 
@@ -52,10 +55,19 @@ internal sealed class EngineSteps
         public void Commit(IGroupPlanner planner, bool sync)
         {
             steps.Commit.Pass();
+            if (steps.PlansTwice)
+                PlanInVain(planner);
             inner.Commit(planner, sync && !steps.SplitsCommits);
             if (sync && steps.SplitsCommits)
                 Sync();
             steps.Committed.Pass();
+        }
+
+        void PlanInVain(IGroupPlanner planner)
+        {
+            using var view = inner.OpenView();
+            planner.Plan(view, new());
+            planner.Forget();
         }
 
         public void Sync()

@@ -9,7 +9,7 @@ internal static class AggregateList
     static readonly Option<long?> Take = Options.WholeNumber("--take", "How many at most (default: `list_page_size` of the configuration).");
     static readonly Option<string> Type = Options.Text("--type", "TYPE", "Only aggregates of this type.");
     static readonly Option<string> IdPrefix = Options.Text("--id-prefix", "PREFIX", "Only ids that begin so.");
-    static readonly Option<bool?> Archived = Options.Truth("--archived", "Only archived ones, or only those that are not.");
+    static readonly Option<string?> Archived = Options.Truth("--archived", "Only archived ones, or only those that are not.");
     static readonly Option<string> Cursor = Options.Text("--cursor", "CURSOR", "Go on behind a list that ended with `next cursor: CURSOR`.");
 
     public static Verb Create() => new("list", "List aggregates by type and id.")
@@ -35,11 +35,14 @@ internal static class AggregateList
         if (call.Json)
             return call.Shell.Out.WriteAsync(new JsonText().Aggregate(aggregates[0]).ToString());
 
+        // A line of a terminal has no room for 64 digits.
+        var digits = call.Shell.OutIsTerminal ? 12 : 64;
         var table = new Table("aggregate_type", "aggregate_id", "version", "merkle_root", "archived");
         foreach (var item in aggregates)
         {
             table.Add(
-                item.Aggregate.Type, item.Aggregate.Id, $"{item.Version}", $"{item.MerkleRoot}", item.Archived ? "true" : "false");
+                item.Aggregate.Type, item.Aggregate.Id, $"{item.Version}",
+                item.MerkleRoot.ToString()[..digits] + (digits < 64 ? "…" : ""), item.Archived ? "true" : "false");
         }
 
         return table.WriteAsync(call.Shell);
@@ -47,7 +50,10 @@ internal static class AggregateList
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
-        var filter = new AggregateFilter { Type = call.Get(Type), IdPrefix = call.Get(IdPrefix), Archived = call.Get(Archived) };
+        var filter = new AggregateFilter
+        {
+            Type = call.Get(Type), IdPrefix = call.Get(IdPrefix), Archived = call.Get(Archived) is { } truth ? truth == "true" : null,
+        };
         var after = CursorOf(call);
         return Link.ToExistingAsync(
             call,

@@ -60,6 +60,9 @@ internal static unsafe partial class Native
     public static partial void rocksdb_options_set_two_write_queues(nint options, byte value);
 
     [LibraryImport(Library)]
+    public static partial void rocksdb_options_set_allow_concurrent_memtable_write(nint options, byte value);
+
+    [LibraryImport(Library)]
     public static partial void rocksdb_options_set_max_bgerror_resume_count(nint options, int value);
 
     [LibraryImport(Library)]

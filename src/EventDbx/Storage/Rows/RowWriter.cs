@@ -64,6 +64,14 @@ internal ref struct RowWriter(Span<byte> target)
         Bytes(value);
     }
 
+    /// <summary>u32 length, UTF-8.</summary>
+    public void Long(string value)
+    {
+        var bytes = Encoding.UTF8.GetBytes(value, _rest[4..]);
+        U32((uint)bytes);
+        _rest = _rest[bytes..];
+    }
+
     public void Hash(in Hash32 value)
     {
         value.Write(_rest);

@@ -11,7 +11,7 @@ internal sealed class Walk : IAsyncDisposable
     static readonly Actor Walker = new("walkers", "jo");
 
     readonly WalkStore _store;
-    readonly EngineSteps _steps = new();
+    readonly EngineSteps _steps;
     readonly ManualClock _clock = new();
     readonly Random _random;
     readonly SessionModel _model;
@@ -20,6 +20,8 @@ internal sealed class Walk : IAsyncDisposable
     public Walk(WalkStore store, int seed)
     {
         _random = new(seed);
+        // A planner that is asked twice gives the same answers.
+        _steps = new() { PlansTwice = seed % 2 == 1 };
         _store = store with { Options = store.Options with { Clock = _clock, WrapEngine = _steps.Over, Random = Fill } };
         _model = new(_clock, Walker);
         _database = _store.Open(_store.Options);

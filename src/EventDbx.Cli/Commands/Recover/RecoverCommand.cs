@@ -1,0 +1,63 @@
+using EventDbx.Recovery;
+
+namespace EventDbx.Cli.Commands.Recover;
+
+/// <summary><c>dbx recover</c>: what is left of a store that does not open, and how to go on with it.</summary>
+internal static class RecoverCommand
+{
+    static readonly Option<bool> AcceptLoss = Options.Switch("--accept-loss", "Go on with what is left. The rest is given up, for good.");
+
+    public static Verb Create() => new("recover", "Look at a store that does not open, and go on with what is left of it.")
+    {
+        Remarks =
+        [
+            "Without options it looks, changes nothing, and says which entries can be believed: from the first one on, without a gap. " +
+            "Exit code 0: the store is sound; 4: it is not.",
+            "A backup is the better way back. With `--accept-loss` a new store is built from what is left; it takes the place of the " +
+            "damaged one, which stays beside it, and says in its log what was lost.",
+        ],
+        Examples =
+        [
+            new("dbx recover", "What is wrong, and what is left?"),
+            new("dbx recover --accept-loss", "Go on with it."),
+        ],
+        Options = { AcceptLoss },
+        Run = RunAsync,
+    };
+
+    static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var file = call.LoadConfig();
+        var directory = file.Config.DataDir;
+        if (!Database.ExistsIn(directory))
+            throw new StoreRefusedException($"There is no store in {directory}, and nothing that is left of one.");
+        var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+        using var key = options.Key;
+        var accept = call.Get(AcceptLoss);
+        var report = accept ? StoreRecovery.AcceptLoss(options) : StoreRecovery.Inspect(options);
+        await call.Shell.Out.WriteAsync(call.Json ? Json(report) : Text(report, directory)).ConfigureAwait(false);
+        if (report.Damage is null || report.MovedTo is not null)
+            return ExitCode.Done;
+        await call.NoteAsync("Restore a backup, or run `dbx recover --accept-loss` to go on with what is left.").ConfigureAwait(false);
+        return ExitCode.Refused;
+    }
+
+    static string Text(RecoveryReport report, string directory) => report.Damage is null
+        ? $"The store in {directory} is sound: there is nothing to recover.\n"
+        : FormattableString.Invariant($"""
+            damage    {report.Damage}
+            kept      {report.Kept:N0} entries, from the first one on
+            lost      {(report.Expected is null ? "not known: the watermark does not say how many there were" : $"{report.Lost:N0} of {report.Expected:N0} that were synced")}
+            {(report.Stopped is null ? "" : $"ends at   {report.Stopped}\n")}{(report.MovedTo is null ? "" : $"moved to  {report.MovedTo}\n")}
+            """).ReplaceLineEndings("\n").TrimEnd('\n') + "\n";
+
+    static string Json(RecoveryReport report)
+    {
+        var json = new JsonText().BeginObject()
+            .Member("damage", report.Damage)
+            .Member("kept", report.Kept)
+            .Name("expected");
+        _ = report.Expected is { } expected ? json.Value(expected) : json.Value((string?)null);
+        return json.Member("lost", report.Lost).Member("stopped", report.Stopped).Member("moved_to", report.MovedTo).EndObject().ToString();
+    }
+}
