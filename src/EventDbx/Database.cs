@@ -14,7 +14,9 @@ public sealed class Database : IAsyncDisposable
     readonly CommitLoop _loop;
     readonly FoldPointWriter _foldPoints;
     readonly OpenStore? _store;
-    bool _disposed;
+    readonly DataKey? _key;
+    readonly Lock _closing = new();
+    Task? _closed;
 
     Database(DatabaseOptions options, IStorageEngine engine, StoreRow row, OpenStore? store)
     {
@@ -22,7 +24,9 @@ public sealed class Database : IAsyncDisposable
         _engine = options.WrapEngine?.Invoke(engine) ?? engine;
         Identity = new(row.DatabaseId, row.Epoch);
         Nonces = options.Random is { } random ? new(random) : new();
-        Keyring = new(row.Encrypted ? options.Key : null, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
+        // A copy of our own: the caller may dispose theirs, and the writer must not find out in the middle of a commit.
+        _key = row.Encrypted && DataKey.TryParse(options.Key!.ToBase64(), out var copy, out _) ? copy : null;
+        Keyring = new(_key, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
         LogPoint start;
         using (var view = engine.OpenView())
         {
@@ -90,6 +94,9 @@ public sealed class Database : IAsyncDisposable
     /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>
     public static Database Open(DatabaseOptions options)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.HeadCacheEntries, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.RelaxedInterval, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.RelaxedInterval, TimeSpan.FromHours(1));
         var store = OpenStore.Open(options);
         try
         {
@@ -121,7 +128,7 @@ public sealed class Database : IAsyncDisposable
     /// <param name="actor">Written into every entry the session makes; null for none.</param>
     public Session OpenSession(Actor? actor = null)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_closed is not null, this);
         return new(this, actor);
     }
 
@@ -130,27 +137,28 @@ public sealed class Database : IAsyncDisposable
 
     internal StoreReader OpenReader() => new(_engine.OpenView(), Keyring);
 
-    /// <summary>Commits what waits, then closes. The next open finds a clean stop.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Commits what waits, waits for reads under way, then closes. The next open finds a clean stop.</summary>
+    /// <remarks>Every caller waits for the same close.</remarks>
+    public ValueTask DisposeAsync()
     {
-        if (_disposed)
-            return;
-        _disposed = true;
-        await _foldPoints.StopAsync().ConfigureAwait(false);
-        // The last group, the last sync and the inventory block: not on the caller's thread.
-        await Task.Run(Close).ConfigureAwait(false);
+        lock (_closing)
+        {
+            // The last group, the last sync and the inventory block: not on the caller's thread.
+            _closed ??= Task.Run(CloseAsync);
+            return new(_closed);
+        }
     }
 
-    void Close()
+    async Task CloseAsync()
     {
+        await _foldPoints.StopAsync().ConfigureAwait(false);
         _loop.Dispose();
-        if (_store is null)
-            return;
-        if (_loop.Failure is null)
-            _store.Close(_loop.Synced);
+        if (_store is not null && _loop.Failure is null)
+            await _store.CloseAsync(_loop.Synced).ConfigureAwait(false);
         else
-            _store.Abandon();
-        if (!ReferenceEquals(_engine, _store.Engine))
+            _store?.Abandon();
+        if (_store is not null && !ReferenceEquals(_engine, _store.Engine))
             _engine.Dispose();
+        _key?.Dispose();
     }
 }

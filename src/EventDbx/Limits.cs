@@ -54,6 +54,9 @@ public static class Limits
     /// <summary>Drafts waiting for the writer; with tiny payloads this binds before the bytes do.</summary>
     public const int QueueDraftsMax = 65_536;
 
+    /// <summary>Field rows of large states that the writer remembers over all heads: some 20 MiB.</summary>
+    public const int FieldsRememberedMax = 200_000;
+
     /// <summary>Bytes of one line of an import file: a payload at its limit, escaped at its worst, and the rest of a record.</summary>
     public const int ImportLineBytesMax = PayloadBytesMax + (64 * 1024);
 

@@ -134,6 +134,8 @@ public sealed partial class Session
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         ArgumentOutOfRangeException.ThrowIfNegative(skip);
+        if ((CheckText("type", filter.Type) ?? CheckText("id_prefix", filter.IdPrefix)) is { } refusal)
+            throw new RefusedException(refusal);
         using var reader = _database.OpenReader();
         return reader.Aggregates(filter, after, skip, Math.Min(take, Limits.PageItemsMax));
     }
@@ -283,6 +285,11 @@ public sealed partial class Session
 
     internal static Refusal? CheckMembers(EventDraft draft) =>
         Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);
+
+    static Refusal? CheckText(string what, string? text) => text is not null && text.AsSpan().IndexOfAnyInRange('\ud800', '\udfff') >= 0
+        && text.EnumerateRunes().Any(static rune => rune == Rune.ReplacementChar)
+        ? new Refusal(RefusalCode.InvalidArgument, $"{what} holds half of a surrogate pair, which UTF-8 cannot carry.")
+        : null;
 
     static Refusal? CheckNote(string? note)
     {

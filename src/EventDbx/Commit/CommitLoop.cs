@@ -237,7 +237,7 @@ internal sealed class CommitLoop : IDisposable
     }
 
     static Refusal Stopped(Exception cause) => new(RefusalCode.Unavailable,
-        $"The writer has stopped because the disk failed it ({cause.Message}). Whether the last writes are stored is not known; reopen the database, which checks.");
+        $"The writer has stopped: {(cause is StorageFailedException or IOException ? "the disk failed it" : "a defect of ours")} ({cause.Message}). Whether the last writes are stored is not known; reopen the database, which checks.");
 
     /// <summary>Commits what waits, then ends. Nothing is taken any more.</summary>
     public void Dispose()
@@ -249,7 +249,8 @@ internal sealed class CommitLoop : IDisposable
         }
 
         _thread.Join();
-        _synced.Next.TrySetCanceled();
+        if (_synced.Next.TrySetException(new RefusedException(RefusalCode.Unavailable, "The database was closed.")))
+            _ = _synced.Next.Task.Exception;
     }
 
     /// <summary>A point of the log, and the promise of the next one.</summary>

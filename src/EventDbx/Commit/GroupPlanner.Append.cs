@@ -146,7 +146,7 @@ internal sealed partial class GroupPlanner
     }
 
     /// <summary>Looks up what the state in rows has of the event's fields, and whether it stays within its limits.</summary>
-    static byte[]? CheckFields(HeadEntry entry, AppendOperation append, IStorageView view, out Refusal? refusal)
+    byte[]? CheckFields(HeadEntry entry, AppendOperation append, IStorageView view, out Refusal? refusal)
     {
         refusal = null;
         var (fields, bytes) = ((long)entry.Head!.StateFields, (long)entry.Head.StateBytes);
@@ -163,7 +163,7 @@ internal sealed partial class GroupPlanner
         return null;
     }
 
-    static (ulong Digest, int Bytes)? KnownField(HeadEntry entry, ReadOnlySpan<byte> name, IStorageView view)
+    (ulong Digest, int Bytes)? KnownField(HeadEntry entry, ReadOnlySpan<byte> name, IStorageView view)
     {
         var lookup = (entry.Fields ??= new(ByteComparer.Instance)).GetAlternateLookup<ReadOnlySpan<byte>>();
         if (lookup.TryGetValue(name, out var known))
@@ -171,6 +171,7 @@ internal sealed partial class GroupPlanner
         // Not remembered, so not changed in this group: the view has it as it is.
         var found = StateRows.FindField(view, entry.Aggregate, entry.Cipher, name);
         lookup[name] = found;
+        _fieldsRemembered++;
         return found;
     }
 

@@ -26,6 +26,15 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     /// <summary>How many commits of the group have their outcome.</summary>
     public int Planned { get; private set; }
 
+    /// <summary>The operation of the unit that is being planned: the one to blame when a read refuses.</summary>
+    int _operation;
+
+    /// <summary>Whether that unit has changed a head in memory.</summary>
+    bool _unitChanged;
+
+    /// <summary>Field rows remembered over all heads, roughly.</summary>
+    int _fieldsRemembered;
+
     /// <summary>Events that crossed a fold point with a state too large to write in the commit.</summary>
     public List<(AggregateKey Aggregate, ulong Version)> FoldPointsDue { get; } = [];
 
@@ -53,12 +62,19 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             _heads.Remove(aggregate);
         _reshaped.Clear();
         _heads.Turn();
+        if (_fieldsRemembered > Limits.FieldsRememberedMax)
+        {
+            _heads.ForgetFields();
+            _fieldsRemembered = 0;
+        }
+
         plan.BaseLogSize = _log.Size;
 
         Planned = 0;
         foreach (var unit in _group)
         {
-            if (!PlanUnit(unit, view, plan))
+            // What a unit brings along is bounded by the queue; what it makes the store write (a large archive, say) is bounded here.
+            if ((Planned > 0 && plan.Bytes > Limits.GroupBytesMax) || !PlanUnit(unit, view, plan))
                 break;
             Planned++;
         }
@@ -79,6 +95,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             _logBeforeUnit.CopyFrom(_log!);
         var foldPoints = FoldPointsDue.Count;
         _unitNumber++;
+        _unitChanged = false;
+        _operation = 0;
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
         _idsOfUnit.Clear();
@@ -91,7 +109,11 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         }
         catch (RefusedException refused)
         {
-            unit.Refuse(Array.FindIndex(unit.Outcomes, o => o.Record is null && o.KnownVersion == 0) is var at and >= 0 ? at : 0, refused.Refusal);
+            // Reads come before changes. Where that is broken in a single unit nothing can take the change back: stop, rather than
+            // write a head without its event.
+            if (!batch && _unitChanged)
+                throw new InvalidOperationException("A commit was refused after it had begun to change things.", refused);
+            unit.Refuse(_operation, refused.Refusal);
         }
 
         if (fits && !unit.Refused)
@@ -130,6 +152,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var entries = (ushort)0;
         for (var i = 0; i < unit.Operations.Length; i++)
         {
+            _operation = i;
             if (unit.Operations[i] is AppendOperation append && FindKnown(append, view) is { } known)
             {
                 if (known.Refusal is { } conflict)
@@ -149,6 +172,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var place = (ushort)0;
         for (var i = 0; i < unit.Operations.Length; i++)
         {
+            _operation = i;
             if (unit.Outcomes[i].KnownVersion != 0)
                 continue;
             place++;
@@ -213,11 +237,20 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     HeadEntry Load(AggregateKey aggregate, IStorageView view)
     {
         if (_heads.Find(aggregate) is { } entry)
+        {
+            // Only between groups, and before anything is looked up: what was looked up must still be known when it is folded.
+            if (entry.ChangedInGroup != _groupNumber)
+                entry.Trim();
             return entry;
+        }
+
         entry = new() { Aggregate = aggregate };
         if (Checked.Get(view, Family.Heads, aggregate.Row) is { } body)
         {
             var head = HeadRow.TryRead(body) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read");
+            // The writer builds on this head: a frontier that does not lead to its root must not become history.
+            if (head.Tree.Root() != head.Root)
+                throw Violation.OfRow(Family.Heads, aggregate.Row, "its frontier does not lead to its root");
             entry.Head = head;
             entry.Cipher = keyring.Open(aggregate, head.WrappedKey);
         }
@@ -233,6 +266,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     /// <summary>Notes a change, so that the head is written with the group, and can come back if the batch is refused.</summary>
     void Touch(HeadEntry entry, bool inBatch)
     {
+        _unitChanged = true;
         if (inBatch && entry.TouchedByUnit != _unitNumber)
         {
             entry.TouchedByUnit = _unitNumber;
@@ -244,7 +278,6 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return;
         entry.ChangedInGroup = _groupNumber;
         entry.Reshaped = false;
-        entry.Trim();
         _changed.Add(entry);
     }
 

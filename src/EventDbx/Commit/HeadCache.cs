@@ -94,6 +94,15 @@ internal sealed class HeadCache(int capacity)
         _young.Clear();
     }
 
+    /// <summary>Forgets what is known of field rows; it can be looked up again.</summary>
+    public void ForgetFields()
+    {
+        foreach (var entry in _young.Values)
+            entry.Fields = null;
+        foreach (var entry in _old.Values)
+            entry.Fields = null;
+    }
+
     public void Clear()
     {
         _young.Clear();

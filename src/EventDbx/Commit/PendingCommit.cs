@@ -44,7 +44,7 @@ internal sealed class AppendOperation : Operation
     /// <summary>For imported records: what they bring along.</summary>
     public EventImport? Import { get; init; }
 
-    public override int Bytes => 512 + SealedBody.Length + Payload.Text.Length;
+    public override int Bytes => 512 + SealedBody.Length;
 }
 
 /// <summary>What a lifecycle operation does to its aggregate.</summary>

@@ -90,22 +90,30 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
             return records;
         var cipher = keyring.Open(aggregate, found.Head.WrappedKey);
         from = Math.Max(1, from);
-        var bytes = 0;
+        var (bytes, chunk) = (0, FirstChunk);
         while (records.Count < itemsMax && from <= found.Head.Version && bytes < bytesMax)
         {
-            var count = (int)Math.Min((ulong)Math.Min(itemsMax - records.Count, 256), found.Head.Version - from + 1);
+            var count = (int)Math.Min((ulong)Math.Min(itemsMax - records.Count, chunk), found.Head.Version - from + 1);
             var indexes = ReadIndex(aggregate, from, count);
             var rows = view.GetMany(Family.Log, [.. indexes.Select(i => Keyspace.Position(i.Position))]);
+            var fetched = 1;
             for (var i = 0; i < count && (bytes < bytesMax || records.Count == 0); i++, from++)
             {
                 var record = OpenEvent(rows[i], indexes[i], aggregate, from, cipher);
                 bytes += record.Payload.Length;
+                fetched += rows[i]!.Length;
                 records.Add(record);
             }
+
+            // Many small events at once, few large ones: what is fetched and then left out is paid for.
+            chunk = Math.Clamp((int)((long)ChunkBytes * count / fetched), 1, Math.Min(chunk * 4, LargestChunk));
         }
 
         return records;
     }
+
+    /// <summary>Events fetched together: first, and at most; and the bytes aimed at.</summary>
+    const int FirstChunk = 4, LargestChunk = 256, ChunkBytes = 1024 * 1024;
 
     /// <summary>One event; null when there is no such version.</summary>
     public EventRecord? FindEvent(AggregateKey aggregate, ulong version) =>
@@ -137,7 +145,10 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
             return Hash32.Empty;
         var key = Keyspace.Position(IndexOf(aggregate, version).Position);
         var body = Checked.Get(view, Family.Log, key) ?? throw Violation.OfRow(Family.Log, key, "it is missing");
-        return (EntryRow.TryRead(body) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read")).Root;
+        var entry = EntryRow.TryRead(body, aggregate) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read");
+        return entry is { IsControl: false } && entry.Version == version && aggregate.Equals(entry.Aggregate)
+            ? entry.Root
+            : throw Violation.Of($"The log has another entry where the index has version {version} of {aggregate}.");
     }
 
     static EventRecord OpenEvent(byte[]? value, in IndexRow index, AggregateKey aggregate, ulong version, AggregateCipher? cipher)
@@ -222,7 +233,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
                 items.Add(new(position, Open(entry, position, CipherOf(entry.Aggregate!), index.Leaf), null));
             }
 
-            bytes += entry.Body.Length;
+            bytes += entry.EncodedBytes;
             reached = position;
         }
     }

@@ -171,6 +171,8 @@ internal sealed class DirectoryLock : IDisposable
         if (_file.IsClosed)
             return;
         Say([]);
+        if (!OperatingSystem.IsWindows())
+            Libc.Unlock(_file);
         _file.Dispose();
     }
 }

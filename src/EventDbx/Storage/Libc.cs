@@ -12,6 +12,7 @@ internal static partial class Libc
     const int ReadOnlyFlag = 0;
     const int ReadWriteFlag = 2;
     const int LockExclusiveNow = 2 | 4;
+    const int Release = 8;
     const int NotSupportedForThisFile = 22; // EINVAL, the same number on Linux and macOS.
 
     static int CloseOnExec => OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
@@ -43,6 +44,12 @@ internal static partial class Libc
             return true;
         return Marshal.GetLastPInvokeError() == WouldBlock ? false : throw Failed("lock", path);
     }
+
+    /// <summary>
+    /// Gives the lock back at once. Closing the file would not always do: a process that somebody starts at this moment holds
+    /// a copy of it, and with it the lock, from its fork until its exec.
+    /// </summary>
+    public static void Unlock(SafeFileHandle file) => _ = flock(file, Release);
 
     static IOException Failed(string verb, string path)
     {

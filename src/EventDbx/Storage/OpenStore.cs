@@ -11,6 +11,9 @@ internal sealed class OpenStore
     /// <summary>Entries between two synced watermarks: what a check after a crash has to count.</summary>
     const ulong EntriesBetweenSyncedMarks = 100_000;
 
+    /// <summary>How long a close waits for reads that are under way.</summary>
+    static readonly TimeSpan ReadersLimit = TimeSpan.FromSeconds(10);
+
     readonly DataDirectory _directory;
     readonly DirectoryLock _lock;
     readonly Watermark _watermark;
@@ -33,16 +36,27 @@ internal sealed class OpenStore
         var directory = new DataDirectory(System.IO.Path.GetFullPath(options.Directory));
         if (!directory.HasStore && !options.CreateIfMissing)
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
-        CreatePrivate(directory.Path);
-        if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out var held, out var why))
-            throw new StoreRefusedException(why);
+        DirectoryLock? held;
+        try
+        {
+            CreatePrivate(directory.Path);
+            if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why))
+                throw new StoreRefusedException(why);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreRefusedException($"The data directory {directory.Path} cannot be used: {cause.Message}", cause);
+        }
+
         try
         {
             return Open(options, directory, held);
         }
-        catch
+        catch (Exception cause)
         {
             held.Dispose();
+            if (cause is IOException or UnauthorizedAccessException)
+                throw new StoreRefusedException($"The store in {directory.Path} was not opened: {cause.Message}", cause);
             throw;
         }
     }
@@ -53,10 +67,10 @@ internal sealed class OpenStore
         RocksDbEngine? engine = null;
         try
         {
-            if (StoreInspection.IsUnborn(directory, watermark))
-                ClearUnborn(directory);
-            else if (directory.HasStore)
-                CheckBefore(options, directory, watermark);
+            var unborn = StoreInspection.IsUnborn(directory, watermark);
+            var clean = false;
+            if (directory.HasStore && !unborn)
+                clean = CheckBefore(options, directory, watermark);
             else if (Directory.Exists(directory.Rebuilt))
                 throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
             else if (File.Exists(directory.Inventory))
@@ -65,10 +79,16 @@ internal sealed class OpenStore
                 throw new StoreRefusedException($"The store in {directory.Path} is gone: its watermark says that {mark.LogSize} entries were synced. Put the folder `event_store` back, or restore a backup.");
             else if (options is { Encrypted: true, Key: null })
                 throw NeedsKey();
+            if (unborn)
+                ClearUnborn(directory);
             BreakSeal(directory, watermark);
             CreatePrivate(directory.Store);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
             var row = ReadRow(engine, options, directory.Path);
+            // What a crash left in the write-ahead log may only be in the kernel's memory, and after a failed sync not even
+            // there for good. The watermark must not speak of it before it lies in tables, which are synced as they are made.
+            if (!clean)
+                engine.FlushMemtables();
             var store = new OpenStore(directory, held, watermark, engine, row);
             store.Begin();
             return store;
@@ -90,8 +110,8 @@ internal sealed class OpenStore
             File.Delete(file);
     }
 
-    /// <summary>After a clean stop: is it byte for byte what was left? After any other: the check.</summary>
-    static void CheckBefore(DatabaseOptions options, DataDirectory directory, Watermark watermark)
+    /// <summary>After a clean stop: is it byte for byte what was left? Then true. After any other: the check, and false.</summary>
+    static bool CheckBefore(DatabaseOptions options, DataDirectory directory, Watermark watermark)
     {
         if (watermark.StoppedCleanly && File.Exists(directory.Inventory))
         {
@@ -105,7 +125,7 @@ internal sealed class OpenStore
             // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
             if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
                 Vet(row, options, directory.Path);
-            return;
+            return true;
         }
 
         options.Progress?.Invoke("The store was not closed; checking that nothing is missing.");
@@ -117,6 +137,7 @@ internal sealed class OpenStore
         }
 
         CheckRowReadOnly(options, directory);
+        return false;
     }
 
     /// <summary>
@@ -217,26 +238,27 @@ internal sealed class OpenStore
         _syncedMark = point.Size;
     }
 
-    /// <summary>The seal of a clean stop: tables, inventory, then the flag.</summary>
-    public void Close(LogPoint point)
+    /// <summary>The seal of a clean stop: tables, inventory, then the flag. A read that does not end leaves it unsealed.</summary>
+    public async Task CloseAsync(LogPoint point)
     {
+        var flushed = TryFlush();
+        Engine.Dispose();
         try
         {
-            var flushed = TryFlush();
-            Engine.Dispose();
-            if (!flushed)
-                return;
-            StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
-            _watermark.WriteSynced(_identity.Slot(point), clean: true);
+            await Engine.Closed.WaitAsync(ReadersLimit).ConfigureAwait(false);
+            if (flushed)
+            {
+                StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
+                _watermark.WriteSynced(_identity.Slot(point), clean: true);
+            }
         }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or TimeoutException)
         {
             // No seal. What was acknowledged is in the synced log; the next open checks that.
         }
         finally
         {
-            _watermark.Dispose();
-            _lock.Dispose();
+            LetGo();
         }
     }
 
@@ -258,8 +280,17 @@ internal sealed class OpenStore
     public void Abandon()
     {
         Engine.Dispose();
+        LetGo();
+    }
+
+    /// <summary>The lock goes with RocksDB itself: as long as a read is under way, nobody else may open the directory.</summary>
+    void LetGo()
+    {
         _watermark.Dispose();
-        _lock.Dispose();
+        if (Engine.Closed.IsCompleted)
+            _lock.Dispose();
+        else
+            _ = Engine.Closed.ContinueWith(static (_, held) => ((DirectoryLock)held!).Dispose(), _lock, TaskScheduler.Default);
     }
 
     /// <summary>Makes a directory that only its owner enters, durably; one that exists stays as it is.</summary>

@@ -48,7 +48,7 @@ internal static class StoreInventory
         {
             difference = Compare(path, store) ?? "";
         }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or FormatException or ArgumentException)
         {
             difference = $"The store cannot be compared with its inventory: {cause.Message}";
         }

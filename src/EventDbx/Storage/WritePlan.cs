@@ -49,9 +49,9 @@ internal sealed class WritePlan
 
     Span<byte> Add(byte kind, Family family, ReadOnlySpan<byte> key, int valueBytes)
     {
-        var needed = Bytes + HeaderBytes + key.Length + valueBytes;
+        var needed = checked(Bytes + HeaderBytes + key.Length + valueBytes);
         if (needed > _buffer.Length)
-            Array.Resize(ref _buffer, Math.Max(needed, _buffer.Length * 2));
+            Array.Resize(ref _buffer, Math.Max(needed, (int)Math.Min(Array.MaxLength, _buffer.Length * 2L)));
         var at = _buffer.AsSpan(Bytes);
         at[0] = kind;
         at[1] = (byte)family;

@@ -50,23 +50,25 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
     {
         HeadRow? head = null;
         ArchiveRow? archive = null;
-        if (AggregateRows.Peek(rows.Heads, aggregate) is { } row)
-        {
-            head = HeadRow.TryRead(Checked.Body(Family.Heads, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Heads, row.Key, "it cannot be read");
-            rows.Heads.Take();
-            AggregateRows.RequireNoMore(rows.Heads, aggregate, "its key is not one of a head");
-        }
-
-        if (AggregateRows.Peek(rows.Archive, aggregate) is { } archived)
-        {
-            if (head is not null)
-                throw Violation.OfRow(Family.Archive, archived.Key, "the aggregate has a head as well, and so is not archived");
-            archive = ArchiveRow.Read(aggregate, Checked.Body(Family.Archive, archived.Key, archived.Value), keyring);
-            rows.Archive.Take();
-            AggregateRows.RequireNoMore(rows.Archive, aggregate, "its key is not one of the archive");
-        }
-
+        if (TakeOnly(rows.Heads, aggregate) is { } row)
+            head = HeadRow.TryRead(row) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read");
+        if (TakeOnly(rows.Archive, aggregate) is { } archived)
+            archive = ArchiveRow.Read(aggregate, archived, keyring);
+        if (head is not null && archive is not null)
+            throw Violation.OfRow(Family.Archive, aggregate.Row, "the aggregate has a head as well, and so is not archived");
         return head is not null ? (head, null) : archive is not null ? (archive.Head, archive) : throw Orphan(aggregate);
+    }
+
+    /// <summary>The body of the one row that a family may have of an aggregate, under its very name; null when it has none.</summary>
+    static ReadOnlyMemory<byte>? TakeOnly(RowCursor family, AggregateKey aggregate)
+    {
+        if (AggregateRows.Peek(family, aggregate) is not { } row)
+            return null;
+        if (!row.Key.AsSpan().SequenceEqual(aggregate.Row))
+            throw Violation.OfRow(family.Family, row.Key, "its key has more than a name");
+        family.Take();
+        AggregateRows.RequireNoMore(family, aggregate, "its key has more than a name");
+        return Checked.Body(family.Family, row.Key, row.Value);
     }
 
     RefusedException Orphan(AggregateKey aggregate)

@@ -37,7 +37,7 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
 
         if (_log.Size != stored.Size)
             throw Violation.Of($"The log ends at position {_log.Size}, but {stored.Size} entries were committed: entry {_log.Size + 1} is missing.");
-        RequireWholeBatch(null);
+        RequireWholeBatch();
         CheckFrontier();
         CheckTileCount();
     }
@@ -97,16 +97,15 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
     {
         var (index, count) = (entry.BatchIndex, entry.BatchCount);
         if (index <= 1)
-            RequireWholeBatch(entry);
+            RequireWholeBatch();
         else if (count != _batch.Count || index != _batch.Index + 1)
             throw Violation.Of($"The entry at position {position} is number {index} of a batch of {count}, but follows number {_batch.Index} of {_batch.Count}.");
         _batch = (index, count);
     }
 
-    void RequireWholeBatch(EntryRow? next)
+    void RequireWholeBatch()
     {
-        // Recovery keeps the believable beginning of a log; where it ends, a batch may, and it says so in the next entry.
-        if (_batch.Index < _batch.Count && next is not { IsControl: true, Type: AcceptedLoss.Kind })
+        if (_batch.Index < _batch.Count)
             throw Violation.Of($"The batch that ends at position {_log.Size} has {_batch.Count} entries, but only {_batch.Index} of them are there.");
     }
 

@@ -12,7 +12,7 @@ public sealed class CutTests
         await live.Content.AddAsync(live, rounds: 2);
         var rows = live.LogRows();
         var (opened, refused) = (0, 0);
-        foreach (var cut in Cuts(live, random, Effort.Choose(60, 600, 20_000)))
+        foreach (var cut in Cuts(live, random, Effort.Choose(50, 600, 20_000)))
         {
             using var image = live.Image();
             using (var wal = File.OpenHandle(image.In(live.Wal), access: FileAccess.ReadWrite))
@@ -22,9 +22,9 @@ public sealed class CutTests
             var covered = Watermark(live, left ?? 0, random);
             await File.WriteAllBytesAsync(image.In("watermark"), live.Watermarks[covered]);
             if (left >= covered)
-                await OpensAsync(image, live, rows, left.Value, again: opened++ % 5 == 0);
+                await OpensAsync(image, live, rows, left.Value, again: opened++ % 8 == 0);
             else
-                await RefusesAsync(image, live, left ?? 0, covered, recover: refused++ % 8 == 0);
+                await RefusesAsync(image, live, left ?? 0, covered, recover: refused++ % 10 == 0);
         }
 
         Assert.True(opened > 10 && refused > 10);
@@ -75,6 +75,7 @@ public sealed class CutTests
         Assert.Equal(left + 2, third.LogSize);
         Assert.Equal(2UL, third.OpenSession().GetAggregate(Engine.TestStore.Aggregate("after", "cut")).Version);
         await live.Content.AskAsync(third, left);
+        Assert.Equal(left + 2, third.OpenSession().VerifyAll(null, TestContext.Current.CancellationToken).LogSize);
     }
 
     static async Task RefusesAsync(DirectoryImage image, LiveStore live, ulong left, ulong covered, bool recover)

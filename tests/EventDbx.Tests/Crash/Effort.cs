@@ -1,4 +1,5 @@
 using System.Globalization;
+using EventDbx.TestKit;
 
 namespace EventDbx.Tests.Crash;
 
@@ -12,12 +13,7 @@ internal static class Effort
         ? seed
         : Environment.TickCount & 0xFFFFFF;
 
-    public static int Choose(int byDefault, int ci, int demand) => Environment.GetEnvironmentVariable("EVENTDBX_TEST_TIER") switch
-    {
-        "ci" => ci,
-        "demand" => demand,
-        _ => byDefault,
-    };
+    public static int Choose(int byDefault, int ci, int demand) => TestTiers.Choose(byDefault, ci, demand);
 
     /// <summary>Runs a test that draws from the seed, and names the seed when it fails.</summary>
     public static async Task SeededAsync(Func<Random, Task> test)

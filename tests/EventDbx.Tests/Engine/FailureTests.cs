@@ -178,8 +178,8 @@ public sealed class FailureTests
 
             var refusal = await Answers.RefusalOf(next);
             Assert.Equal(("overloaded", true), (refusal.Name, refusal.Retryable));
-            // Payload and body, 64 MiB together.
-            Assert.Equal(Limits.QueueBytesMax / 2_000_512, taken.Count - 1);
+            // The sealed bodies, 64 MiB together.
+            Assert.Equal(Limits.QueueBytesMax / 1_000_531, taken.Count - 1);
             Assert.Equal(RefusalCode.Overloaded, (await Answers.RefusalOf(session.AppendBatchAsync([TestStore.Draft(Order) with { Payload = payload }], default))).Code);
         }
 

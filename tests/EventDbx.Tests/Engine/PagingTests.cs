@@ -176,7 +176,7 @@ public sealed class PagingTests
 
         Assert.False(third.IsCompleted);
         await database.DisposeAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => third.WaitAsync(TimeSpan.FromSeconds(30)));
+        await Assert.ThrowsAsync<RefusedException>(() => third.WaitAsync(TimeSpan.FromSeconds(30)));
     }
 
     static (int Items, ulong Reached) Reached(FeedPage page) => (page.Items.Count, page.ReachedPosition);

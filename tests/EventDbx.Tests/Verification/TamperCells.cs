@@ -72,6 +72,8 @@ internal sealed class TamperCells(TamperStore store, Random random)
         next[^1]++;
         yield return ("under the next key", next);
         yield return ("under a longer key", [.. key, .. Bytes(random.Next(1, 12))]);
+        // What stands behind a zero byte is, in some families, no part of the name.
+        yield return ("under a key with one part more", [.. key, 0, .. Bytes(random.Next(0, 10))]);
         if (key.Length > 1)
             yield return ("under a shorter key", key[..random.Next(1, key.Length)]);
         if (family is not (Family.Heads or Family.Archive or Family.Index or Family.State or Family.Ids or Family.Snapshots) || key.Length < 3)

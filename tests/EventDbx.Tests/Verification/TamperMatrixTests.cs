@@ -15,7 +15,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
     public Task Rows_of_every_family() => Effort.SeededAsync(async random =>
     {
         await using var store = await TamperStore.SmallAsync(encrypted);
-        Run(store, new TamperCells(store, random).OfRows(Effort.Choose(8, 40, 400), Effort.Choose(10, 40, 4000)));
+        Run(store, new TamperCells(store, random).OfRows(Effort.Choose(6, 40, 400), Effort.Choose(8, 40, 4000)));
     });
 
     [Fact]
@@ -49,7 +49,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
         var rows = new MemoryEngine();
         rows.Commit(new RawRows.Planner(plan => TamperStore.Put(plan, store.Rows.SelectMany(of => of.Value.Select(row => new RowWrite(of.Key, row.Key, row.Value)))), 0), sync: true);
         var (refused, written) = (0, 0);
-        foreach (var cell in new TamperCells(store, random).OfRows(Effort.Choose(3, 20, 200), Effort.Choose(3, 20, 200)).Where(_ => random.Next(3) == 0))
+        foreach (var cell in new TamperCells(store, random).OfRows(Effort.Choose(2, 20, 200), Effort.Choose(3, 20, 200)).Where(_ => random.Next(3) == 0))
         {
             var engine = rows.AfterPowerCut();
             engine.Commit(new RawRows.Planner(plan => TamperStore.Put(plan, cell.Writes), store.Database.LogSize), sync: true);

@@ -17,6 +17,11 @@ internal sealed unsafe class DatabaseHandle : SafeHandle
         SetHandle(db);
     }
 
+    readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes once RocksDB has let go of the directory.</summary>
+    public Task Closed => _closed.Task;
+
     public override bool IsInvalid => handle == 0;
 
     /// <summary>Valid while a reference is held, or the engine is not disposed.</summary>
@@ -90,6 +95,7 @@ internal sealed unsafe class DatabaseHandle : SafeHandle
             rocksdb_column_family_handle_destroy(family);
         rocksdb_close(handle);
         _options.Dispose();
+        _closed.TrySetResult();
         return true;
     }
 }

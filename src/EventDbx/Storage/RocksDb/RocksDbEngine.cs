@@ -218,6 +218,9 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
         }
     }
 
+    /// <summary>Completes once the engine is disposed and the last view is gone: from then on no file changes.</summary>
+    public Task Closed => _db.Closed;
+
     void ThrowIfStopped()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
