@@ -47,10 +47,23 @@ internal sealed class Program : IDisposable
         return await started.EndAsync();
     }
 
+    /// <summary>Writes to its standard input, which stays open.</summary>
+    public async Task SayAsync(string text)
+    {
+        await _process.StandardInput.WriteAsync(text.AsMemory(), TestContext.Current.CancellationToken);
+        await _process.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Ends its standard input and waits for its end.</summary>
-    public async Task<Outcome> EndAsync()
+    public Task<Outcome> EndAsync()
     {
         _process.StandardInput.Close();
+        return WaitAsync();
+    }
+
+    /// <summary>Waits for its end.</summary>
+    public async Task<Outcome> WaitAsync()
+    {
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return new Outcome((ExitCode)_process.ExitCode, await _output, await _error);
     }

@@ -28,6 +28,26 @@ public sealed class ReceiptsTests : IDisposable
         Assert.Equal(18, got.GetProperty("version").GetInt32());
     }
 
+    [Fact]
+    public async Task An_import_that_is_interrupted_closes_the_store_and_goes_on_the_next_time()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no `kill` to send the signal with.");
+        var file = new ReceiptGenerator(1, 100, 1200).WriteFile(_home["receipts.ndjson"]);
+        await Program.RunAsync(Program.File, _home.Path, _home.Path, "aggregate", "create", "order", "o-1");
+        using var import = await Program.StartAsync(_home.Path, "import", "-");
+        await import.SayAsync(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
+
+        await Program.RunAsync("kill", _home.Path, null, "-INT", FormattableString.Invariant($"{import.Id}"));
+        var interrupted = await import.WaitAsync();
+        Assert.True(File.Exists(_home[".eventdbx/event_store.inventory"]), "the store was not closed");
+        var again = await Program.RunAsync(Program.File, _home.Path, _home.Path, "import", file);
+
+        Assert.Equal((ExitCode.Failed, ""), (interrupted.Code, interrupted.Out));
+        Assert.Matches("^(Stored so far: [0-9,]+ lines; [0-9,]+ appended, 0 known|Nothing was stored)\\. Import again to go on: .*\nError: interrupted\n$", interrupted.Error);
+        Assert.StartsWith("imported 1,200 lines: ", again.Out, StringComparison.Ordinal);
+        Assert.Equal("", again.Error);
+    }
+
     public void Dispose() => _home.Dispose();
 
     async Task ImportTwiceAndVerifyAsync(string file, int events, int aggregates)

@@ -171,7 +171,8 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
         var reader = PipeReader.Create(input, new(bufferSize: 256 * 1024, leaveOpen: true));
         for (var number = 0L; ;)
         {
-            var read = await reader.ReadAsync(cancellation).ConfigureAwait(false);
+            // Not every stream can be interrupted while it has nothing to give: a terminal cannot.
+            var read = await reader.ReadAsync(cancellation).AsTask().WaitAsync(cancellation).ConfigureAwait(false);
             var buffer = read.Buffer;
             while (buffer.PositionOf((byte)'\n') is { } end)
             {

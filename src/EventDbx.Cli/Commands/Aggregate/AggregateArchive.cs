@@ -5,7 +5,8 @@ internal static class AggregateArchive
 {
     static readonly Option<string> Comment = Options.Text("--comment", "TEXT", "Why, kept in the log; up to 128 characters.");
 
-    public static Verb Create() => new("archive", "Archive an aggregate: it can be read and verified, and takes no events.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "archive", "Archive an aggregate: it can be read and verified, and takes no events.", Slot.AggregateType, Slot.AggregateId)
     {
         Examples =
         [

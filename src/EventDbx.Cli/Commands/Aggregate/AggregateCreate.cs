@@ -5,7 +5,8 @@ internal static class AggregateCreate
 {
     static readonly Option<string> Comment = Options.Text("--comment", "TEXT", "A remark, kept in the log; up to 128 characters.");
 
-    public static Verb Create() => new("create", "Make an aggregate that has no events yet.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "create", "Make an aggregate that has no events yet.", Slot.AggregateType, Slot.AggregateId)
     {
         Remarks = ["There is no need to: the first event makes its aggregate. It holds a name, and `aggregate remove` gives it back."],
         Examples =

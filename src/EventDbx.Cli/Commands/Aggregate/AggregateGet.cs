@@ -11,7 +11,8 @@ internal static class AggregateGet
     static readonly Option<string> Fields = Options.Text(
         "--fields", "LIST", "Only these parts of the state: names and JSON Pointers with commas between them.");
 
-    public static Verb Create() => new("get", "Show an aggregate: its state now, at a version, or at a moment.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "get", "Show an aggregate: its state now, at a version, or at a moment.", Slot.AggregateType, Slot.AggregateId)
     {
         Remarks = ["Prints JSON with its members in the order of their names. Version 0 is before the first event."],
         Examples =

@@ -3,7 +3,8 @@ namespace EventDbx.Cli.Commands.Aggregate;
 /// <summary><c>dbx aggregate remove</c>: takes away an aggregate that has no events.</summary>
 internal static class AggregateRemove
 {
-    public static Verb Create() => new("remove", "Remove an aggregate that has no events; one that has some stays for good.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "remove", "Remove an aggregate that has no events; one that has some stays for good.", Slot.AggregateType, Slot.AggregateId)
     {
         Examples =
         [

@@ -8,7 +8,8 @@ internal static class AggregateReplay
     static readonly Option<long?> Skip = Options.WholeNumber("--skip", "How many to leave out from the beginning (default: 0).");
     static readonly Option<long?> Take = Options.WholeNumber("--take", "How many at most (default: all).");
 
-    public static Verb Create() => new("replay", "Print the events of an aggregate in their order.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "replay", "Print the events of an aggregate in their order.", Slot.AggregateType, Slot.AggregateId)
     {
         Remarks = ["One JSON object after the other; with `--json` one array of them. Every event is held against its hash on the way."],
         Examples =

@@ -5,7 +5,8 @@ internal static class AggregateRestore
 {
     static readonly Option<string> Comment = Options.Text("--comment", "TEXT", "Why, kept in the log; up to 128 characters.");
 
-    public static Verb Create() => new("restore", "Bring an archived aggregate back; one that is not archived stays as it is.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "restore", "Bring an archived aggregate back; one that is not archived stays as it is.", Slot.AggregateType, Slot.AggregateId)
     {
         Examples =
         [

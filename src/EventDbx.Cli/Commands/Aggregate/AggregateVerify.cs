@@ -7,7 +7,8 @@ internal static class AggregateVerify
 {
     static readonly Option<bool> Quick = Options.Switch("--quick", "Only that head, newest event and state belong together.");
 
-    public static Verb Create() => new("verify", "Verify an aggregate: hashes, chain, root and state, computed again.", Slot.AggregateType, Slot.AggregateId)
+    public static Verb Create() => new(
+        "verify", "Verify an aggregate: hashes, chain, root and state, computed again.", Slot.AggregateType, Slot.AggregateId)
     {
         Remarks = ["Prints the Merkle root. What is not what was committed is named, version or row, with exit code 3."],
         Examples =
