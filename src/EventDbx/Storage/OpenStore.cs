@@ -68,9 +68,9 @@ internal sealed class OpenStore
         try
         {
             var unborn = StoreInspection.IsUnborn(directory, watermark);
-            var clean = false;
+            var crashed = false;
             if (directory.HasStore && !unborn)
-                clean = CheckBefore(options, directory, watermark);
+                crashed = !CheckBefore(options, directory, watermark);
             else if (Directory.Exists(directory.Rebuilt))
                 throw new StoreRefusedException($"The store in {directory.Path} is between two places: a recovery was interrupted. Run `dbx recover --accept-loss` again; it ends what it began.");
             else if (File.Exists(directory.Inventory))
@@ -87,7 +87,7 @@ internal sealed class OpenStore
             var row = ReadRow(engine, options, directory.Path);
             // What a crash left in the write-ahead log may only be in the kernel's memory, and after a failed sync not even
             // there for good. The watermark must not speak of it before it lies in tables, which are synced as they are made.
-            if (!clean)
+            if (crashed)
                 engine.FlushMemtables();
             var store = new OpenStore(directory, held, watermark, engine, row);
             store.Begin();

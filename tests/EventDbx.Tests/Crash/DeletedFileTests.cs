@@ -141,18 +141,17 @@ public sealed class DeletedFileTests
     /// <summary>Tables of every family, and three write-ahead logs as two kills leave them.</summary>
     internal static async Task<LiveStore> SeveralLogsAndTablesAsync(bool encrypted)
     {
-        var first = LiveStore.Create(encrypted);
-        await using (first)
+        var live = LiveStore.Create(encrypted);
+        await live.Content.AddAsync(live);
+        FlushMemtables(live.Database);
+        await live.Content.AddAsync(live);
+        for (var reopened = 0; reopened < 2; reopened++)
         {
-            await first.Content.AddAsync(first);
-            FlushMemtables(first.Database);
-            await first.Content.AddAsync(first);
-            await using var second = first.Reopened();
-            await second.Content.AddAsync(second);
-            var third = second.Reopened();
-            await third.Content.AddAsync(third);
-            return third;
+            await live.ReopenAsync();
+            await live.Content.AddAsync(live);
         }
+
+        return live;
     }
 
     static void FlushMemtables(Database database) => ((LiveStore.Watched)database.Engine).Inner.FlushMemtables();

@@ -26,6 +26,15 @@ internal sealed class LiveStore : IAsyncDisposable
     /// <summary>The same store in another directory, as if this one had been killed just now.</summary>
     public LiveStore Reopened() => new LiveStore(Options.Key, Image()) { Content = Content.Copy() }.Open(Durability.Sync);
 
+    /// <summary>Closes it properly and goes on in the same directory, with a new write-ahead log beside the old ones.</summary>
+    public async Task ReopenAsync()
+    {
+        await _database.DisposeAsync();
+        Commits.Clear();
+        Syncs.Clear();
+        Open(Durability.Sync);
+    }
+
     public DatabaseOptions Options { get; }
 
     public Database Database => _database;
