@@ -84,7 +84,7 @@ public sealed class Database : IAsyncDisposable
     public static bool ExistsIn(string directory)
     {
         var files = new DataDirectory(Path.GetFullPath(directory));
-        if (files.HasStore || System.IO.Directory.Exists(files.Rebuilt))
+        if (files.HasStore || System.IO.Directory.Exists(files.Rebuilt) || File.Exists(files.Inventory))
             return true;
         using var watermark = Watermark.Open(files.Watermark);
         return watermark.Newest is { LogSize: > 0 };
