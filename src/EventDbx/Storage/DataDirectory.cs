@@ -8,6 +8,13 @@ internal sealed record DataDirectory(string Path)
     /// <summary>What a recovery builds, before it takes the store's place.</summary>
     public string Rebuilt => Store + ".new";
 
+    /// <summary>Where a recovery repairs a copy, tries a rebuild, and keeps the best so far; nothing in them lasts.</summary>
+    public string Salvage => Store + ".salvage";
+
+    public string Trial => Store + ".trial";
+
+    public string Best => Store + ".best";
+
     public string Watermark => System.IO.Path.Combine(Path, "watermark");
 
     public string Lock => System.IO.Path.Combine(Path, DirectoryLock.FileName);
