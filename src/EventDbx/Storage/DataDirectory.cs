@@ -21,6 +21,9 @@ internal sealed record DataDirectory(string Path)
 
     public string Inventory => System.IO.Path.Combine(Path, "event_store.inventory");
 
+    /// <summary>Whether nothing here says that there ever was a store.</summary>
+    public bool IsNew => !HasStore && !Directory.Exists(Rebuilt) && !File.Exists(Inventory) && !File.Exists(Watermark);
+
     /// <summary>Whether there is a store, or the remains of one.</summary>
     public bool HasStore => Directory.Exists(Store) && Directory.EnumerateFileSystemEntries(Store).Any();
 }
