@@ -73,10 +73,10 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             {
                 return view.Range(Family.Log, Keyspace.Position(from), [], rows, Limits.PageBytesMax);
             }
-            catch (StorageFailedException) when (rows > 1)
+            catch (Exception cause) when (rows > 1 && Salvage.IsUnreadable(cause))
             {
             }
-            catch (StorageFailedException cause)
+            catch (Exception cause) when (Salvage.IsUnreadable(cause))
             {
                 Stopped = $"entry {from} cannot be read: {cause.Message}";
                 return [];

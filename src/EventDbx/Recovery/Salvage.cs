@@ -80,7 +80,7 @@ internal sealed class Salvage : IDisposable
             hangs = !opening.Wait(options.CheckLimit);
             return hangs ? null : new(opening.GetAwaiter().GetResult(), null);
         }
-        catch (AggregateException cause) when (cause.InnerException is StorageFailedException)
+        catch (AggregateException cause) when (cause.InnerException is { } inner && IsUnreadable(inner))
         {
             return null;
         }
@@ -102,7 +102,7 @@ internal sealed class Salvage : IDisposable
         catch (Exception cause)
         {
             DeleteFolder(copy);
-            if (cause is StorageFailedException)
+            if (IsUnreadable(cause))
                 return null;
             throw;
         }
@@ -134,7 +134,7 @@ internal sealed class Salvage : IDisposable
         {
             Row = StoreRow.Find(View);
         }
-        catch (Exception cause) when (cause is RefusedException or StorageFailedException)
+        catch (Exception cause) when (IsUnreadable(cause))
         {
             // The log tells the rest, if it can be read.
         }
@@ -159,11 +159,14 @@ internal sealed class Salvage : IDisposable
             return View.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue) is [var row]
                 && Checked.TryBody(Family.Log, row.Key, row.Value, out var body) && EntryRow.TryRead(body) is { WrappedKey.IsEmpty: false };
         }
-        catch (StorageFailedException)
+        catch (Exception cause) when (IsUnreadable(cause))
         {
             return false;
         }
     }
+
+    /// <summary>Files that are gone, and files that are not what was written: RocksDB tells both, each in its own way.</summary>
+    public static bool IsUnreadable(Exception cause) => cause is StorageFailedException or RefusedException;
 
     static void DeleteFolder(string path)
     {

@@ -100,11 +100,31 @@ public static class StoreRecovery
     {
         using (var watermark = Watermark.Open(directory.Watermark))
         {
-            if (watermark.StoppedCleanly && File.Exists(directory.Inventory))
-                return StoreInventory.Matches(directory.Inventory, directory.Store, out var difference) ? null : difference;
+            var sealedWell = watermark.StoppedCleanly && File.Exists(directory.Inventory);
+            if (sealedWell && !StoreInventory.Matches(directory.Inventory, directory.Store, out var difference))
+                return difference;
+            if (!sealedWell && options.Check.Run(directory.Path, options.CheckLimit) is { } refusal)
+                return refusal;
         }
 
-        return options.Check.Run(directory.Path, options.CheckLimit);
+        return FindDamagedTable(directory);
+    }
+
+    /// <summary>What an open is content with reads only the ends of tables; who asks for a recovery may have met their middle.</summary>
+    static string? FindDamagedTable(DataDirectory directory)
+    {
+        if (!File.Exists(Path.Combine(directory.Store, "CURRENT")))
+            return null; // A crash while it was being made.
+        try
+        {
+            using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
+            engine.VerifyFiles();
+            return null;
+        }
+        catch (Exception cause) when (Salvage.IsUnreadable(cause))
+        {
+            return cause.Message;
+        }
     }
 
     /// <summary>Steps 2 to 6; those that were done already are left out.</summary>

@@ -15,7 +15,7 @@ public sealed class DeletedFileTests
         var outcomes = new SortedDictionary<string, List<ulong?>>(StringComparer.Ordinal);
         foreach (var file in Sample(whole.Files))
         {
-            using var image = live.Image();
+            using var image = DirectoryImage.Copy(whole.Path);
             File.Delete(image.In(file));
             var before = image.Fingerprint();
             ulong? kept = null;
