@@ -29,8 +29,8 @@ public sealed class ModelTests(ITestOutputHelper output)
     [MemberData(nameof(Ways))]
     public async Task Every_answer_of_a_session_is_the_one_a_dictionary_would_give(bool rocks, bool encrypted, Durability durability, int groupCommits)
     {
-        var (walks, length) = TestTier.Pick((1, 150), (20, 400), (200, 1000));
-        var first = TestTier.Seed();
+        var (walks, length) = Effort.Choose((1, 150), (4, 300), (200, 1000));
+        var first = Effort.Seed;
         for (var seed = first; seed < first + walks; seed++)
         {
             var moves = new Moves(new Random(seed)).Walk(length);
@@ -99,21 +99,4 @@ public sealed class ModelTests(ITestOutputHelper output)
             }
         }
     }
-}
-
-/// <summary>How much a test does, and from which seed.</summary>
-internal static class TestTier
-{
-    /// <summary>By default; in CI; on demand.</summary>
-    public static T Pick<T>(T usual, T ci, T demand) => Environment.GetEnvironmentVariable("EVENTDBX_TEST_TIER") switch
-    {
-        "ci" => ci,
-        "demand" => demand,
-        _ => usual,
-    };
-
-    /// <summary>The one given, or a new one.</summary>
-    public static int Seed() => int.TryParse(Environment.GetEnvironmentVariable("EVENTDBX_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
-        ? seed
-        : Random.Shared.Next(1_000_000_000);
 }

@@ -1,3 +1,4 @@
+using EventDbx.Tests.Crash;
 using EventDbx.Events;
 using EventDbx.Storage;
 using EventDbx.Storage.RocksDb;
@@ -82,35 +83,20 @@ public sealed class ReviewedTests
     public async Task After_an_unclean_stop_the_watermark_speaks_only_of_what_lies_in_tables()
     {
         using var store = new TestStore();
-        using var copy = new TestStore();
-        await using (var database = store.Open())
-        {
-            for (var i = 0; i < 20; i++)
-                await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
-            CopyAll(store.Directory, copy.Directory);
-        }
+        await using var live = store.Open();
+        for (var i = 0; i < 20; i++)
+            await live.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+        using var killed = DirectoryImage.Copy(store.Directory);
+        var old = Directory.GetFiles(Path.Combine(killed.Path, "event_store"), "*.log").Select(Path.GetFileName);
 
-        // The unclean copy is opened and left again without a close; then its old logs lose what was never synced: everything.
-        var old = Directory.GetFiles(Path.Combine(copy.Directory, "event_store"), "*.log");
-        using var second = new TestStore();
-        await using (copy.Open())
-            CopyAll(copy.Directory, second.Directory);
-        foreach (var log in old.Select(log => Path.Combine(second.Directory, "event_store", Path.GetFileName(log))).Where(File.Exists))
+        // Opened after the kill and killed again; then the logs of before lose what was never synced: everything.
+        await using var opened = Database.Open(store.Options() with { Directory = killed.Path });
+        using var powerCut = DirectoryImage.Copy(killed.Path);
+        foreach (var log in old.Select(log => powerCut.In(Path.Combine("event_store", log!))).Where(File.Exists))
             await File.WriteAllBytesAsync(log, []);
 
-        await using var survived = second.Open();
+        await using var survived = Database.Open(store.Options() with { Directory = powerCut.Path });
         Assert.Equal(20UL, survived.LogSize);
-    }
-
-    static void CopyAll(string from, string to)
-    {
-        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            var target = Path.Combine(to, Path.GetRelativePath(from, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            if (!file.EndsWith(".lock", StringComparison.Ordinal) && Path.GetFileName(file) != "LOCK")
-                File.Copy(file, target);
-        }
     }
 
     static void Damage(Database database, byte[] key)

@@ -14,7 +14,7 @@ public sealed class StressTests(ITestOutputHelper output)
     [InlineData(false, Durability.Relaxed)]
     public async Task The_log_replayed_by_hand_leads_to_every_state_and_every_answer(bool encrypted, Durability durability)
     {
-        var seed = TestTier.Seed();
+        var seed = Effort.Seed;
         output.WriteLine($"EVENTDBX_TEST_SEED={seed}");
         using var store = new TestStore();
         var options = store.Options(encrypted) with { Durability = durability, HeadCacheEntries = 2, RelaxedInterval = TimeSpan.FromMilliseconds(1) };
@@ -25,7 +25,7 @@ public sealed class StressTests(ITestOutputHelper output)
             {
                 var random = new Random(seed + thread);
                 var session = database.OpenSession();
-                for (var i = TestTier.Pick(80, 1000, 10_000); i > 0; i--)
+                for (var i = Effort.Choose(80, 1000, 10_000); i > 0; i--)
                     await DoAsync(session, random, answers);
             })));
             // The last entry of all: once the feed has it, it has everything.
@@ -188,7 +188,7 @@ public sealed class StressTests(ITestOutputHelper output)
     [Fact]
     public async Task Closing_under_load_loses_no_answered_append_and_harms_no_reader()
     {
-        for (var round = 0; round < TestTier.Pick(3, 20, 100); round++)
+        for (var round = 0; round < Effort.Choose(3, 20, 100); round++)
         {
             using var store = new TestStore();
             var database = store.Open();
