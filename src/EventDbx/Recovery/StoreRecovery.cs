@@ -88,6 +88,11 @@ public static class StoreRecovery
             {
                 return act(directory);
             }
+            catch (Exception cause) when (Salvage.IsUnreadable(cause) || cause is IOException or UnauthorizedAccessException)
+            {
+                throw new StoreRefusedException(
+                    $"The recovery in {directory.Path} did not end: {cause.Message} It needs as much free space as the store has. Nothing is lost; ask again.", cause);
+            }
             finally
             {
                 Salvage.Tidy(directory);

@@ -151,6 +151,23 @@ public sealed class RecoveryTests
         await Recovered.CheckOutcomeAsync(live.Options with { Directory = other.Path }, live, report);
     }
 
+    [Fact]
+    public async Task A_recovery_that_cannot_write_is_refused_and_can_be_asked_again()
+    {
+        await using var live = LiveStore.Create(encrypted: false);
+        await live.Content.AddAsync(live);
+        using var image = live.Image();
+        File.Delete(image.In("watermark"));
+        var options = live.Options with { Directory = image.Path };
+        await File.WriteAllTextAsync(image.In("event_store.trial"), "in the way");
+        var before = image.Fingerprint();
+        Assert.Contains("ask again", Assert.Throws<StoreRefusedException>(() => StoreRecovery.Inspect(options)).Message, StringComparison.Ordinal);
+        Assert.Contains("ask again", Assert.Throws<StoreRefusedException>(() => StoreRecovery.AcceptLoss(options)).Message, StringComparison.Ordinal);
+        Assert.Equal(before, image.Fingerprint());
+        File.Delete(image.In("event_store.trial"));
+        Assert.Equal(live.Size, await Recovered.CheckAsync(image, live));
+    }
+
     static void DeleteStoreRow(string store) => Rewrite(store, static plan => plan.Delete(Family.Meta, Keyspace.StoreRow));
 
     static void Rewrite(string store, Action<WritePlan> script)
