@@ -13,6 +13,9 @@ internal sealed partial class GroupPlanner
                 : PlanCreate(operation, entry, plan);
         if (!exists)
             return Refuse(RefusalCode.NotFound, $"There is no aggregate {operation.Aggregate}.");
+        // Asking for what is so already is answered without an entry; an entry of it was never written.
+        if (operation is { Recorded: not null, Kind: Lifecycle.Archive or Lifecycle.Restore } && entry.Archived == (operation.Kind == Lifecycle.Archive))
+            return Refuse(RefusalCode.IntegrityViolation, $"{operation.Aggregate} is {(entry.Archived ? "archived already" : "not archived")}.");
         return operation.Kind switch
         {
             Lifecycle.Remove => PlanRemove(operation, entry, plan),

@@ -7,15 +7,19 @@ namespace EventDbx.Recovery;
 /// <summary>The body of the control entry <c>accepted_loss</c>, the last one of a rebuilt store.</summary>
 /// <param name="Epoch">The epoch it begins.</param>
 /// <param name="Kept">Entries before it.</param>
-/// <param name="Lost">Entries that were synced and are gone.</param>
+/// <param name="Lost">Entries that were synced and are gone; null when that is not known.</param>
 /// <param name="SyncedSize">The watermark of the damaged store; null when it had none.</param>
 /// <param name="SyncedRoot">The root at that size.</param>
-internal sealed record AcceptedLoss(uint Epoch, ulong Kept, ulong Lost, ulong? SyncedSize, string? SyncedRoot)
+/// <param name="HistoryChanged">What differs when the kept entries are not the ones that were synced.</param>
+internal sealed record AcceptedLoss(uint Epoch, ulong Kept, ulong? Lost, ulong? SyncedSize, string? SyncedRoot, string? HistoryChanged)
 {
     public const string Kind = "accepted_loss";
 
     public static AcceptedLoss Of(RecoveryReport report, in WatermarkSlot? mark, uint epoch) =>
-        new(epoch, report.Kept, report.Lost, mark?.LogSize, mark?.LogRoot.ToString());
+        new(epoch, report.Kept, report.Lost, mark?.LogSize, mark?.LogRoot.ToString(), report.HistoryChanged);
+
+    /// <summary>What the recovery that wrote it reported.</summary>
+    public RecoveryReport Report(string damage, string? movedTo) => new(damage, Kept, SyncedSize, null, movedTo) { HistoryChanged = HistoryChanged };
 
     /// <summary>Whether it closes the recovery of the store that this watermark belongs to.</summary>
     public bool Answers(in WatermarkSlot? mark) => mark is { } slot

@@ -18,41 +18,46 @@ internal sealed class Salvage : IDisposable
 
     public bool Encrypted { get; private set; }
 
-    /// <summary>Entries that can be believed.</summary>
-    public ulong Kept { get; private set; }
-
-    /// <summary>Why no more; null when the log simply ends there.</summary>
-    public string? Stopped { get; private set; }
-
-    /// <summary>The best of three readings: as it is, without holding its logs against its manifest, and a repaired copy.</summary>
+    /// <summary>
+    /// The best of three readings, rebuilt: as it is, without holding its logs against its manifest, and a repaired copy. What
+    /// an entry is worth only its rebuild shows, so that is what is compared; the new store then lies in
+    /// <see cref="DataDirectory.Best"/>.
+    /// </summary>
     /// <exception cref="StoreRefusedException">Nothing can be read, or not with this key.</exception>
-    public static Salvage Open(DatabaseOptions options, DataDirectory directory, WatermarkSlot? mark)
+    public static RecoveryReport Rebuild(DatabaseOptions options, DataDirectory directory, string damage, KnownMarks marks)
     {
-        Salvage? best = null;
+        RecoveryReport? best = null;
         foreach (var attempt in Attempts(options, directory))
         {
-            if (attempt is null)
+            using var source = attempt;
+            if (source is null)
                 continue;
-            try
-            {
-                attempt.Count(options, directory);
-            }
-            catch
-            {
-                attempt.Dispose();
-                best?.Dispose();
-                throw;
-            }
-
-            var worse = attempt;
-            if (best is null || attempt.Kept > best.Kept)
-                (best, worse) = (attempt, best);
-            worse?.Dispose();
-            if (best.Kept >= mark?.LogSize)
+            source.Prepare(options, directory);
+            // What can be read bounds what can be kept: a rebuild that cannot be better is not made.
+            if (best is not null && source.CountReadable(options) is var readable && (readable < best.Kept || (readable == best.Kept && best.HistoryChanged is null)))
+                continue;
+            DeleteFolder(directory.Trial);
+            var report = StoreRebuild.Run(source, directory.Trial, damage, marks, options, out var keyRefused);
+            if (report.Kept == 0 && keyRefused)
+                throw new StoreRefusedException($"The key does not open the first entry of the store in {directory.Path}; nothing was changed. Give the key it was made with.");
+            if (best is not null && (report.Kept, report.HistoryChanged is null).CompareTo((best.Kept, best.HistoryChanged is null)) <= 0)
+                continue;
+            best = report;
+            DeleteFolder(directory.Best);
+            Directory.Move(directory.Trial, directory.Best);
+            if (best.HistoryChanged is null && best.Kept >= marks.Newest?.LogSize)
                 break;
         }
 
         return best ?? throw new StoreRefusedException($"Nothing in {directory.Store} can be read, not even after a repair of a copy. Restore a backup.");
+    }
+
+    /// <summary>Deletes what an attempt leaves behind, this one or one that was interrupted.</summary>
+    public static void Tidy(DataDirectory directory)
+    {
+        DeleteFolder(directory.Salvage);
+        DeleteFolder(directory.Trial);
+        DeleteFolder(directory.Best);
     }
 
     public LogReplay Replay(Keyring keyring) => new(View, keyring);
@@ -88,7 +93,7 @@ internal sealed class Salvage : IDisposable
 
     static Salvage? TryRepaired(DataDirectory directory)
     {
-        var copy = directory.Store + ".salvage";
+        var copy = directory.Salvage;
         DeleteFolder(copy);
         try
         {
@@ -128,7 +133,8 @@ internal sealed class Salvage : IDisposable
         Directory.Delete(empty, recursive: true);
     }
 
-    void Count(DatabaseOptions options, DataDirectory directory)
+    /// <summary>What it is, and whether these options may read it.</summary>
+    void Prepare(DatabaseOptions options, DataDirectory directory)
     {
         try
         {
@@ -144,12 +150,14 @@ internal sealed class Salvage : IDisposable
         Encrypted = Row?.Encrypted ?? (FirstEntryHasKey() || options.Encrypted);
         if (Encrypted && options.Key is null)
             throw new StoreRefusedException($"The store in {directory.Path} can only be read with its key, and none was given.");
-        var replay = Replay(KeyringFor(options));
-        foreach (var commit in replay.Read())
-            Kept += (ulong)commit.Operations.Length;
-        Stopped = replay.Stopped;
-        if (Kept == 0 && replay.KeyRefused)
-            throw new StoreRefusedException($"The key does not open the first entry of the store in {directory.Path}; nothing was changed. Give the key it was made with.");
+    }
+
+    ulong CountReadable(DatabaseOptions options)
+    {
+        var count = 0UL;
+        foreach (var commit in Replay(KeyringFor(options)).Read())
+            count += (ulong)commit.Operations.Length;
+        return count;
     }
 
     bool FirstEntryHasKey()

@@ -13,17 +13,21 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
     /// <param name="source">Where from.</param>
     /// <param name="target">A directory that does not exist.</param>
     /// <param name="damage">Why.</param>
-    /// <param name="mark">The watermark of the damaged store.</param>
+    /// <param name="marks">The watermark of the damaged store.</param>
     /// <param name="options">The key.</param>
-    public static RecoveryReport Run(Salvage source, string target, string damage, WatermarkSlot? mark, DatabaseOptions options)
+    /// <param name="keyRefused">Whether it ended at an entry that the key does not open.</param>
+    public static RecoveryReport Run(Salvage source, string target, string damage, KnownMarks marks, DatabaseOptions options, out bool keyRefused)
     {
+        var mark = marks.Newest;
         using var engine = RocksDbEngine.Open(target, new() { CreateIfMissing = true });
         var epoch = Math.Max(source.Row?.Epoch ?? 0, mark?.Epoch ?? 0) + 1;
         var row = OpenStore.Create(engine, options with { Encrypted = source.Encrypted }, source.Row?.DatabaseId ?? mark?.DatabaseId, epoch);
         var keyring = source.KeyringFor(options);
         var rebuild = new StoreRebuild(engine, keyring, options);
-        var (kept, stopped) = rebuild.Take(source.Replay(keyring));
-        var report = new RecoveryReport(damage, kept, mark?.LogSize, stopped, null);
+        var replay = source.Replay(keyring);
+        var (kept, stopped) = rebuild.Take(replay);
+        keyRefused = replay.KeyRefused;
+        var report = new RecoveryReport(damage, kept, mark?.LogSize, stopped, null) { HistoryChanged = rebuild.CompareWith(marks, kept) };
         rebuild.Close(AcceptedLoss.Of(report, mark, epoch), row);
         engine.Sync();
         engine.FlushMemtables();
@@ -50,6 +54,20 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
 
         refused ??= Write(ref kept);
         return (kept, refused ?? replay.Stopped);
+    }
+
+    /// <summary>Whether the rebuilt log is the one that was synced, as far as the watermark can tell.</summary>
+    string? CompareWith(KnownMarks marks, ulong kept)
+    {
+        using var view = engine.OpenView();
+        var nodes = new LogNodes(view);
+        foreach (var mark in marks.UpTo(kept))
+        {
+            if (nodes.RootAt(mark.LogSize) is var root && root != mark.LogRoot)
+                return $"the root of the first {mark.LogSize} entries is {root}, but {mark.LogRoot} was synced";
+        }
+
+        return null;
     }
 
     void Close(AcceptedLoss loss, StoreRow row)

@@ -11,14 +11,22 @@ namespace EventDbx.Recovery;
 /// <param name="MovedTo">Where the damaged store lies now; null when nothing was changed.</param>
 public sealed record RecoveryReport(string? Damage, ulong Kept, ulong? Expected, string? Stopped, string? MovedTo)
 {
-    /// <summary>Entries that were synced and are gone.</summary>
-    public ulong Lost => Expected is { } expected && expected > Kept ? expected - Kept : 0;
+    /// <summary>
+    /// What differs when the kept entries are not the ones that were synced: each follows from those before it, but their root
+    /// is another. Null when they are, or when too few are left to tell.
+    /// </summary>
+    public string? HistoryChanged { get; init; }
+
+    /// <summary>
+    /// Entries that were synced and are gone; null when that is not known, for the watermark knows nothing or history was changed.
+    /// </summary>
+    public ulong? Lost => HistoryChanged is not null || Expected is not { } expected ? null : expected > Kept ? expected - Kept : 0;
 }
 
 /// <summary>Goes on with what is left of a store that does not open any more.</summary>
 /// <remarks>
 /// The damaged store is never written to. What its log still says, from the beginning and without a gap, is written into a
-/// new store, every index with it; the new one gets a new epoch and a control entry that says what was lost; then the two
+/// new store, every index with it (an inspection does the same, and deletes it again: so the two agree); the new one gets a new epoch and a control entry that says what was lost; then the two
 /// change places and the damaged one stays beside it.
 /// <code>
 /// 1 rebuild as event_store.new      2 delete the inventory     3 event_store → event_store.lost-TIME
@@ -31,37 +39,35 @@ public static class StoreRecovery
 {
     const string Interrupted = "the recovery before this one was interrupted";
 
-    /// <summary>Looks, and changes nothing but a copy it makes and deletes when RocksDB must repair to see anything.</summary>
+    /// <summary>Looks, and changes nothing: what it builds and copies beside the store it deletes again.</summary>
     /// <exception cref="StoreRefusedException">There is no store, it is in use, or the key is missing or wrong.</exception>
     public static RecoveryReport Inspect(DatabaseOptions options) => WithLock(options, directory =>
     {
-        var mark = Mark(directory);
-        if (FindInterrupted(options, directory, mark) is { } loss)
-            return new(Interrupted, loss.Kept, loss.SyncedSize, null, null);
+        var marks = KnownMarks.Read(directory.Watermark);
+        if (FindInterrupted(options, directory, marks.Newest) is { } loss)
+            return loss.Report(Interrupted, null);
         if (FindDamage(options, directory) is not { } damage)
             return new(null, 0, null, null, null);
-        using var source = Salvage.Open(options, directory, mark);
-        return new(damage, source.Kept, mark?.LogSize, source.Stopped, null);
+        return Salvage.Rebuild(options, directory, damage, marks);
     });
 
     /// <summary>Rebuilds the store from the surviving beginning of its log, and accepts that the rest is lost.</summary>
     /// <exception cref="StoreRefusedException">There is no store, it is in use, or the key is missing or wrong.</exception>
     public static RecoveryReport AcceptLoss(DatabaseOptions options) => WithLock(options, directory =>
     {
-        var mark = Mark(directory);
-        if (FindInterrupted(options, directory, mark) is { } loss)
+        var marks = KnownMarks.Read(directory.Watermark);
+        if (FindInterrupted(options, directory, marks.Newest) is { } loss)
         {
             ChangePlaces(directory, aside: null);
-            return new(Interrupted, loss.Kept, loss.SyncedSize, null, Asides(directory).Max(StringComparer.Ordinal));
+            return loss.Report(Interrupted, Asides(directory).Max(StringComparer.Ordinal));
         }
 
         if (FindDamage(options, directory) is not { } damage)
             return new(null, 0, null, null, null);
         if (Directory.Exists(directory.Rebuilt))
             Directory.Delete(directory.Rebuilt, recursive: true);
-        RecoveryReport report;
-        using (var source = Salvage.Open(options, directory, mark))
-            report = StoreRebuild.Run(source, directory.Rebuilt, damage, mark, options);
+        var report = Salvage.Rebuild(options, directory, damage, marks);
+        Directory.Move(directory.Best, directory.Rebuilt);
         var time = options.Clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
         var aside = FreeName($"{directory.Store}.lost-{time}");
         ChangePlaces(directory, aside);
@@ -76,13 +82,17 @@ public static class StoreRecovery
         if (!DirectoryLock.TryAcquire(directory.Lock, "dbx recover", options.LockTimeout, options.Clock, out var held, out var why))
             throw new StoreRefusedException(why);
         using (held)
-            return act(directory);
-    }
-
-    static WatermarkSlot? Mark(DataDirectory directory)
-    {
-        using var watermark = Watermark.Open(directory.Watermark);
-        return watermark.Newest;
+        {
+            Salvage.Tidy(directory);
+            try
+            {
+                return act(directory);
+            }
+            finally
+            {
+                Salvage.Tidy(directory);
+            }
+        }
     }
 
     /// <summary>The loss a recovery was about to accept when it was interrupted between steps 3 and 6.</summary>

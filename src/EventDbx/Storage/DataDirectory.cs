@@ -8,11 +8,21 @@ internal sealed record DataDirectory(string Path)
     /// <summary>What a recovery builds, before it takes the store's place.</summary>
     public string Rebuilt => Store + ".new";
 
+    /// <summary>Where a recovery repairs a copy, tries a rebuild, and keeps the best so far; nothing in them lasts.</summary>
+    public string Salvage => Store + ".salvage";
+
+    public string Trial => Store + ".trial";
+
+    public string Best => Store + ".best";
+
     public string Watermark => System.IO.Path.Combine(Path, "watermark");
 
     public string Lock => System.IO.Path.Combine(Path, DirectoryLock.FileName);
 
     public string Inventory => System.IO.Path.Combine(Path, "event_store.inventory");
+
+    /// <summary>Whether nothing here says that there ever was a store.</summary>
+    public bool IsNew => !HasStore && !Directory.Exists(Rebuilt) && !File.Exists(Inventory) && !File.Exists(Watermark);
 
     /// <summary>Whether there is a store, or the remains of one.</summary>
     public bool HasStore => Directory.Exists(Store) && Directory.EnumerateFileSystemEntries(Store).Any();

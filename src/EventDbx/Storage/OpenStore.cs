@@ -39,6 +39,9 @@ internal sealed class OpenStore
         var directory = new DataDirectory(System.IO.Path.GetFullPath(options.Directory));
         if (!directory.HasStore && !options.CreateIfMissing)
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
+        // A refused open makes nothing, not even the directory.
+        if (options is { Encrypted: true, Key: null } && directory.IsNew)
+            throw NeedsKey();
         DirectoryLock? held;
         try
         {
@@ -83,7 +86,7 @@ internal sealed class OpenStore
             else if (options is { Encrypted: true, Key: null })
                 throw NeedsKey();
             if (unborn)
-                ClearUnborn(directory);
+                ClearUnborn(options, directory);
             BreakSeal(directory, watermark);
             CreatePrivate(directory.Store);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
@@ -106,12 +109,35 @@ internal sealed class OpenStore
         }
     }
 
-    /// <summary>RocksDB does not open every state that a kill in its making leaves ("an existing DB with no WAL files"): begin anew.</summary>
-    static void ClearUnborn(DataDirectory directory)
+    /// <summary>
+    /// RocksDB does not open every state that a kill in its making leaves ("an existing DB with no WAL files"): begin anew. What
+    /// RocksDB did not make there is somebody else's and is not touched.
+    /// </summary>
+    static void ClearUnborn(DatabaseOptions options, DataDirectory directory)
     {
-        foreach (var file in Directory.EnumerateFiles(directory.Store))
-            File.Delete(file);
+        if (!options.CreateIfMissing)
+            throw new StoreRefusedException($"There is no store in {directory.Path}, only what is left of one whose making was interrupted.");
+        var leftovers = new DirectoryInfo(directory.Store).GetFileSystemInfos();
+        if (Array.Find(leftovers, static file => !IsLeftover(file)) is { } foreign)
+        {
+            throw new StoreRefusedException(
+                $"The store in {directory.Path} was not opened: there is no store yet, but its folder `event_store` holds `{foreign.Name}`, "
+                + "which the making of a store does not leave behind. Not a byte was changed. Move it elsewhere, or restore a backup.");
+        }
+
+        foreach (var file in leftovers)
+            file.Delete();
     }
+
+    /// <summary>Whether RocksDB makes such a file before there is anything in it.</summary>
+    static bool IsLeftover(FileSystemInfo entry) => entry is FileInfo file && file.Name switch
+    {
+        "CURRENT" or "IDENTITY" or "LOCK" or "LOG" => true,
+        var name when name.StartsWith("LOG.old.", StringComparison.Ordinal) => true,
+        var name when name.StartsWith("MANIFEST-", StringComparison.Ordinal) || name.StartsWith("OPTIONS-", StringComparison.Ordinal) => true,
+        var name when name.EndsWith(".dbtmp", StringComparison.Ordinal) => true,
+        var name => name.EndsWith(".log", StringComparison.Ordinal) && file.Length == 0,
+    };
 
     /// <summary>After a clean stop: is it byte for byte what was left? Then true. After any other: the check, and false.</summary>
     static bool CheckBefore(DatabaseOptions options, DataDirectory directory, Watermark watermark)

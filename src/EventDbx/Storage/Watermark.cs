@@ -88,6 +88,9 @@ internal sealed class Watermark : IDisposable
         }
     }
 
+    /// <summary>Every valid slot.</summary>
+    public IEnumerable<WatermarkSlot> Valid => _slots.Where(static slot => slot is not null).Select(static slot => slot!.Value);
+
     /// <summary>The slot that was synced, if it is valid: at least this much was on disk.</summary>
     public WatermarkSlot? Synced => _slots[SyncedPlace];
 

@@ -174,6 +174,24 @@ public sealed class StoreAccessTests : IDisposable
     }
 
     [Fact]
+    public async Task Recover_says_it_when_what_is_left_is_not_what_was_synced()
+    {
+        await GivenAnOrderAsync();
+        ChangeTheSyncedRoot();
+
+        var looked = await _line.RunAsync("recover");
+        var json = await _line.RunAsync("recover", "--json");
+        var done = await _line.RunAsync("recover", "--accept-loss");
+
+        Assert.Equal(ExitCode.Refused, looked.Code);
+        Assert.Contains("lost      not known, for HISTORY WAS CHANGED: the root of the first 1 entries is ", looked.Out, StringComparison.Ordinal);
+        Assert.Contains("\"lost\": null,", json.Out, StringComparison.Ordinal);
+        Assert.Contains("\"history_changed\": \"the root of the first 1 entries is ", json.Out, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Done, done.Code);
+        Assert.Contains("HISTORY WAS CHANGED", done.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Recover_without_a_store_is_refused_and_makes_nothing()
     {
         var refused = await _line.RunAsync("recover", "--accept-loss");
@@ -199,6 +217,21 @@ public sealed class StoreAccessTests : IDisposable
         var log = Directory.EnumerateFiles(_line.Directory[".eventdbx/event_store"], "*.log").MaxBy(file => new FileInfo(file).Length)!;
         using var file = File.OpenWrite(log);
         file.SetLength(file.Length / 2);
+    }
+
+    /// <summary>As if other entries had been synced than those in the store, and the store had not been closed.</summary>
+    void ChangeTheSyncedRoot()
+    {
+        var path = _line.Directory[".eventdbx/watermark"];
+        var watermark = File.ReadAllBytes(path);
+        for (var slot = 0; slot < watermark.Length; slot += 4096)
+        {
+            watermark[slot + 32] ^= 1;
+            watermark[slot + 87] = 0;
+            System.Security.Cryptography.SHA256.HashData(watermark.AsSpan(slot, 96), watermark.AsSpan(slot + 96));
+        }
+
+        File.WriteAllBytes(path, watermark);
     }
 
     /// <summary>Every file of the data directory with its bytes.</summary>

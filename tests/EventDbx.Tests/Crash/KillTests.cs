@@ -48,6 +48,7 @@ public sealed class KillTests
             await using var database = Database.Open(options with { Check = cycle % 4 == 2 ? Child.Check() : options.Check });
             oracle.Check(database);
             await oracle.RepeatAsync(database, unanswered, random);
+            database.OpenSession().VerifyAll(null, TestContext.Current.CancellationToken);
         }
 
         await using (var database = Database.Open(options))

@@ -42,7 +42,7 @@ internal static class Recovered
 
         var loss = Assert.Single(database.OpenSession().ReadFeed(done.Kept, 10, includeControl: true).Items).Control!;
         Assert.Equal(("accepted_loss", database.DatabaseId.ToString()), (loss.Kind, loss.Subject));
-        Assert.StartsWith($$"""{"epoch":2,"kept":{{done.Kept}},"lost":{{done.Lost}},""", Encoding.UTF8.GetString(loss.Body.Span), StringComparison.Ordinal);
+        Assert.StartsWith($$"""{"epoch":2,"kept":{{done.Kept}},"lost":{{done.Lost?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}},""", Encoding.UTF8.GetString(loss.Body.Span), StringComparison.Ordinal);
         database.OpenSession().VerifyAll(null, TestContext.Current.CancellationToken);
         var answers = await was.Content.AskAsync(database, done.Kept);
         if (done.Kept == was.Size)

@@ -72,6 +72,85 @@ public sealed class StopTests
         }
     }
 
+    [Theory]
+    [InlineData("notes.txt")]
+    [InlineData("LOGBOOK")]
+    [InlineData("a folder/with a file")]
+    public async Task What_the_making_of_a_store_does_not_leave_is_not_cleared_away(string name)
+    {
+        await using var live = LiveStore.Create(encrypted: true);
+        using var image = live.Image();
+        Unborn(image);
+        var foreign = Path.Combine(image.Store, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(foreign)!);
+        await File.WriteAllTextAsync(foreign, "mine");
+        var before = image.Fingerprint();
+        var entries = Directory.GetFileSystemEntries(image.Path).Order().ToArray();
+
+        var refused = Assert.Throws<StoreRefusedException>(() => Database.Open(live.Options with { Directory = image.Path }));
+
+        Assert.Contains($"holds `{name.Split('/')[0]}`", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(before, image.Fingerprint());
+        Assert.Equal(entries, Directory.GetFileSystemEntries(image.Path).Order());
+    }
+
+    [Fact]
+    public async Task A_refused_open_deletes_and_makes_nothing()
+    {
+        await using var live = LiveStore.Create(encrypted: true);
+        using var image = live.Image();
+        Unborn(image);
+        var before = image.Fingerprint();
+        var options = live.Options with { Directory = image.Path };
+        Assert.Throws<StoreRefusedException>(() => Database.Open(options with { Key = null }));
+        Assert.Throws<StoreRefusedException>(() => Database.Open(options with { CreateIfMissing = false }));
+        Assert.Equal(before, image.Fingerprint());
+
+        using var store = new TestStore();
+        options = store.Options() with { Directory = Path.Combine(store.Directory, "new") };
+        Assert.Throws<StoreRefusedException>(() => Database.Open(options with { Key = null }));
+        Assert.Throws<StoreRefusedException>(() => Database.Open(options with { CreateIfMissing = false }));
+        Assert.Throws<StoreRefusedException>(() => Database.Open(options with { Directory = store.Directory, Key = null }));
+        Assert.Empty(Directory.GetFileSystemEntries(store.Directory));
+    }
+
+    /// <summary>As a kill leaves it before the first row is written.</summary>
+    static void Unborn(DirectoryImage image)
+    {
+        File.Delete(image.In("watermark"));
+        foreach (var log in Directory.GetFiles(image.Store, "*.log"))
+            File.WriteAllBytes(log, []);
+    }
+
+    /// <summary>
+    /// After a kill the write-ahead log may only be in the kernel's memory. Once the store is opened again and says what is
+    /// synced, a power cut that takes all of the old log takes nothing of that.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_synced_after_a_kill_does_not_lie_in_a_log_from_before_it(bool encrypted)
+    {
+        await using var live = LiveStore.Create(encrypted);
+        await live.Content.AddAsync(live);
+        using var killed = live.Image();
+        var old = Directory.GetFiles(killed.Store, "*.log").Select(Path.GetFileName).ToArray();
+        Assert.NotEmpty(old);
+        await using var database = Database.Open(live.Options with { Directory = killed.Path });
+        for (var more = 0; more < 2; more++)
+        {
+            using var cut = DirectoryImage.Copy(killed.Path);
+            foreach (var log in old)
+                File.Delete(cut.In(Path.Combine("event_store", log!)));
+            using var watermark = Watermark.Open(cut.In("watermark"));
+            Assert.Equal(live.Size + (ulong)more, watermark.Newest!.Value.LogSize);
+            await using var reopened = Database.Open(live.Options with { Directory = cut.Path });
+            Assert.Equal(live.Size + (ulong)more, reopened.LogSize);
+            Assert.Equal(reopened.LogSize, reopened.OpenSession().VerifyAll(null, TestContext.Current.CancellationToken).LogSize);
+            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate("after", "wards")), default);
+        }
+    }
+
     [Fact]
     public async Task A_kill_between_the_inventory_and_the_seal_is_an_ordinary_unclean_stop()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using EventDbx.Recovery;
 
 namespace EventDbx.Cli.Commands.Recover;
@@ -12,6 +13,7 @@ internal static class RecoverCommand
         Remarks =
         [
             "Without options it looks, changes nothing, and says which entries can be believed: from the first one on, without a gap. " +
+            "For that it builds a new store on trial and deletes it again, which takes as much room as the store. " +
             "Exit code 0: the store is sound; 4: it is not.",
             "A backup is the better way back. With `--accept-loss` a new store is built from what is left; it takes the place of the " +
             "damaged one, which stays beside it, and says in its log what was lost.",
@@ -47,9 +49,14 @@ internal static class RecoverCommand
         : FormattableString.Invariant($"""
             damage    {report.Damage}
             kept      {report.Kept:N0} entries, from the first one on
-            lost      {(report.Expected is null ? "not known: the watermark does not say how many there were" : $"{report.Lost:N0} of {report.Expected:N0} that were synced")}
+            lost      {Lost(report)}
             {(report.Stopped is null ? "" : $"ends at   {report.Stopped}\n")}{(report.MovedTo is null ? "" : $"moved to  {report.MovedTo}\n")}
             """).ReplaceLineEndings("\n").TrimEnd('\n') + "\n";
+
+    static string Lost(RecoveryReport report) =>
+        report.HistoryChanged is { } changed ? $"not known, for HISTORY WAS CHANGED: {changed}"
+        : report.Lost is { } lost ? string.Create(CultureInfo.InvariantCulture, $"{lost:N0} of {report.Expected:N0} that were synced")
+        : "not known: the watermark does not say how many there were";
 
     static string Json(RecoveryReport report)
     {
@@ -57,7 +64,11 @@ internal static class RecoverCommand
             .Member("damage", report.Damage)
             .Member("kept", report.Kept)
             .Name("expected");
-        _ = report.Expected is { } expected ? json.Value(expected) : json.Value((string?)null);
-        return json.Member("lost", report.Lost).Member("stopped", report.Stopped).Member("moved_to", report.MovedTo).EndObject().ToString();
+        Value(report.Expected);
+        json.Name("lost");
+        Value(report.Lost);
+        return json.Member("history_changed", report.HistoryChanged).Member("stopped", report.Stopped).Member("moved_to", report.MovedTo).EndObject().ToString();
+
+        void Value(ulong? number) => _ = number is { } known ? json.Value(known) : json.Value((string?)null);
     }
 }
