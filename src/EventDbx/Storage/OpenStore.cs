@@ -47,7 +47,7 @@ internal sealed class OpenStore
         {
             CreatePrivate(directory.Path);
             if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why))
-                throw new StoreRefusedException(why);
+                throw new StoreRefusedException(why) { InUse = true };
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
