@@ -4,7 +4,7 @@
 # Needs a C compiler and linker: tools/install-aot-prerequisites.sh. The platform is this one, or $RUNTIME (linux-musl-x64, …).
 set -euo pipefail
 
-root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH= cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tools/toolchain.sh"
 [ $# -eq 1 ] || fail "usage: tools/publish-aot.sh OUTDIR"
 out=$1

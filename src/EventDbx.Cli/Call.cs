@@ -22,10 +22,14 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
 
     /// <summary>The configuration this command line means; nothing is written.</summary>
     public ConfigFile LoadConfig() => ConfigFile.Load(
-        Get(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
+        Path(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
         ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE"), shell.WorkingDirectory),
-        Get(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
+        Path(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
         shell.Clock);
+
+    /// <summary>A path, or null; an empty one is a variable that was not set, and must not come to mean this directory.</summary>
+    string? Path(Option<string> option) => Get(option) is not { } path ? null
+        : path.Length > 0 ? path : throw new UsageException($"`{option.Name}` is empty; give it a path.");
 
     /// <summary>The aggregate that the slots name.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidName"/>.</exception>

@@ -38,14 +38,23 @@ internal static class CommandTree
         ExitCode code;
         try
         {
-            code = await RunAsync(parse, shell, interrupted.Token).ConfigureAwait(false);
+            try
+            {
+                code = await RunAsync(parse, shell, interrupted.Token).ConfigureAwait(false);
+                await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception failure)
+            {
+                code = await Failures.ReportAsync(failure, parse, shell).ConfigureAwait(false);
+                await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            }
         }
-        catch (Exception failure)
+        catch (IOException)
         {
-            code = await Failures.ReportAsync(failure, parse, shell).ConfigureAwait(false);
+            // Neither results nor errors have anywhere to go (a full disk, a closed stream); the exit code still has.
+            code = ExitCode.Failed;
         }
 
-        await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         return (int)code;
     }
 

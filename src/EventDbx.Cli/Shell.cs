@@ -64,8 +64,16 @@ internal sealed record Shell : IDisposable
 
     public void Dispose()
     {
-        Out.Dispose();
-        Error.Dispose();
-        In.Dispose();
+        foreach (var stream in (IDisposable[])[Out, Error, In])
+        {
+            try
+            {
+                stream.Dispose();
+            }
+            catch (IOException)
+            {
+                // What could not be written has been reported, as far as it could be.
+            }
+        }
     }
 }

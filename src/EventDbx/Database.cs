@@ -34,7 +34,7 @@ public sealed class Database : IAsyncDisposable
             start = new(log.Size, log.Tree.Root());
         }
 
-        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, options.HeadCacheEntries);
+        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries));
         _foldPoints = new(this);
         _loop = new(
             _engine, planner, store is null ? static _ => { } : store.NoteSynced, start,
@@ -94,7 +94,7 @@ public sealed class Database : IAsyncDisposable
     /// <exception cref="StoreRefusedException">In use, not the key, damaged, shorter than it was: nothing was changed.</exception>
     public static Database Open(DatabaseOptions options)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.HeadCacheEntries, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.HeadCacheEntries);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.RelaxedInterval, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.RelaxedInterval, TimeSpan.FromHours(1));
         var store = OpenStore.Open(options);

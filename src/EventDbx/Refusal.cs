@@ -104,4 +104,7 @@ public sealed class StoreRefusedException : Exception
     public StoreRefusedException(string message) : base(message) { }
 
     public StoreRefusedException(string message, Exception cause) : base(message, cause) { }
+
+    /// <summary>Somebody else has it open: the same request may succeed later.</summary>
+    public bool InUse { get; init; }
 }

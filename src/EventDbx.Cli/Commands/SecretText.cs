@@ -6,7 +6,7 @@ internal static class SecretText
     /// <summary>For the help of an option that takes a secret.</summary>
     public const string Forms = "`-` reads standard input, `@FILE` a file, `env:NAME` an environment variable; or the value itself.";
 
-    /// <summary>The secret itself, without white space around it; null when it is blank, which counts as not given.</summary>
+    /// <summary>The secret itself, without white space around it; null when the value itself is blank, which counts as not given.</summary>
     public static async Task<string?> ReadAsync(string option, string given, Shell shell, CancellationToken cancellation)
     {
         var secret = given switch
@@ -18,6 +18,8 @@ internal static class SecretText
             _ => given,
         };
         secret = secret.Trim();
+        if (secret.Length == 0 && !string.IsNullOrWhiteSpace(given))
+            throw new UsageException($"`{option} {given}` leads to nothing but white space; nothing was changed.");
         return secret.Length == 0 ? null : secret;
     }
 }

@@ -50,7 +50,7 @@ internal static class Failures
     {
         UsageException => (ExitCode.Usage, "usage", false),
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
-        StoreRefusedException => (ExitCode.Refused, "store_refused", false),
+        StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
         ConfigException => (ExitCode.Failed, "configuration", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),

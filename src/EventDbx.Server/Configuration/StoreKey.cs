@@ -8,7 +8,7 @@ namespace EventDbx.Server.Configuration;
 /// <param name="Notice">For the user's eyes when a key was made: where it lies, and to keep a copy.</param>
 public sealed record StoreKeyChoice(DataKey? Key, bool Encrypted, string? Notice);
 
-/// <summary>Finds the data key, or makes one for a store that does not exist yet (decision 33).</summary>
+/// <summary>Finds the data key, or makes one for a store that does not exist yet (docs/guarantees.md).</summary>
 /// <remarks>
 /// Stores are encrypted from the first event: the command that creates one makes a key, unless a key is supplied or encryption is
 /// off. A key is never made over an existing store: it could not open it, and would hide that the real one is missing. Whether

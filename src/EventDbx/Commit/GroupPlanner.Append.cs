@@ -13,7 +13,7 @@ internal sealed partial class GroupPlanner
         if ((append.ExpectedVersion ?? version) != version)
             return Conflict(append, append.ExpectedVersion!.Value, version);
         if (append.Import?.Version is { } recorded && recorded != version + 1)
-            return Conflict(append, recorded - 1, version);
+            return RecordConflict(append.Aggregate, recorded, version);
 
         var createdAt = append.Import is { } import ? import.CreatedAt.Ticks100ns : Math.Max(Now(), head?.UpdatedAt ?? long.MinValue);
         if (createdAt < (head?.UpdatedAt ?? long.MinValue))
@@ -225,6 +225,15 @@ internal sealed partial class GroupPlanner
     }
 
     static Outcome Refuse(RefusalCode code, string message) => new() { Refusal = new(code, message) };
+
+    static Outcome RecordConflict(AggregateKey aggregate, ulong recorded, ulong actual) => new()
+    {
+        Refusal = new(RefusalCode.VersionConflict,
+            $"The record is version {recorded} of {aggregate}, which is at version {actual}: {(recorded <= actual ? "another event has that version here" : $"version {actual + 1} has to come first")}.")
+        {
+            ActualVersion = actual,
+        },
+    };
 
     static Outcome Conflict(AppendOperation append, ulong expected, ulong actual) => new()
     {

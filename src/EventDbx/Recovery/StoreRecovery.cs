@@ -80,7 +80,7 @@ public static class StoreRecovery
         if (!directory.HasStore && !Directory.Exists(directory.Rebuilt))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         if (!DirectoryLock.TryAcquire(directory.Lock, "dbx recover", options.LockTimeout, options.Clock, out var held, out var why))
-            throw new StoreRefusedException(why);
+            throw new StoreRefusedException(why) { InUse = true };
         using (held)
         {
             Salvage.Tidy(directory);

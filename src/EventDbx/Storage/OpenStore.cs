@@ -8,6 +8,9 @@ internal sealed class OpenStore
     /// <summary>Bytes of write-ahead log left behind at a stop; more is flushed to tables first, so that the next open is quick.</summary>
     const long WalBytesLeft = 4 * 1024 * 1024;
 
+    /// <summary>Files of write-ahead log left behind: each open begins a new one, and short commands would pile them up.</summary>
+    const int WalFilesLeft = 8;
+
     /// <summary>Entries between two synced watermarks: what a check after a crash has to count.</summary>
     const ulong EntriesBetweenSyncedMarks = 100_000;
 
@@ -44,7 +47,7 @@ internal sealed class OpenStore
         {
             CreatePrivate(directory.Path);
             if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why))
-                throw new StoreRefusedException(why);
+                throw new StoreRefusedException(why) { InUse = true };
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -292,7 +295,7 @@ internal sealed class OpenStore
     {
         try
         {
-            if (Engine.LiveWalBytes > WalBytesLeft)
+            if (Engine.LiveWalBytes > WalBytesLeft || Engine.WalFiles > WalFilesLeft)
                 Engine.FlushMemtables();
             return true;
         }

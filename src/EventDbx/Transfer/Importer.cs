@@ -63,9 +63,11 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
     {
         var started = Stopwatch.GetTimestamp();
         var number = 0L;
-        await foreach (var line in ReadLinesAsync(input, cancellation).ConfigureAwait(false))
+        await foreach (var read in ReadLinesAsync(input, cancellation).ConfigureAwait(false))
         {
             number++;
+            // A byte order mark is the editor's, not the line's.
+            var line = number == 1 && read.Span.StartsWith((ReadOnlySpan<byte>)[0xef, 0xbb, 0xbf]) ? read[3..] : read;
             if (!line.Span.ContainsAnyExcept(" \t\r"u8))
                 continue;
             ImportLine parsed;

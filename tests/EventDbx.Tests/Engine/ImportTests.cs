@@ -44,6 +44,17 @@ public sealed class ImportTests
     }
 
     [Fact]
+    public async Task A_byte_order_mark_and_line_ends_of_another_system_are_no_part_of_a_line()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+
+        var summary = await new Importer(database.OpenSession(), null).RunAsync(Input($"\ufeff{Line}\r", $"{Line}\r"), default);
+
+        Assert.Equal(2, summary.Appended);
+    }
+
+    [Fact]
     public async Task A_refused_line_is_named_and_everything_before_it_is_stored()
     {
         using var store = new TestStore();

@@ -59,6 +59,8 @@ internal static class ConfigCommand
             {
                 call.NotBoth(SnapshotThreshold, ClearSnapshotThreshold);
                 call.NotBoth(MasterKey, ClearMasterKey);
+                if (call.Get(DataKey) == "-" && call.Get(MasterKey) == "-")
+                    throw new UsageException("`--dek -` and `--admin-master-key -` both want standard input; give one of them as @FILE or env:NAME.");
             },
             Run = RunAsync,
         };
@@ -141,10 +143,21 @@ internal static class ConfigCommand
             throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key; remove one of the two.");
 
         var replaced = before.DataEncryptionKey is not null && before.DataEncryptionKey != after.DataEncryptionKey;
-        if ((replaced || before.Encryption != after.Encryption) && Database.ExistsIn(after.DataDir))
+        foreach (var directory in (string[])[before.DataDir, after.DataDir])
+        {
+            if ((replaced || before.Encryption != after.Encryption) && Database.ExistsIn(directory))
+            {
+                throw new ConfigException(
+                    $"There is a store in {directory}: it keeps the key, or the absence of one, with which it was created.");
+            }
+        }
+
+        // Stores elsewhere may have been made with it, too (--data-dir): this may be the only copy there is.
+        if (replaced)
         {
             throw new ConfigException(
-                $"There is a store in {after.DataDir}: it keeps the key, or the absence of one, with which it was created.");
+                "There is a data_encryption_key already, and what it opens is lost with it. Keep a copy and remove the line by hand, or "
+                + "use another configuration (--config) for another store.");
         }
 
         return after;

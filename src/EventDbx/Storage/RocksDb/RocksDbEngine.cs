@@ -179,6 +179,9 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
 
     public long BytesOnDisk => BytesOf(static name => name.EndsWith(".sst") || name.EndsWith(".log"));
 
+    /// <summary>Files of write-ahead log.</summary>
+    public int WalFiles => Directory.EnumerateFiles(_directory, "*.log").Count();
+
     /// <summary>Bytes of write-ahead log that an open would read.</summary>
     public long LiveWalBytes => BytesOf(static name => name.EndsWith(".log"));
 
