@@ -286,8 +286,21 @@ public sealed partial class Session
     internal static Refusal? CheckMembers(EventDraft draft) =>
         Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);
 
-    static Refusal? CheckText(string what, string? text) => text is not null && text.AsSpan().IndexOfAnyInRange('\ud800', '\udfff') >= 0
-        && text.EnumerateRunes().Any(static rune => rune == Rune.ReplacementChar)
+    /// <summary>Unicode scalar values of a text; null when half of a surrogate pair makes it none.</summary>
+    static int? CountScalars(string text)
+    {
+        var scalars = 0;
+        for (var at = 0; at < text.Length; scalars++)
+        {
+            if (Rune.DecodeFromUtf16(text.AsSpan(at), out _, out var used) != System.Buffers.OperationStatus.Done)
+                return null;
+            at += used;
+        }
+
+        return scalars;
+    }
+
+    static Refusal? CheckText(string what, string? text) => text is not null && CountScalars(text) is null
         ? new Refusal(RefusalCode.InvalidArgument, $"{what} holds half of a surrogate pair, which UTF-8 cannot carry.")
         : null;
 
@@ -295,14 +308,8 @@ public sealed partial class Session
     {
         if (note is null)
             return null;
-        var scalars = 0;
-        for (var at = 0; at < note.Length; scalars++)
-        {
-            if (Rune.DecodeFromUtf16(note.AsSpan(at), out _, out var used) != System.Buffers.OperationStatus.Done)
-                return new(RefusalCode.InvalidArgument, "The note holds half of a surrogate pair, which UTF-8 cannot carry.");
-            at += used;
-        }
-
+        if (CountScalars(note) is not { } scalars)
+            return new(RefusalCode.InvalidArgument, "The note holds half of a surrogate pair, which UTF-8 cannot carry.");
         return scalars <= Limits.NoteScalarsMax
             ? null
             : new(RefusalCode.LimitExceeded, $"The note has {scalars} characters; at most {Limits.NoteScalarsMax} are accepted.");

@@ -37,22 +37,18 @@ internal sealed partial class GroupPlanner
             return Refuse(RefusalCode.IntegrityViolation,
                 $"Version {version + 1} of {append.Aggregate} says merkle_root {root}, but its history leads to {led}.");
 
+        var isFirst = head is null;
+        Touch(entry, inBatch);
         if (head is null)
         {
             entry.Cipher = append.Cipher;
-            head = new() { CreatedAt = createdAt, FirstPosition = _log!.Size + 1, WrappedKey = append.Cipher?.Wrapped ?? default };
+            entry.Head = head = new() { CreatedAt = createdAt, FirstPosition = _log!.Size + 1, WrappedKey = append.Cipher?.Wrapped ?? default };
         }
 
-        var firstOfItsKey = entry.Head is null;
-        Touch(entry, inBatch);
-        if (firstOfItsKey)
-            entry.Head = head;
-        else
-            head = entry.Head!;
         head.Tree.Append(leaf);
         head.Root = head.Tree.Root();
 
-        var position = PutEvent(append, entry, place, leaf, previousRoot, createdAt, firstOfItsKey, plan);
+        var position = PutEvent(append, entry, place, leaf, previousRoot, createdAt, isFirst, plan);
         head.Version = version + 1;
         head.UpdatedAt = createdAt;
         head.LastPosition = position;

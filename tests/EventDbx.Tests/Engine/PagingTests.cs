@@ -179,6 +179,22 @@ public sealed class PagingTests
         await Assert.ThrowsAsync<RefusedException>(() => third.WaitAsync(TimeSpan.FromSeconds(30)));
     }
 
+    [Fact]
+    public async Task A_filter_with_half_a_surrogate_pair_is_refused_and_one_that_is_text_is_not()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open(encrypted: false);
+        var session = database.OpenSession();
+        // An emoji beside a replacement character that was really meant.
+        await session.AppendAsync(TestStore.Draft(TestStore.Aggregate("order", "\U0001f600\ufffd-1")), default);
+
+        var found = session.GetAggregates(new AggregateFilter { Type = "order", IdPrefix = "\U0001f600\ufffd" }, null, 0, 10);
+        var refused = Assert.Throws<RefusedException>(() => session.GetAggregates(new AggregateFilter { IdPrefix = "\ud83d" }, null, 0, 10));
+
+        Assert.Single(found.Items);
+        Assert.Equal(RefusalCode.InvalidArgument, refused.Refusal.Code);
+    }
+
     static (int Items, ulong Reached) Reached(FeedPage page) => (page.Items.Count, page.ReachedPosition);
 
     static IEnumerable<(string Type, string Id)> Names(AggregatePage page) => page.Items.Select(a => (a.Aggregate.Type, a.Aggregate.Id));
