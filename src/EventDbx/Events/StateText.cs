@@ -43,7 +43,7 @@ internal static class StateText
     }
 
     /// <summary>The state after a payload: its members replace or join the fields, the others stay.</summary>
-    /// <returns>A new array of exactly its size; nothing else is allocated. Bounds: <see cref="Exceeds"/>.</returns>
+    /// <returns>A new array of exactly its size; nothing else is allocated. The caller holds it against <see cref="Limits"/>.</returns>
     public static byte[] Merge(ReadOnlySpan<byte> blob, in JsonPayload payload)
     {
         var members = payload.Members;
@@ -84,20 +84,6 @@ internal static class StateText
         foreach (var (name, value) in fields)
             writer.Write(name, value.Span);
         return writer.ToBlob();
-    }
-
-    /// <summary>Why a state is larger than <see cref="Limits"/> allow, or null.</summary>
-    public static Refusal? Exceeds(ReadOnlySpan<byte> blob)
-    {
-        if (FieldCount(blob) > Limits.StateFieldsMax)
-            return new(
-                RefusalCode.LimitExceeded,
-                $"The state would have {FieldCount(blob)} fields; at most {Limits.StateFieldsMax} are kept for one aggregate.");
-        if (blob.Length > Limits.StateBytesMax)
-            return new(
-                RefusalCode.LimitExceeded,
-                $"The state would have {blob.Length} bytes; at most {Limits.StateBytesMax} are kept for one aggregate.");
-        return null;
     }
 
     /// <summary>Whether the bytes are a state: lengths that fit, names strictly rising, nothing behind the last field.</summary>

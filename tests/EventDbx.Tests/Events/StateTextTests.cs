@@ -74,18 +74,6 @@ public sealed class StateTextTests
         Assert.Equal([("a", "1"), ("m", large), ("z", "2")], FieldsOf(blob));
     }
 
-    [Fact]
-    public void A_state_within_its_bounds_exceeds_nothing_and_one_beyond_says_which()
-    {
-        byte[] crowded = [0x81, 0x80, 0x04];
-        var large = new byte[Limits.StateBytesMax + 1];
-
-        Assert.Null(StateText.Exceeds([0x80, 0x80, 0x04]));
-        Assert.Contains("65537 fields; at most 65536", StateText.Exceeds(crowded)!.Value.Message, StringComparison.Ordinal);
-        Assert.Null(StateText.Exceeds(large.AsSpan(1)));
-        Assert.Contains("16777217 bytes; at most 16777216", StateText.Exceeds(large)!.Value.Message, StringComparison.Ordinal);
-    }
-
     public static TheoryData<string, byte[]> Broken => new()
     {
         { "no count", [] },
