@@ -1,3 +1,5 @@
+using EventDbx.Access;
+using EventDbx.Documents;
 using EventDbx.Storage.RocksDb;
 
 namespace EventDbx;
@@ -40,6 +42,7 @@ public sealed class Database : IAsyncDisposable
             _engine, planner, store is null ? static _ => { } : store.NoteSynced, start,
             options.Durability == Durability.Relaxed ? options.RelaxedInterval : null, options.GroupCommits, _foldPoints.Due);
         _foldPoints.Start();
+        Documents = store is null ? new DocumentMemory() : new DocumentDirectory(Path.GetFullPath(options.Directory), _key, Nonces);
     }
 
     /// <summary>Drawn when the store was made.</summary>
@@ -65,6 +68,12 @@ public sealed class Database : IAsyncDisposable
 
     /// <summary>Groups committed since the open, and syncs asked for.</summary>
     public (ulong Groups, ulong Syncs) Commits => (_loop.Groups, _loop.Syncs);
+
+    /// <summary>How events are held against schemas.</summary>
+    public Restriction Restriction => _options.Restriction;
+
+    /// <summary>The documents beside the log.</summary>
+    public IDocuments Documents { get; }
 
     public long BytesOnDisk => _engine.BytesOnDisk;
 
@@ -129,8 +138,46 @@ public sealed class Database : IAsyncDisposable
     public Session OpenSession(Actor? actor = null)
     {
         ObjectDisposedException.ThrowIf(_closed is not null, this);
-        return new(this, actor);
+        return new(this, actor, Grants.Everything, null);
     }
+
+    /// <summary>What this caller may do, as this actor and within these grants.</summary>
+    /// <param name="actor">Written into every entry the session makes.</param>
+    /// <param name="grants">What it may do, and on which aggregates.</param>
+    /// <param name="allowance">The token whose writes are counted; null without a limit.</param>
+    public Session OpenSession(Actor actor, Grants grants, TokenAllowance? allowance)
+    {
+        ObjectDisposedException.ThrowIf(_closed is not null, this);
+        return new(this, actor, grants, allowance);
+    }
+
+    /// <summary>What the store remembers of a token; all zero when nothing.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public TokenUse FindTokenUse(Guid token)
+    {
+        using var view = _engine.OpenView();
+        var row = TokenRow.Find(view, token) ?? default;
+        return new(row.Spent, row.ExpiresAt == 0 ? null : new(row.ExpiresAt));
+    }
+
+    /// <summary>A token that is kept alive lives at least until then. An earlier time changes nothing.</summary>
+    public Task ExtendTokenAsync(Guid token, Timestamp expiresAt) => _loop.CommitAsync(new(new TokenOperation
+    {
+        Aggregate = ControlOperation.AboutTheDatabase, Token = token, ExpiresAt = expiresAt.Ticks100ns,
+    }));
+
+    /// <summary>Nothing is remembered of a token any more: it is dead for good.</summary>
+    public Task ForgetTokenAsync(Guid token) => _loop.CommitAsync(new(new TokenOperation
+    {
+        Aggregate = ControlOperation.AboutTheDatabase, Token = token, Forget = true,
+    }));
+
+    /// <summary>Who has a data directory open; null when nobody does.</summary>
+    /// <remarks>For an instant it holds the lock itself, where it is free.</remarks>
+    public static LockHolder? FindHolder(string directory) => DirectoryLock.FindHolder(new DataDirectory(Path.GetFullPath(directory)).Lock);
+
+    /// <summary>Who said last to have a data directory open; it may be gone since.</summary>
+    public static LockHolder? ReadHolder(string directory) => DirectoryLock.ReadHolder(new DataDirectory(Path.GetFullPath(directory)).Lock);
 
     /// <summary>The directory's own word about the log, for those who doubt; null without a directory.</summary>
     internal Func<WatermarkSlot?>? ReadWatermark => _store is null ? null : _store.ReadWatermark;

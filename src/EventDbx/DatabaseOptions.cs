@@ -30,6 +30,12 @@ public sealed record DatabaseOptions
     /// <summary>In <see cref="Durability.Relaxed"/>: how old an unsynced append may become.</summary>
     public TimeSpan RelaxedInterval { get; init; } = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>How events are held against schemas. No schema can be declared yet, so <see cref="Restriction.Strict"/> refuses every append.</summary>
+    public Restriction Restriction { get; init; } = Restriction.Default;
+
+    /// <summary>Where this process listens for commands about the directory, for whoever finds it in use; null: nowhere.</summary>
+    public string? Socket { get; init; }
+
     /// <summary>How long to wait for another process that has the directory open.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -71,4 +71,10 @@ public static class Limits
 
     /// <summary>Aggregates whose heads the writer keeps in memory (config <c>cache_threshold</c>).</summary>
     public const int HeadCacheDefault = 10_000;
+
+    /// <summary>Bytes of one document beside the log (tokens, schemas): some 100,000 tokens. It is read and replaced whole.</summary>
+    public const int DocumentBytesMax = 64 * 1024 * 1024;
+
+    /// <summary>Entries of the log looked at for one page of the feed: a filter that lets little through still answers soon.</summary>
+    public const int FeedScanMax = 20_000;
 }

@@ -44,6 +44,36 @@ public enum RefusalCode
 
     /// <summary>What is stored is not what was committed.</summary>
     IntegrityViolation,
+
+    /// <summary>No token, or one that is malformed, unknown, revoked or expired.</summary>
+    Unauthenticated,
+
+    /// <summary>The token is valid and does not allow this.</summary>
+    PermissionDenied,
+
+    /// <summary>The token has appended as many events as it may.</summary>
+    WriteLimitReached,
+
+    /// <summary>An event does not satisfy the schema, or has none where every aggregate type must.</summary>
+    SchemaViolation,
+
+    /// <summary>The cursor is from before a loss or restore: what followed it then is not what follows it now.</summary>
+    CursorGone,
+
+    /// <summary>The request is longer than a request may be.</summary>
+    RequestTooLarge,
+
+    /// <summary>The request did not arrive in time.</summary>
+    RequestTimeout,
+
+    /// <summary>The path exists, but not with this method.</summary>
+    MethodNotAllowed,
+
+    /// <summary>The body is not of a type that is read here.</summary>
+    UnsupportedMediaType,
+
+    /// <summary>A fault of ours.</summary>
+    Internal,
 }
 
 /// <summary>A refusal as a value.</summary>
@@ -68,7 +98,7 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
     public string Name => NameOf(Code);
 
     /// <summary>Whether the same request may succeed later without being changed.</summary>
-    public bool Retryable => Code is RefusalCode.Overloaded or RefusalCode.Unavailable;
+    public bool Retryable => Code is RefusalCode.Overloaded or RefusalCode.Unavailable or RefusalCode.RequestTimeout;
 
     /// <summary>The one table of code names; gRPC reasons and GraphQL extensions use the same strings.</summary>
     public static string NameOf(RefusalCode code) => code switch
@@ -87,6 +117,16 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         RefusalCode.Overloaded => "overloaded",
         RefusalCode.Unavailable => "unavailable",
         RefusalCode.IntegrityViolation => "integrity_violation",
+        RefusalCode.Unauthenticated => "unauthenticated",
+        RefusalCode.PermissionDenied => "permission_denied",
+        RefusalCode.WriteLimitReached => "write_limit_reached",
+        RefusalCode.SchemaViolation => "schema_violation",
+        RefusalCode.CursorGone => "cursor_gone",
+        RefusalCode.RequestTooLarge => "request_too_large",
+        RefusalCode.RequestTimeout => "request_timeout",
+        RefusalCode.MethodNotAllowed => "method_not_allowed",
+        RefusalCode.UnsupportedMediaType => "unsupported_media_type",
+        RefusalCode.Internal => "internal",
     };
 }
 

@@ -1,26 +1,53 @@
+using EventDbx.Access;
+using EventDbx.Transfer;
+
 namespace EventDbx;
 
 /// <summary>What one caller may do. Every surface goes through it; a surface translates and decides nothing.</summary>
 /// <remarks>Thread-safe. A cancelled call stops waiting; what has joined the writer's queue is committed all the same.</remarks>
-public sealed partial class Session
+public sealed partial class Session : IImportTarget
 {
     readonly Database _database;
     readonly Func<AggregateKey, ReadOnlyMemory<byte>> _findWrappedKey;
+    readonly TokenAllowance? _allowance;
 
-    internal Session(Database database, Actor? actor)
+    internal Session(Database database, Actor? actor, Grants grants, TokenAllowance? allowance)
     {
         if (CheckActor(actor) is { } refusal)
             throw new RefusedException(refusal);
-        (_database, Actor, _findWrappedKey) = (database, actor, FindWrappedKey);
+        (_database, Actor, Grants, _allowance, _findWrappedKey) = (database, actor, grants, allowance, FindWrappedKey);
     }
 
     /// <summary>Who this is; stands in every entry it makes.</summary>
     public Actor? Actor { get; }
 
+    /// <summary>What it may do. Every verb asks here before it does anything else.</summary>
+    public Grants Grants { get; }
+
+    /// <summary>The one place where a caller is told no.</summary>
+    void Demand(AccessAction action, AggregateKey? aggregate = null)
+    {
+        if (Grants.Allows(action, aggregate))
+            return;
+        var name = AccessActions.NameOf(action);
+        throw new RefusedException(RefusalCode.PermissionDenied, aggregate is null
+            ? $"This token does not allow {name}{(action is AccessAction.FeedRead or AccessAction.LogRead ? " on everything" : "")}. Use one that has been given it."
+            : Grants.Allows(action)
+                ? $"This token allows {name}, but not on {aggregate}. Use one whose resources reach it."
+                : $"This token does not allow {name}. Use one that has been given it.");
+    }
+
+    void DemandRoot(string what)
+    {
+        if (!Grants.Root)
+            throw new RefusedException(RefusalCode.PermissionDenied, $"Only a root token may {what}.");
+    }
+
     /// <summary>Appends one event and answers once it is on disk; a known event id answers with its original.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
     public async Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation)
     {
+        Demand(AccessAction.AggregateAppend, draft.Aggregate);
         cancellation.ThrowIfCancellationRequested();
         var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
         return Answer(draft.Aggregate, outcomes[0]);
@@ -30,6 +57,9 @@ public sealed partial class Session
     /// <exception cref="RefusedException">Nothing was written.</exception>
     public async Task<IReadOnlyList<AppendResult>> AppendBatchAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
     {
+        Demand(AccessAction.AggregateAppend);
+        foreach (var draft in drafts)
+            Demand(AccessAction.AggregateAppend, draft.Aggregate);
         cancellation.ThrowIfCancellationRequested();
         return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
     }
@@ -38,34 +68,54 @@ public sealed partial class Session
     /// <exception cref="RefusedException">Nothing was written. A record whose hash or root does not agree is an <see cref="RefusalCode.IntegrityViolation"/>.</exception>
     public async Task<IReadOnlyList<AppendResult>> ImportAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation)
     {
+        Demand(AccessAction.RecordsImport);
+        foreach (var record in records)
+            Demand(AccessAction.RecordsImport, record.Draft.Aggregate);
         cancellation.ThrowIfCancellationRequested();
         return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
     }
 
     /// <summary>The control entry that stands behind the events of an import.</summary>
-    internal Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) => CommitAsync(
-        new(new ControlOperation
-        {
-            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = "import", Subject = _database.DatabaseId.ToString(),
-            Body = Encoding.UTF8.GetBytes(string.Create(
-                System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""")),
-        }),
+    public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation)
+    {
+        Demand(AccessAction.AggregateAppend);
+        var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
+        return CommitControlAsync("import", _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
+    }
+
+    /// <summary>Something was done to a token: it stands in the log, for the log is the audit trail.</summary>
+    /// <param name="what">What.</param>
+    /// <param name="token">The token's id.</param>
+    /// <param name="body">Details as a JSON object, without secrets.</param>
+    public Task NoteTokenAsync(TokenChange what, Guid token, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    {
+        DemandRoot("manage tokens");
+        return CommitControlAsync(TokenChanges.NameOf(what), token.ToString("D"), body.ToArray(), cancellation);
+    }
+
+    Task<Outcome[]> CommitControlAsync(string kind, string subject, byte[] body, CancellationToken cancellation) => CommitAsync(
+        new(new ControlOperation { Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = kind, Subject = subject, Body = body }),
         cancellation);
 
     /// <summary>Makes an aggregate without events, at version 0.</summary>
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
+        Demand(AccessAction.AggregateArchive, aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
         return outcomes[0].State!;
     }
 
     /// <summary>Removes an aggregate that has no events.</summary>
-    public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation) =>
-        CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
+    public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation)
+    {
+        Demand(AccessAction.AggregateArchive, aggregate);
+        return CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
+    }
 
     /// <summary>Takes an aggregate out of the hot set: it can be read and verified, and takes no appends. Twice is once.</summary>
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
+        Demand(AccessAction.AggregateArchive, aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
         return outcomes[0].State!;
     }
@@ -73,6 +123,7 @@ public sealed partial class Session
     /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
+        Demand(AccessAction.AggregateArchive, aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
         return outcomes[0].State!;
     }
@@ -81,6 +132,7 @@ public sealed partial class Session
     /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
     public AggregateState GetAggregate(AggregateKey aggregate)
     {
+        Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
         return reader.FindState(aggregate) ?? throw NotFound(aggregate);
     }
@@ -88,6 +140,7 @@ public sealed partial class Session
     /// <summary>An aggregate as it was at a version: beyond the end, as it is now; 0, before its first event.</summary>
     public AggregateState GetAggregate(AggregateKey aggregate, ulong version)
     {
+        Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
         return reader.FindStateAt(aggregate, version) ?? throw NotFound(aggregate);
     }
@@ -95,6 +148,7 @@ public sealed partial class Session
     /// <summary>An aggregate as it was at a moment: before its first event, version 0.</summary>
     public AggregateState GetAggregate(AggregateKey aggregate, Timestamp at)
     {
+        Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
         return reader.FindStateAt(aggregate, reader.VersionAt(aggregate, at.Ticks100ns)) ?? throw NotFound(aggregate);
     }
@@ -103,6 +157,7 @@ public sealed partial class Session
     /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
     public EventRecord GetEvent(AggregateKey aggregate, ulong version)
     {
+        Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
         return reader.FindEvent(aggregate, version)
             ?? throw new RefusedException(RefusalCode.NotFound, reader.FindHead(aggregate) is { } found
@@ -118,6 +173,7 @@ public sealed partial class Session
     public EventPage GetEvents(AggregateKey aggregate, ulong from, int take)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
+        Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
         var found = reader.FindHead(aggregate) ?? throw NotFound(aggregate);
         var items = reader.Events(aggregate, from, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax);
@@ -125,43 +181,52 @@ public sealed partial class Session
         return new(items, next <= found.Head.Version ? next : null);
     }
 
-    /// <summary>A page of aggregates by type and id in UTF-8 order, without their states.</summary>
+    /// <summary>A page of aggregates by type and id in UTF-8 order: those that this caller may read.</summary>
     /// <param name="filter">Which.</param>
     /// <param name="after">The <see cref="AggregatePage.Next"/> of the page before, or null.</param>
     /// <param name="skip">How many to leave out; walks over them, so prefer the cursor.</param>
     /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
-    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take)
+    /// <param name="withState">Their states as well: the page then ends at <see cref="Limits.PageBytesMax"/>, too.</param>
+    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take, bool withState = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         ArgumentOutOfRangeException.ThrowIfNegative(skip);
+        Demand(AccessAction.AggregateRead);
         if ((CheckText("type", filter.Type) ?? CheckText("id_prefix", filter.IdPrefix)) is { } refusal)
             throw new RefusedException(refusal);
         using var reader = _database.OpenReader();
-        return reader.Aggregates(filter, after, skip, Math.Min(take, Limits.PageItemsMax));
+        return reader.Aggregates(filter, Grants, after, skip, Math.Min(take, Limits.PageItemsMax), withState);
     }
 
-    /// <summary>Entries of the log after a position: only what is synced, batches whole.</summary>
+    /// <summary>Entries of the log after a position that this caller may read: only what is synced, batches whole.</summary>
     /// <param name="after">The last position known; 0 for the beginning.</param>
     /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; a batch may go beyond it.</param>
-    /// <param name="includeControl">Control entries as well.</param>
-    public FeedPage ReadFeed(ulong after, int take, bool includeControl)
+    /// <param name="filter">Which.</param>
+    public FeedPage ReadFeed(ulong after, int take, FeedFilter filter)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
+        Demand(AccessAction.FeedRead);
+        if (filter.IncludeControl)
+            Demand(AccessAction.LogRead);
         // The size first: what is synced by now is in any view opened later.
         var upTo = _database.LogSize;
         using var reader = _database.OpenReader();
-        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, includeControl);
+        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter, Grants);
     }
+
+    /// <summary>The same for all of it.</summary>
+    public FeedPage ReadFeed(ulong after, int take, bool includeControl) => ReadFeed(after, take, new FeedFilter { IncludeControl = includeControl });
 
     /// <summary>Completes once the synced log reaches beyond a position.</summary>
     public Task WaitForFeedAsync(ulong after, CancellationToken cancellation) => _database.Loop.WaitBeyondAsync(after, cancellation);
 
-    // Before any of them is prepared: a batch that is far too large should cost little.
-    static void RefuseIfTooMany(int appends)
-    {
-        if (appends > Limits.BatchEventsMax)
-            throw new RefusedException(RefusalCode.LimitExceeded, $"A batch of {appends} appends; at most {Limits.BatchEventsMax} are taken at once.");
-    }
+    async Task<IReadOnlyList<bool>> IImportTarget.TakeDraftsAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation) =>
+        WhichAreNew(await AppendBatchAsync(drafts, cancellation).ConfigureAwait(false));
+
+    async Task<IReadOnlyList<bool>> IImportTarget.TakeRecordsAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation) =>
+        WhichAreNew(await ImportAsync(records, cancellation).ConfigureAwait(false));
+
+    static bool[] WhichAreNew(IReadOnlyList<AppendResult> results) => [.. results.Select(result => result.Appended)];
 
     async Task<IReadOnlyList<AppendResult>> CommitBatchAsync(AppendOperation[] operations, CancellationToken cancellation)
     {
@@ -242,7 +307,7 @@ public sealed partial class Session
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
     AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
     {
-        if (CheckMembers(draft) is { } refusal)
+        if ((CheckMembers(draft) ?? CheckSchema(draft)) is { } refusal)
             throw new RefusedException(refusal);
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
             throw new RefusedException(refusal);
@@ -255,6 +320,7 @@ public sealed partial class Session
         var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
         return new()
         {
+            Allowance = _allowance,
             Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Payload = payload,
             Note = draft.Note, ExpectedVersion = draft.ExpectedVersion, EventId = id, Salt = salt, Cipher = cipher, Import = import,
             Fingerprint = draft.EventId is null ? null : RequestFingerprint.Of(type, payload.Text.Span, draft.Note),
@@ -282,6 +348,10 @@ public sealed partial class Session
     static Refusal? CheckActor(Actor? actor) => actor is null
         ? null
         : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
+
+    Refusal? CheckSchema(EventDraft draft) => _database.Restriction == Restriction.Strict
+        ? new(RefusalCode.SchemaViolation, $"restrict=strict: aggregate type `{draft.Aggregate.Type}` has no schema, and every type needs one before it takes events. Use restrict=default to take events without.")
+        : null;
 
     internal static Refusal? CheckMembers(EventDraft draft) =>
         Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);

@@ -22,6 +22,16 @@ internal static class Failures
         RefusalCode.Overloaded => ExitCode.Failed,
         RefusalCode.Unavailable => ExitCode.Failed,
         RefusalCode.IntegrityViolation => ExitCode.Difference,
+        RefusalCode.Unauthenticated => ExitCode.Failed,
+        RefusalCode.PermissionDenied => ExitCode.Failed,
+        RefusalCode.WriteLimitReached => ExitCode.Failed,
+        RefusalCode.SchemaViolation => ExitCode.Failed,
+        RefusalCode.CursorGone => ExitCode.Failed,
+        RefusalCode.RequestTooLarge => ExitCode.Failed,
+        RefusalCode.RequestTimeout => ExitCode.Failed,
+        RefusalCode.MethodNotAllowed => ExitCode.Failed,
+        RefusalCode.UnsupportedMediaType => ExitCode.Failed,
+        RefusalCode.Internal => ExitCode.Failed,
     };
 
     /// <summary>Writes what went wrong to standard error and returns the exit code.</summary>

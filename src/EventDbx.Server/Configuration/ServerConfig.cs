@@ -2,19 +2,6 @@ using System.Collections.Immutable;
 
 namespace EventDbx.Server.Configuration;
 
-/// <summary>How events are held against schemas.</summary>
-public enum Restriction
-{
-    /// <summary>Not at all.</summary>
-    Off,
-
-    /// <summary>Where a schema exists.</summary>
-    Default,
-
-    /// <summary>Always: an aggregate type without a schema takes no events.</summary>
-    Strict,
-}
-
 /// <summary>A peer to replicate with.</summary>
 public sealed record RemoteConfig
 {

@@ -1,6 +1,6 @@
 namespace EventDbx.Commit;
 
-/// <summary>Appends: the event id was checked before; then archive, expected version, limits, hash, root, fold.</summary>
+/// <summary>Appends: the event id was checked before; then archive, expected version, limits, allowance, hash, root, fold.</summary>
 internal sealed partial class GroupPlanner
 {
     Outcome PlanAppend(AppendOperation append, (ushort Index, ushort Count) place, bool inBatch, IStorageView view, WritePlan plan)
@@ -37,8 +37,12 @@ internal sealed partial class GroupPlanner
             return Refuse(RefusalCode.IntegrityViolation,
                 $"Version {version + 1} of {append.Aggregate} says merkle_root {root}, but its history leads to {led}.");
 
+        if (CheckAllowance(append, view) is { } spent)
+            return new() { Refusal = spent };
+
         var isFirst = head is null;
         Touch(entry, inBatch);
+        Spend(append, view);
         if (head is null)
         {
             entry.Cipher = append.Cipher;

@@ -48,6 +48,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     public void Forget()
     {
         _heads.Clear();
+        _tokens.Clear();
         _log = null;
     }
 
@@ -57,6 +58,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _groupNumber++;
         _changed.Clear();
         _idsOfGroup.Clear();
+        BeginTokens();
         FoldPointsDue.Clear();
         foreach (var aggregate in _reshaped)
             _heads.Remove(aggregate);
@@ -81,6 +83,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
         foreach (var entry in _changed)
             PutHead(entry, plan);
+        PutTokens(plan);
         plan.LogSize = _log.Size;
         if (_log.Size != plan.BaseLogSize)
             LogTreeStore.PutSize(plan, _log.Tree);
@@ -100,6 +103,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
         _idsOfUnit.Clear();
+        _tokensOfUnit.Clear();
         unit.Begin();
 
         var fits = true;
@@ -125,6 +129,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             _log!.CopyFrom(_logBeforeUnit);
         for (var i = _touchedByUnit.Count - 1; i >= 0; i--)
             _touchedByUnit[i].Return(_savedByUnit[i]);
+        ReturnTokens();
         foreach (var id in _idsOfUnit)
             _idsOfGroup.Remove(id);
         return fits;
@@ -137,7 +142,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
         foreach (var operation in unit.Operations)
         {
-            if (operation is ControlOperation || (operation is AppendOperation && _reshaped.Count == 0))
+            if (operation is ControlOperation or TokenOperation || (operation is AppendOperation && _reshaped.Count == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
             if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation))
@@ -185,6 +190,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 LifecycleOperation lifecycle => PlanLifecycle(lifecycle, view, plan),
                 FoldPointOperation foldPoint => PlanFoldPoint(foldPoint, view, plan),
                 ControlOperation control => PlanControl(control, plan),
+                TokenOperation token => PlanToken(token, view),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
             if (outcome.Refusal is { } refusal)

@@ -41,6 +41,9 @@ internal sealed class AppendOperation : Operation
     /// <summary>Sealed {salt, payload}.</summary>
     public required byte[] SealedBody { get; init; }
 
+    /// <summary>The token whose write this spends, when it has a limit.</summary>
+    public Access.TokenAllowance? Allowance { get; init; }
+
     /// <summary>For imported records: what they bring along.</summary>
     public EventImport? Import { get; init; }
 
@@ -93,6 +96,20 @@ internal sealed class ControlOperation : Operation
     public required byte[] Body { get; init; }
 
     public override int Bytes => 256 + Body.Length;
+}
+
+/// <summary>What the store remembers of a token changes. No log entry; <see cref="Operation.Aggregate"/> plays no part.</summary>
+internal sealed class TokenOperation : Operation
+{
+    public required Guid Token { get; init; }
+
+    /// <summary>It lives at least until then.</summary>
+    public long ExpiresAt { get; init; }
+
+    /// <summary>Nothing is to be remembered any more.</summary>
+    public bool Forget { get; init; }
+
+    public override int Bytes => 256;
 }
 
 /// <summary>What became of one operation.</summary>

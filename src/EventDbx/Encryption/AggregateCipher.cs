@@ -89,6 +89,7 @@ internal sealed class AggregateCipher : IDisposable
         Purpose.State => Volatile.Read(ref _state) ?? Derive(ref _state, purpose),
         Purpose.Snapshot => Volatile.Read(ref _snapshot) ?? Derive(ref _snapshot, purpose),
         Purpose.Key => throw new ArgumentOutOfRangeException(nameof(purpose), "Aggregate keys are wrapped by the data key."),
+        Purpose.Document => throw new ArgumentOutOfRangeException(nameof(purpose), "Documents are sealed by the data key."),
     };
 
     SealingKey Derive(ref SealingKey? slot, Purpose purpose)

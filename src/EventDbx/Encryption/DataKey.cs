@@ -23,12 +23,14 @@ public sealed class DataKey : IDisposable
     // Pinned: the collector must not leave copies behind that nobody can wipe.
     readonly byte[] _key = GC.AllocateArray<byte>(SubKey.Bytes, pinned: true);
     readonly SealingKey _wrapping;
+    readonly SealingKey _documents;
     volatile bool _disposed;
 
     internal DataKey(ReadOnlySpan<byte> key)
     {
         key.CopyTo(_key);
         _wrapping = new SealingKey(_key, Purpose.Key);
+        _documents = new SealingKey(_key, Purpose.Document);
     }
 
     /// <summary>A new key from the system's random generator.</summary>
@@ -102,6 +104,23 @@ public sealed class DataKey : IDisposable
         return wrapped.Length == WrappedBytes && _wrapping.TryOpen(aggregate, place: [], wrapped, key32);
     }
 
+    /// <summary>Seals a document: a sealed value of purpose <c>document</c> that opens only under its name.</summary>
+    internal byte[] SealDocument(AggregateKey name, ReadOnlySpan<byte> content, NoncePool nonces)
+    {
+        var value = new byte[content.Length + SealedValue.OverheadBytes];
+        _documents.Seal(name, place: [], content, value, nonces);
+        return value;
+    }
+
+    /// <summary>The content of a sealed document; null when it was sealed with another key or under another name, or changed since.</summary>
+    internal byte[]? OpenDocument(AggregateKey name, ReadOnlySpan<byte> value)
+    {
+        if (!SealedValue.HasForm(value))
+            return null;
+        var content = new byte[value.Length - SealedValue.OverheadBytes];
+        return _documents.TryOpen(name, place: [], value, content) ? content : null;
+    }
+
     /// <summary>The key check value: lets an open tell a wrong key before it reads anything.</summary>
     /// <remarks>
     /// <code>
@@ -133,6 +152,7 @@ public sealed class DataKey : IDisposable
         _disposed = true;
         CryptographicOperations.ZeroMemory(_key);
         _wrapping.Dispose();
+        _documents.Dispose();
     }
 
     /// <summary>Names the type and nothing of the key.</summary>

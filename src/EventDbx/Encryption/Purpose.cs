@@ -14,6 +14,9 @@ internal enum Purpose : byte
 
     /// <summary>A snapshot or fold point. Place: the version, u64 big-endian.</summary>
     Snapshot = 4,
+
+    /// <summary>A document beside the log, under the data key itself. Place: empty; its name stands where the id does.</summary>
+    Document = 5,
 }
 
 internal static class Purposes
@@ -25,5 +28,6 @@ internal static class Purposes
         Purpose.Body => "body"u8,
         Purpose.State => "state"u8,
         Purpose.Snapshot => "snapshot"u8,
+        Purpose.Document => "document"u8,
     };
 }

@@ -1,7 +1,7 @@
 namespace EventDbx.Reading;
 
 /// <summary>One page of aggregates in key order.</summary>
-/// <param name="Items">Without their states.</param>
+/// <param name="Items">With their states only where that was asked for.</param>
 /// <param name="Next">Opaque; continues behind the last item. Null when there is no more.</param>
 public sealed record AggregatePage(IReadOnlyList<AggregateState> Items, byte[]? Next);
 
@@ -10,10 +10,23 @@ public sealed record AggregatePage(IReadOnlyList<AggregateState> Items, byte[]? 
 /// <param name="NextVersion">The version the next page begins at; null when there is no more.</param>
 public sealed record EventPage(IReadOnlyList<EventRecord> Items, ulong? NextVersion);
 
+/// <summary>What of the log a reader wants. Unset members let every event through.</summary>
+public sealed record FeedFilter
+{
+    /// <summary>Only events of aggregates of this type.</summary>
+    public string? AggregateType { get; init; }
+
+    /// <summary>Only events of this type.</summary>
+    public string? EventType { get; init; }
+
+    /// <summary>Control entries as well; the other members do not concern them.</summary>
+    public bool IncludeControl { get; init; }
+}
+
 /// <summary>One entry of the log: an event or a control entry.</summary>
 public sealed record FeedItem(ulong Position, EventRecord? Event, ControlRecord? Control);
 
 /// <summary>Entries in log order.</summary>
-/// <param name="Items">Rising positions; positions left out are control entries that were not asked for.</param>
+/// <param name="Items">Rising positions; positions left out are entries that were not asked for, or that the caller may not read.</param>
 /// <param name="ReachedPosition">Everything up to here has been read: continue after it.</param>
 public sealed record FeedPage(IReadOnlyList<FeedItem> Items, ulong ReachedPosition);

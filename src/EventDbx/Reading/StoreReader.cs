@@ -1,3 +1,5 @@
+using EventDbx.Access;
+
 namespace EventDbx.Reading;
 
 /// <summary>Reads one consistent view: heads, states, events. Every event is hashed again on the way out.</summary>
@@ -179,15 +181,15 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     }
 
     /// <summary>Entries after a position in log order, up to and with <paramref name="upTo"/>; batches whole.</summary>
-    public FeedPage Entries(ulong after, ulong upTo, int itemsMax, int bytesMax, bool includeControl)
+    public FeedPage Entries(ulong after, ulong upTo, int itemsMax, int bytesMax, FeedFilter filter, Grants grants)
     {
         var items = new List<FeedItem>();
         var (bytes, reached, inBatch) = (0, after, false);
         // A batch that begins on a page ends on it: read on to its end, whatever the bounds say.
-        while (reached < upTo && (inBatch || (items.Count < itemsMax && bytes < bytesMax)))
+        while (reached < upTo && (inBatch || (items.Count < itemsMax && bytes < bytesMax && reached - after < Limits.FeedScanMax)))
         {
             var rows = ReadEntries(reached + 1, Math.Min(upTo, reached + 256));
-            OpenEntries(rows, items, includeControl, itemsMax, bytesMax, ref bytes, ref reached);
+            OpenEntries(rows, items, filter, grants, itemsMax, bytesMax, ref bytes, ref reached);
             var last = rows[(int)(reached - rows[0].Position)].Entry;
             inBatch = last.BatchIndex < last.BatchCount;
         }
@@ -211,9 +213,12 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     }
 
     void OpenEntries(
-        List<(ulong Position, EntryRow Entry)> rows, List<FeedItem> items, bool includeControl, int itemsMax, int bytesMax, ref int bytes, ref ulong reached)
+        List<(ulong Position, EntryRow Entry)> rows, List<FeedItem> items, FeedFilter filter, Grants grants, int itemsMax, int bytesMax,
+        ref int bytes, ref ulong reached)
     {
-        var keys = rows.Where(r => !r.Entry.IsControl).Select(r => Keyspace.Versioned(r.Entry.Aggregate!, r.Entry.Version)).ToArray();
+        bool Wanted(EntryRow entry) => (filter.AggregateType is null || entry.Aggregate!.Type == filter.AggregateType)
+            && (filter.EventType is null || entry.Type == filter.EventType) && grants.Reaches(entry.Aggregate!);
+        var keys = rows.Where(r => !r.Entry.IsControl && Wanted(r.Entry)).Select(r => Keyspace.Versioned(r.Entry.Aggregate!, r.Entry.Version)).ToArray();
         var indexes = view.GetMany(Family.Index, keys);
         var next = 0;
         foreach (var (position, entry) in rows)
@@ -222,10 +227,10 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
                 return;
             if (entry.IsControl)
             {
-                if (includeControl)
+                if (filter.IncludeControl)
                     items.Add(new(position, null, Show(entry, position)));
             }
-            else
+            else if (Wanted(entry))
             {
                 var key = keys[next];
                 if (indexes[next++] is not { } value || !IndexRow.TryRead(Checked.Body(Family.Index, key, value), out var index) || index.Position != position)
@@ -255,20 +260,31 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         CreatedAt = new(head.CreatedAt), UpdatedAt = new(head.UpdatedAt),
     };
 
-    /// <summary>Aggregates in key order, active and archived merged, without their states.</summary>
-    public AggregatePage Aggregates(AggregateFilter filter, ReadOnlySpan<byte> after, long skip, int take)
+    /// <summary>Aggregates in key order, active and archived merged.</summary>
+    public AggregatePage Aggregates(AggregateFilter filter, Grants grants, ReadOnlySpan<byte> after, long skip, int take, bool withState)
     {
         var merge = new AggregateScan(view, filter, after);
         var items = new List<AggregateState>();
-        while (items.Count < take && merge.Next() is var (aggregate, head, archived))
+        var bytes = 0;
+        while (items.Count < take && bytes < Limits.PageBytesMax && merge.Next() is var (aggregate, head, archived))
         {
+            if (!grants.Reaches(aggregate))
+                continue;
             if (skip > 0)
+            {
                 skip--;
-            else
-                items.Add(Show(aggregate, head, archived, StateText.Empty));
+                continue;
+            }
+
+            var item = withState
+                ? FindState(aggregate) ?? throw Violation.Of($"{aggregate} is in the list and nowhere else.")
+                : Show(aggregate, head, archived, StateText.Empty);
+            items.Add(item);
+            bytes += withState ? item.Fields.Length : 0;
         }
 
-        return new(items, items.Count > 0 && items.Count == take && merge.HasMore ? items[^1].Aggregate.Row.ToArray() : null);
+        var full = items.Count > 0 && (items.Count == take || bytes >= Limits.PageBytesMax);
+        return new(items, full && merge.HasMore ? items[^1].Aggregate.Row.ToArray() : null);
     }
 
     public void Dispose() => view.Dispose();

@@ -10,9 +10,10 @@ namespace EventDbx.Storage;
 /// <param name="Pid">Process id.</param>
 /// <param name="StartedAt">When the lock was taken; RFC 3339, UTC.</param>
 /// <param name="HeldBy">What the process is doing, for people: <c>server</c>, <c>dbx aggregate apply</c>.</param>
-internal sealed record LockHolder(int Pid, string StartedAt, string HeldBy);
+/// <param name="Socket">Where it listens for commands about the directory; null when it does not.</param>
+public sealed record LockHolder(int Pid, string StartedAt, string HeldBy, string? Socket = null);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(LockHolder))]
 internal sealed partial class LockHolderJson : JsonSerializerContext;
 
@@ -40,10 +41,11 @@ internal sealed class DirectoryLock : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="held">The lock; dispose it to release.</param>
     /// <param name="why">A full sentence naming the holder.</param>
+    /// <param name="socket">Where we listen, for the next one who asks.</param>
     /// <exception cref="IOException">The file cannot be opened, or its file system has no locks.</exception>
     public static bool TryAcquire(
         string path, string holder, TimeSpan timeout, TimeProvider time,
-        [NotNullWhen(true)] out DirectoryLock? held, [NotNullWhen(false)] out string? why)
+        [NotNullWhen(true)] out DirectoryLock? held, [NotNullWhen(false)] out string? why, string? socket = null)
     {
         (held, why) = (null, null);
         var started = time.GetTimestamp();
@@ -61,7 +63,7 @@ internal sealed class DirectoryLock : IDisposable
 
         held = new DirectoryLock(file);
         var since = time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
-        held.Say(JsonSerializer.SerializeToUtf8Bytes(new(Environment.ProcessId, since, holder), LockHolderJson.Default.LockHolder));
+        held.Say(JsonSerializer.SerializeToUtf8Bytes(new(Environment.ProcessId, since, holder, socket), LockHolderJson.Default.LockHolder));
         return true;
     }
 
@@ -81,6 +83,20 @@ internal sealed class DirectoryLock : IDisposable
         {
             return null;
         }
+    }
+
+    /// <summary>Who holds the lock now; null when nobody does.</summary>
+    public static LockHolder? FindHolder(string path)
+    {
+        if (!File.Exists(path))
+            return null;
+        using (var free = TryTake(path))
+        {
+            if (free is not null)
+                return null;
+        }
+
+        return ReadHolder(path) ?? new(0, "", "a process that does not say");
     }
 
     static string Explain(string path) => ReadHolder(path) is { } holder

@@ -46,7 +46,7 @@ internal sealed class OpenStore
         try
         {
             CreatePrivate(directory.Path);
-            if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why))
+            if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why, options.Socket))
                 throw new StoreRefusedException(why) { InUse = true };
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)

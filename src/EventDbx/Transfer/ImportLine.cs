@@ -10,7 +10,7 @@ namespace EventDbx.Transfer;
 /// <c>metadata.salt</c> its hash; members we do not know are ignored. Any other line is a request, and a member we do not know
 /// refuses it: a misspelt <c>expectedVersion</c> must not drop a check.
 /// </remarks>
-internal readonly struct ImportLine
+public readonly struct ImportLine
 {
     static readonly string[] RequestMembers =
         ["aggregate_type", "aggregate_id", "event_type", "payload", "note", "event_id", "expected_version"];
@@ -47,7 +47,7 @@ internal readonly struct ImportLine
     }
 
     /// <summary>The same request with an id.</summary>
-    public ImportLine WithId(Guid id) => new() { Draft = Draft! with { EventId = id } };
+    internal ImportLine WithId(Guid id) => new() { Draft = Draft! with { EventId = id } };
 
     static ImportLine ReadRequest(JsonElement root)
     {
@@ -129,7 +129,7 @@ internal readonly struct ImportLine
     /// <summary>The id of the n-th line that says exactly this: a UUID v8 over its content, so that a second run finds the first.</summary>
     /// <param name="content">See <see cref="ContentOf"/>.</param>
     /// <param name="occurrence">1 for the first line of this content in a file: equal lines are still distinct events.</param>
-    public static Guid DeriveId(Hash32 content, int occurrence)
+    internal static Guid DeriveId(Hash32 content, int occurrence)
     {
         Span<byte> bytes = stackalloc byte[Hash32.Length + 4];
         content.Write(bytes);
@@ -143,7 +143,7 @@ internal readonly struct ImportLine
 
     /// <summary>What a request says, white space between its tokens aside: aggregate, event type, payload, note.</summary>
     /// <exception cref="RefusedException">The payload is not one.</exception>
-    public static Hash32 ContentOf(EventDraft draft)
+    internal static Hash32 ContentOf(EventDraft draft)
     {
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out var refusal))
             throw new RefusedException(refusal);

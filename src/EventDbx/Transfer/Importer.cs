@@ -39,9 +39,9 @@ public sealed class ImportRefusedException(long line, Refusal refusal, ImportPro
 /// the file has said it before. For that the import remembers some 60 bytes for each such line. An id belongs to what the
 /// line says, not to the file: a second file that says the same adds nothing either.
 /// </remarks>
-/// <param name="session">Whose events they become, where a line names no actor.</param>
+/// <param name="target">Where they go, and whose events they become where a line names no actor.</param>
 /// <param name="progress">Told after each batch.</param>
-public sealed class Importer(Session session, IProgress<ImportProgress>? progress)
+public sealed class Importer(IImportTarget target, IProgress<ImportProgress>? progress)
 {
     /// <summary>Lines in one commit: large enough to share a sync, small enough to show progress.</summary>
     const int BatchLines = 500;
@@ -87,7 +87,7 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
 
         await FlushAsync(cancellation).ConfigureAwait(false);
         if (_appended > 0)
-            await session.NoteImportAsync(_lines, _appended, _known, cancellation).ConfigureAwait(false);
+            await target.NoteImportAsync(_lines, _appended, _known, cancellation).ConfigureAwait(false);
         return new(_lines, _appended, _known, _newHashes, _aggregates.Count, Stopwatch.GetElapsedTime(started));
     }
 
@@ -148,21 +148,22 @@ public sealed class Importer(Session session, IProgress<ImportProgress>? progres
 
     async Task CommitAsync(int count, CancellationToken cancellation)
     {
-        var results = _drafts.Count > 0
-            ? await session.AppendBatchAsync(_drafts[..count], cancellation).ConfigureAwait(false)
-            : await session.ImportAsync(_records[..count], cancellation).ConfigureAwait(false);
+        var drafts = _drafts.Count > 0;
+        var isNew = drafts
+            ? await target.TakeDraftsAsync(_drafts[..count], cancellation).ConfigureAwait(false)
+            : await target.TakeRecordsAsync(_records[..count], cancellation).ConfigureAwait(false);
         for (var i = 0; i < count; i++)
         {
             _lines++;
-            if (!results[i].Appended)
+            if (!isNew[i])
             {
                 _known++;
                 continue;
             }
 
             _appended++;
-            _aggregates.Add(results[i].Record.Aggregate);
-            if (_records.Count > 0 && _records[i].Salt.Length == 0)
+            _aggregates.Add(drafts ? _drafts[i].Aggregate : _records[i].Draft.Aggregate);
+            if (!drafts && _records[i].Salt.Length == 0)
                 _newHashes++;
         }
     }

@@ -1,3 +1,4 @@
+using EventDbx.Access;
 using EventDbx.Verification;
 
 namespace EventDbx;
@@ -18,14 +19,32 @@ public sealed partial class Session
     /// </exception>
     public VerifyResult Verify(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation)
     {
+        Demand(AccessAction.AggregateRead, aggregate);
         cancellation.ThrowIfCancellationRequested();
         if (level == VerifyLevel.Quick)
-        {
-            using var reader = _database.OpenReader();
-            return QuickVerify.Run(reader, _database.Keyring, aggregate) ?? throw NotFound(aggregate);
-        }
-
+            return VerifyQuick(aggregate);
         FullVerifies.Wait(cancellation);
+        return VerifyFullAndRelease(aggregate, cancellation);
+    }
+
+    /// <summary>The same without holding a thread while it waits for its turn.</summary>
+    public async Task<VerifyResult> VerifyAsync(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation)
+    {
+        Demand(AccessAction.AggregateRead, aggregate);
+        if (level == VerifyLevel.Quick)
+            return VerifyQuick(aggregate);
+        await FullVerifies.WaitAsync(cancellation).ConfigureAwait(false);
+        return await Task.Run(() => VerifyFullAndRelease(aggregate, cancellation), CancellationToken.None).ConfigureAwait(false);
+    }
+
+    VerifyResult VerifyQuick(AggregateKey aggregate)
+    {
+        using var reader = _database.OpenReader();
+        return QuickVerify.Run(reader, _database.Keyring, aggregate) ?? throw NotFound(aggregate);
+    }
+
+    VerifyResult VerifyFullAndRelease(AggregateKey aggregate, CancellationToken cancellation)
+    {
         try
         {
             using var view = _database.Engine.OpenScan();
@@ -44,7 +63,21 @@ public sealed partial class Session
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>, naming what differs and where. Nothing is repaired.</exception>
     public VerifyAllResult VerifyAll(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
     {
+        Demand(AccessAction.LogRead);
         FullVerifies.Wait(cancellation);
+        return VerifyAllAndRelease(progress, cancellation);
+    }
+
+    /// <summary>The same without holding a thread while it waits for its turn.</summary>
+    public async Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    {
+        Demand(AccessAction.LogRead);
+        await FullVerifies.WaitAsync(cancellation).ConfigureAwait(false);
+        return await Task.Run(() => VerifyAllAndRelease(progress, cancellation), CancellationToken.None).ConfigureAwait(false);
+    }
+
+    VerifyAllResult VerifyAllAndRelease(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    {
         try
         {
             return StoreVerifier.Run(_database, progress, cancellation);

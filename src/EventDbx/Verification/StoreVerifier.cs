@@ -16,7 +16,7 @@ namespace EventDbx.Verification;
 internal sealed class StoreVerifier(Database database, IStorageView view, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
 {
     /// <summary>Families of which no version so far writes rows.</summary>
-    static readonly Family[] Unused = [Family.Checkpoints, Family.Plugins, Family.Tokens];
+    static readonly Family[] Unused = [Family.Checkpoints, Family.Plugins];
 
     const ulong EventsBetweenReports = 512;
 
@@ -42,6 +42,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
         var stored = CheckMeta();
         CheckReflects(stored.Size);
         CheckMark(mark, stored.Size);
+        CheckTokens();
 
         var log = new LogVerifier(view, stored, mark);
         log.Run(done => Tell(VerifyPhase.Log, done, stored.Size));
@@ -108,6 +109,19 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
         {
             if (view.Range(family, Keyspace.FirstName, [], 1, int.MaxValue) is [var row])
                 throw Violation.OfRow(family, row.Key, "nothing of this version writes there");
+        }
+    }
+
+    /// <summary>What tokens have spent is no history; but every row is one of ours.</summary>
+    void CheckTokens()
+    {
+        var rows = new RowCursor(view, Family.Tokens, Keyspace.FirstName.ToArray(), []);
+        for (; rows.Peek() is { } row; rows.Take())
+        {
+            if (!TokenRow.IsKey(row.Key))
+                throw Violation.OfRow(Family.Tokens, row.Key, "no key of ours looks like that");
+            if (!TokenRow.TryRead(Checked.Body(Family.Tokens, row.Key, row.Value), out _))
+                throw Violation.OfRow(Family.Tokens, row.Key, "it cannot be read");
         }
     }
 

@@ -1,0 +1,4 @@
+global using EventDbx.Access;
+global using EventDbx.Events;
+global using EventDbx.TestKit;
+global using Xunit;
