@@ -9,6 +9,9 @@ public enum RefusalCode
     /// <summary>The payload is not JSON we store: syntax, duplicate members, depth, encoding, numbers.</summary>
     InvalidPayload,
 
+    /// <summary>The patch is no JSON Patch, does what an append may not, or does not apply to the state.</summary>
+    InvalidPatch,
+
     /// <summary>Another argument is out of its range or form.</summary>
     InvalidArgument,
 
@@ -105,6 +108,7 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
     {
         RefusalCode.InvalidName => "invalid_name",
         RefusalCode.InvalidPayload => "invalid_payload",
+        RefusalCode.InvalidPatch => "invalid_patch",
         RefusalCode.InvalidArgument => "invalid_argument",
         RefusalCode.UnknownMember => "unknown_member",
         RefusalCode.LimitExceeded => "limit_exceeded",

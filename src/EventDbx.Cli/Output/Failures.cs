@@ -10,6 +10,7 @@ internal static class Failures
     {
         RefusalCode.InvalidName => ExitCode.Failed,
         RefusalCode.InvalidPayload => ExitCode.Failed,
+        RefusalCode.InvalidPatch => ExitCode.Failed,
         RefusalCode.InvalidArgument => ExitCode.Failed,
         RefusalCode.UnknownMember => ExitCode.Failed,
         RefusalCode.LimitExceeded => ExitCode.Failed,
