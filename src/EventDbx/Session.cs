@@ -236,7 +236,7 @@ public sealed partial class Session : IImportTarget
         var ids = new HashSet<(AggregateKey, Guid)>();
         foreach (var operation in operations)
         {
-            bytes += operation.Payload.Text.Length;
+            bytes += operation.Payload.Text.Length + operation.PatchBytes;
             if (operation.Fingerprint is not null && !ids.Add((operation.Aggregate, operation.EventId)))
                 throw new RefusedException(RefusalCode.InvalidArgument, $"Event id {operation.EventId} stands twice in the batch for {operation.Aggregate}; each id may stand once.");
         }
@@ -309,7 +309,11 @@ public sealed partial class Session : IImportTarget
     {
         if ((CheckMembers(draft) ?? CheckSchema(draft)) is { } refusal)
             throw new RefusedException(refusal);
-        if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out refusal))
+        JsonPatch? patch = null;
+        if (draft.Patch is { } sent && !AppendPatch.TryParse(sent.Span, draft.Payload, out patch, out refusal))
+            throw new RefusedException(refusal);
+        // Of a patch this is its own text, for the fingerprint; what it leads to the writer will know.
+        if (!JsonPayload.TryParse(draft.Patch is { } text ? text.Span : draft.Payload.Span, out var content, out refusal))
             throw new RefusedException(refusal);
 
         Span<byte> random = stackalloc byte[EventBody.SaltBytes + 10];
@@ -318,13 +322,15 @@ public sealed partial class Session : IImportTarget
         var id = draft.EventId ?? EventIds.New(Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
         var type = Encoding.UTF8.GetBytes(draft.EventType);
         var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
+        var kind = patch is null ? RequestFingerprint.Payload : RequestFingerprint.Patch;
         return new()
         {
             Allowance = _allowance,
-            Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Payload = payload,
+            Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Patch = patch,
+            Payload = patch is null ? content : default, PatchBytes = patch is null ? 0 : content.Text.Length,
             Note = draft.Note, ExpectedVersion = draft.ExpectedVersion, EventId = id, Salt = salt, Cipher = cipher, Import = import,
-            Fingerprint = draft.EventId is null ? null : RequestFingerprint.Of(type, payload.Text.Span, draft.Note),
-            SealedBody = EventBody.Seal(cipher, id, salt, payload.Text.Span, _database.Nonces),
+            Fingerprint = draft.EventId is null ? null : RequestFingerprint.Of(kind, type, content.Text.Span, draft.Note),
+            SealedBody = patch is null ? EventBody.Seal(cipher, id, salt, content.Text.Span, _database.Nonces) : [],
         };
     }
 
@@ -390,26 +396,4 @@ public sealed partial class Session : IImportTarget
         : null;
 
     static RefusedException NotFound(AggregateKey aggregate) => new(RefusalCode.NotFound, $"There is no aggregate {aggregate}.");
-}
-
-/// <summary>What makes two requests with one event id the same request.</summary>
-internal static class RequestFingerprint
-{
-    /// <summary>SHA-256 of lp(kind) lp(event type) lp(minified payload) opt(lp(note)), as in docs/integrity.md.</summary>
-    public static Hash32 Of(ReadOnlySpan<byte> eventType, ReadOnlySpan<byte> payload, string? note)
-    {
-        var kind = "payload"u8;
-        var noteBytes = note is null ? 0 : sizeof(uint) + Encoding.UTF8.GetByteCount(note);
-        var length = (3 * sizeof(uint)) + kind.Length + eventType.Length + payload.Length + 1 + noteBytes;
-        using PooledBytes request = new(length, stackalloc byte[PooledBytes.StackBytes]);
-        var row = new RowWriter(request.Span);
-        row.Long(kind);
-        row.Long(eventType);
-        row.Long(payload);
-        row.U8(note is null ? (byte)0 : (byte)1);
-        if (note is not null)
-            row.Long(note);
-        row.Done();
-        return Hash32.Of(request.Span);
-    }
 }

@@ -20,6 +20,9 @@ internal sealed partial class GroupPlanner
             return Refuse(RefusalCode.InvalidArgument,
                 $"The record says {new Timestamp(createdAt)}, before the newest event of {append.Aggregate} at {new Timestamp(head!.UpdatedAt)}; times within an aggregate never go back.");
 
+        if (append.Patch is not null && EvaluatePatch(entry, append, view) is { } unfit)
+            return new() { Refusal = unfit };
+
         // Reads come before changes: from here on nothing may refuse.
         var blob = head is null or { StateForm: not StateForm.Fields } ? MergedBlob(entry, append, view, out var refusal) : CheckFields(entry, append, view, out refusal);
         if (refusal is { } no)
@@ -93,12 +96,15 @@ internal sealed partial class GroupPlanner
             flags |= EntryRow.RowFlags.Key;
         if (place.Count > 0)
             flags |= EntryRow.RowFlags.Batch;
+        if (append is { Patch: not null, Fingerprint: not null } || (append.Recorded is { } recorded && (recorded.Flags & EntryRow.RowFlags.Patch) != 0))
+            flags |= EntryRow.RowFlags.Patch;
         var version = entry.Head!.Version + 1;
         var position = PutEntry(
             new()
             {
                 Flags = flags, Aggregate = append.Aggregate, Version = version, Type = append.EventType, EventId = append.EventId,
                 CreatedAt = createdAt, Actor = append.Actor, Note = append.Note, BatchIndex = place.Index, BatchCount = place.Count,
+                PatchFingerprint = (flags & EntryRow.RowFlags.Patch) != 0 ? append.Fingerprint!.Value : default,
                 SchemaRevision = append.Recorded?.SchemaRevision ?? 0, PreviousRoot = previousRoot, Root = entry.Head.Root,
                 WrappedKey = withKey && entry.Cipher is { } cipher ? cipher.Wrapped : default,
                 Body = SealedBody(append, entry.Cipher),
@@ -214,6 +220,8 @@ internal sealed partial class GroupPlanner
         head.StateFields += known is null ? 1 : 0;
         head.StateBytes += bytes - (known?.Bytes ?? 0);
         entry.Fields!.GetAlternateLookup<ReadOnlySpan<byte>>()[name] = (digest, bytes);
+        if (_unitPatches)
+            RememberField(entry, name, value);
     }
 
     void PutFoldPoint(HeadEntry entry, WritePlan plan)

@@ -99,6 +99,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var foldPoints = FoldPointsDue.Count;
         _unitNumber++;
         _unitChanged = false;
+        _unitPatches = Array.Exists(unit.Operations, static operation => operation is AppendOperation { Patch: not null });
         _operation = 0;
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
@@ -142,10 +143,10 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
         foreach (var operation in unit.Operations)
         {
-            if (operation is ControlOperation or TokenOperation || (operation is AppendOperation && _reshaped.Count == 0))
+            if (operation is ControlOperation or TokenOperation || (operation is AppendOperation { Patch: null } && _reshaped.Count == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
-            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation))
+            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation || (operation is AppendOperation append && MustWait(append, entry))))
                 return false;
         }
 
@@ -212,11 +213,14 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return null;
         if (!_idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var id) && !TryFindId(append, view, out id))
             return append.Import is { Version: { } version } ? FindImported(append, version, view) : null;
-        return id.Fingerprint == fingerprint ? new() { KnownVersion = id.Version } : IdConflict(append, id.Version);
+        if (id.Fingerprint == fingerprint)
+            return new() { KnownVersion = id.Version };
+        // A record of an event that a patch asked for brings the payload the patch led to.
+        return (append.Import is null ? null : FindImported(append, id.Version, view)) ?? IdConflict(append, id.Version);
     }
 
     static Outcome IdConflict(AppendOperation append, ulong version) => Refuse(RefusalCode.IdempotencyConflict,
-        $"Event id {append.EventId} is known in {append.Aggregate} as version {version}, with another event type, payload or note. "
+        $"Event id {append.EventId} is known in {append.Aggregate} as version {version}, with another event type, payload, patch or note. "
         + "Send the same request again to get the original, or choose a new id.");
 
     static bool TryFindId(AppendOperation append, IStorageView view, out IdRow id)
@@ -235,7 +239,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         // Not disposed: the view is the engine's.
         if (new StoreReader(view, keyring).FindEvent(append.Aggregate, version) is not { } original || original.EventId != append.EventId)
             return null;
-        var fingerprint = RequestFingerprint.Of(Encoding.UTF8.GetBytes(original.EventType), original.Payload.Span, original.Note);
+        var fingerprint = RequestFingerprint.Of(RequestFingerprint.Payload, Encoding.UTF8.GetBytes(original.EventType), original.Payload.Span, original.Note);
         return fingerprint == append.Fingerprint ? new() { KnownVersion = version } : IdConflict(append, version);
     }
 

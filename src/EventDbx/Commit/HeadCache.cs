@@ -21,6 +21,11 @@ internal sealed class HeadEntry
     /// <summary>Known field rows of a state in rows: digest and bytes, or null for a field that is not there.</summary>
     public Dictionary<byte[], (ulong Digest, int Bytes)?>? Fields { get; set; }
 
+    /// <summary>Fields that the unit <see cref="UnitOfFields"/> has put, for the patches in it.</summary>
+    public Dictionary<byte[], byte[]>? FieldsOfUnit { get; set; }
+
+    public ulong UnitOfFields { get; set; }
+
     /// <summary>The last group that changed it; what the group put is not yet in any view.</summary>
     public ulong ChangedInGroup { get; set; }
 

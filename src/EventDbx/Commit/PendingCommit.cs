@@ -21,7 +21,11 @@ internal sealed class AppendOperation : Operation
 
     public required byte[] EventTypeUtf8 { get; init; }
 
-    public required JsonPayload Payload { get; init; }
+    /// <summary>What is to be stored. Of a patch it is made by the writer, on the state it commits on.</summary>
+    public JsonPayload Payload { get; set; }
+
+    /// <summary>Instead of a payload.</summary>
+    public JsonPatch? Patch { get; init; }
 
     public string? Note { get; init; }
 
@@ -38,16 +42,19 @@ internal sealed class AppendOperation : Operation
     /// <summary>The cipher <see cref="SealedBody"/> was sealed with; null in a plain store.</summary>
     public AggregateCipher? Cipher { get; init; }
 
-    /// <summary>Sealed {salt, payload}.</summary>
-    public required byte[] SealedBody { get; init; }
+    /// <summary>Sealed {salt, payload}; of a patch made by the writer.</summary>
+    public byte[] SealedBody { get; set; } = [];
 
     /// <summary>The token whose write this spends, when it has a limit.</summary>
     public Access.TokenAllowance? Allowance { get; init; }
 
+    /// <summary>Bytes of the patch: what it brings is about what it makes.</summary>
+    public int PatchBytes { get; init; }
+
     /// <summary>For imported records: what they bring along.</summary>
     public EventImport? Import { get; init; }
 
-    public override int Bytes => 512 + SealedBody.Length;
+    public override int Bytes => 512 + SealedBody.Length + PatchBytes;
 }
 
 /// <summary>What a lifecycle operation does to its aggregate.</summary>

@@ -9,7 +9,13 @@ public sealed record EventDraft
     public required string EventType { get; init; }
 
     /// <summary>One JSON value in UTF-8, as the caller sent it. White space outside strings is not kept.</summary>
-    public required ReadOnlyMemory<byte> Payload { get; init; }
+    public ReadOnlyMemory<byte> Payload { get; init; }
+
+    /// <summary>
+    /// Instead of a payload: an RFC 6902 patch with `add` and `replace`, evaluated against the state the append commits on. The event's
+    /// payload then holds the whole top-level values that the patch touches.
+    /// </summary>
+    public ReadOnlyMemory<byte>? Patch { get; init; }
 
     /// <summary>An id the caller chose, so that the same append may be sent again: any RFC 9562 UUID but nil and max.</summary>
     public Guid? EventId { get; init; }
@@ -22,7 +28,9 @@ public sealed record EventDraft
 
     /// <summary>Why any session would refuse it, whatever the store holds; null when it depends on the store.</summary>
     public Refusal? Check() =>
-        Session.CheckMembers(this) ?? (JsonPayload.TryParse(Payload.Span, out _, out var refusal) ? null : refusal);
+        Session.CheckMembers(this) ?? (Patch is { } patch
+            ? AppendPatch.TryParse(patch.Span, Payload, out _, out var refusal) ? null : refusal
+            : JsonPayload.TryParse(Payload.Span, out _, out refusal) ? null : refusal);
 }
 
 /// <summary>An event that was committed elsewhere or earlier, and keeps its identity: id, time, actor, note, salt.</summary>

@@ -98,6 +98,19 @@ internal static class StateRows
         return (Digest(key, body.Span), Sealer.OpenedBytes(cipher, body.Length) - 2);
     }
 
+    /// <summary>The value of one field of a state in rows; null when there is none.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static byte[]? FindFieldValue(IStorageView view, AggregateKey aggregate, AggregateCipher? cipher, ReadOnlySpan<byte> name)
+    {
+        Span<byte> buffer = stackalloc byte[Keyspace.KeyBytesMax];
+        Span<byte> tag = stackalloc byte[FieldTagBytes];
+        var key = buffer[..Keyspace.WriteField(buffer, aggregate, FieldKeyPart(cipher, name, tag))].ToArray();
+        if (Checked.Get(view, Family.State, key) is not { } body)
+            return null;
+        var (found, value) = OpenField(cipher, key, Keyspace.Prefix(aggregate).Length, body);
+        return found.AsSpan().SequenceEqual(name) ? value.ToArray() : throw Violation.OfRow(Family.State, key, "it holds another field than its key says");
+    }
+
     /// <summary>Reads the whole state as one blob and holds it against its head.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
     public static byte[] Read(IStorageView view, AggregateKey aggregate, HeadRow head, AggregateCipher? cipher)

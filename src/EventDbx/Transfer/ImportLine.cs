@@ -147,7 +147,7 @@ public readonly struct ImportLine
     {
         if (!JsonPayload.TryParse(draft.Payload.Span, out var payload, out var refusal))
             throw new RefusedException(refusal);
-        var request = RequestFingerprint.Of(Encoding.UTF8.GetBytes(draft.EventType), payload.Text.Span, draft.Note);
+        var request = RequestFingerprint.Of(RequestFingerprint.Payload, Encoding.UTF8.GetBytes(draft.EventType), payload.Text.Span, draft.Note);
         byte[] bytes = [.. "eventdbx import 1"u8, .. draft.Aggregate.Row, 0, .. new byte[Hash32.Length]];
         request.Write(bytes.AsSpan(bytes.Length - Hash32.Length));
         return Hash32.Of(bytes);

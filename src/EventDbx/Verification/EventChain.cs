@@ -94,9 +94,7 @@ internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher
             throw Bad(version, index, $"has event id {entry.EventId}, whose row in family `ids` was changed: its checksum does not match, or it cannot be read");
         if (id.Version != version)
             throw Bad(version, index, $"has event id {entry.EventId}, but family `ids` says that this is version {id.Version}");
-        Span<byte> type = stackalloc byte[Limits.TypeBytesMax];
-        type = type[..Encoding.UTF8.GetBytes(entry.Type, type)];
-        if (RequestFingerprint.Of(type, payload, entry.Note) is var fingerprint && fingerprint != id.Fingerprint)
+        if (entry.RequestFingerprintOf(payload) != id.Fingerprint)
             throw Bad(version, index, $"has event id {entry.EventId}, whose fingerprint in family `ids` is of another request");
     }
 

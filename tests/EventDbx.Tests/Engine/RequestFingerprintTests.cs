@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using EventDbx.Commit;
 
 namespace EventDbx.Tests.Engine;
 
@@ -12,7 +13,7 @@ public class RequestFingerprintTests
     public void It_is_the_hash_of_every_part_behind_its_length(string eventType, string payload, string? note)
     {
         byte[] request = [.. Prefixed("payload"), .. Prefixed(eventType), .. Prefixed(payload), .. note is null ? [0] : (byte[])[1, .. Prefixed(note)]];
-        var fingerprint = RequestFingerprint.Of(Encoding.UTF8.GetBytes(eventType), Encoding.UTF8.GetBytes(payload), note);
+        var fingerprint = RequestFingerprint.Of("payload"u8, Encoding.UTF8.GetBytes(eventType), Encoding.UTF8.GetBytes(payload), note);
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(request)), fingerprint.ToString());
     }
 
@@ -21,7 +22,7 @@ public class RequestFingerprintTests
     {
         var payload = new string('x', 100_000);
         byte[] request = [.. Prefixed("payload"), .. Prefixed("t"), .. Prefixed(payload), 0];
-        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(request)), RequestFingerprint.Of("t"u8, Encoding.UTF8.GetBytes(payload), null).ToString());
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(request)), RequestFingerprint.Of("payload"u8, "t"u8, Encoding.UTF8.GetBytes(payload), null).ToString());
     }
 
     static byte[] Prefixed(string text)

@@ -6,7 +6,8 @@ namespace EventDbx.Storage.Rows;
 /// <code>
 /// event    format u8 = 1 | flags u8 | type u16+ | id u16+ | version u64 | event type u16+ | event id [16] |
 ///          created_at i64 | {actor: group u16+ user u16+} | {note u16+} | {batch: i u16, n u16} | schema revision u64 |
-///          prev_root [32] | root [32] | {wrapped aggregate key u16+} | sealed body u32+  (or leaf hash [32] when erased)
+///          prev_root [32] | root [32] | {patch: request fingerprint [32]} | {wrapped aggregate key u16+} |
+///          sealed body u32+  (or leaf hash [32] when erased)
 /// control  format u8 = 1 | flags u8 | kind u16+ | subject u16+ | created_at i64 | {actor} | {batch} |
 ///          {wrapped aggregate key u16+} | salt [16] | JSON body u32+
 /// </code>
@@ -29,6 +30,9 @@ internal sealed class EntryRow
         Note = 16,
         Key = 32,
         Batch = 64,
+
+        /// <summary>Asked for by a patch under an id that the client chose: its fingerprint cannot be computed from the payload.</summary>
+        Patch = 128,
     }
 
     public RowFlags Flags { get; init; }
@@ -64,6 +68,9 @@ internal sealed class EntryRow
 
     public Hash32 Root { get; init; }
 
+    /// <summary>Fingerprint of the request, where <see cref="RowFlags.Patch"/> is set.</summary>
+    public Hash32 PatchFingerprint { get; init; }
+
     /// <summary>The aggregate's wrapped key, in the aggregate's first entry of an encrypted store.</summary>
     public ReadOnlyMemory<byte> WrappedKey { get; init; }
 
@@ -88,6 +95,8 @@ internal sealed class EntryRow
                 return bytes + 2 + Encoding.UTF8.GetByteCount(Type) + 2 + Encoding.UTF8.GetByteCount(Subject) + 16;
             if (Note is not null)
                 bytes += 2 + Encoding.UTF8.GetByteCount(Note);
+            if ((Flags & RowFlags.Patch) != 0)
+                bytes += Hash32.Length;
             return bytes + 2 + Aggregate!.TypeUtf8.Length + 2 + Aggregate.IdUtf8.Length + 8 + 2 + Encoding.UTF8.GetByteCount(Type) + 16 + 8 + 64;
         }
     }
@@ -143,12 +152,15 @@ internal sealed class EntryRow
             row.Hash(Root);
         }
 
+        if ((Flags & RowFlags.Patch) != 0)
+            row.Hash(PatchFingerprint);
+
         if ((Flags & RowFlags.Key) != 0)
             row.Short(WrappedKey.Span);
     }
 
     /// <summary>Flags that an event, or a control entry, may have. Erased rows come with a later format.</summary>
-    const RowFlags EventFlags = RowFlags.ClientId | RowFlags.Actor | RowFlags.Note | RowFlags.Key | RowFlags.Batch;
+    const RowFlags EventFlags = RowFlags.ClientId | RowFlags.Actor | RowFlags.Note | RowFlags.Key | RowFlags.Batch | RowFlags.Patch;
     const RowFlags ControlFlags = RowFlags.Control | RowFlags.Actor | RowFlags.Key | RowFlags.Batch;
 
     /// <summary>Reads a row; null when the bytes are not one.</summary>
@@ -188,6 +200,7 @@ internal sealed class EntryRow
         Hash32 previous = default, root = default;
         if (!control)
             (revision, previous, root) = (row.U64(), row.Hash(), row.Hash());
+        var fingerprint = (flags & RowFlags.Patch) != 0 ? row.Hash() : default;
         var key = (flags & RowFlags.Key) != 0 ? row.Short() : default;
         var salt = control ? row.Bytes(16) : default;
         var body = row.Long();
@@ -195,12 +208,24 @@ internal sealed class EntryRow
             return null;
         if ((flags & RowFlags.Batch) != 0 && (i == 0 || i > n || n < 2 || n > Limits.BatchEventsMax))
             return null;
+        if ((flags & (RowFlags.Patch | RowFlags.ClientId)) == RowFlags.Patch)
+            return null;
         return new()
         {
+            PatchFingerprint = fingerprint,
             Flags = flags, Aggregate = aggregate, Version = version, Type = type, Subject = subject, EventId = id,
             CreatedAt = createdAt, Actor = actor, Note = note, BatchIndex = i, BatchCount = n, SchemaRevision = revision,
             PreviousRoot = previous, Root = root, WrappedKey = key, Salt = salt, Body = body,
         };
+    }
+
+    /// <summary>What makes another request with its event id the same request.</summary>
+    public Hash32 RequestFingerprintOf(ReadOnlySpan<byte> payload)
+    {
+        if ((Flags & RowFlags.Patch) != 0)
+            return PatchFingerprint;
+        Span<byte> type = stackalloc byte[Limits.TypeBytesMax];
+        return RequestFingerprint.Of(RequestFingerprint.Payload, type[..Encoding.UTF8.GetBytes(Type, type)], payload, Note);
     }
 
     static AggregateKey? ReadAggregate(ref RowReader row, AggregateKey? expected)

@@ -1,0 +1,188 @@
+using System.Text;
+using EventDbx.Events;
+using EventDbx.Transfer;
+
+namespace EventDbx.Tests.Engine;
+
+/// <summary>Patches are evaluated by the writer, on the state they commit on.</summary>
+public sealed class PatchTests
+{
+    static readonly AggregateKey Order = TestStore.Aggregate();
+
+    static EventDraft Patch(string patch, AggregateKey? aggregate = null) => new()
+    {
+        Aggregate = aggregate ?? Order, EventType = "changed", Patch = Encoding.UTF8.GetBytes(patch),
+    };
+
+    static string Text(ReadOnlyMemory<byte> utf8) => Encoding.UTF8.GetString(utf8.Span);
+
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(true, 5000)]
+    [InlineData(false, 0)]
+    [InlineData(false, 5000)]
+    public async Task The_event_holds_the_whole_top_level_values_that_the_patch_touches(bool encrypted, int filler)
+    {
+        using var store = new TestStore();
+        await using var database = store.Open(encrypted);
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, $$"""{"contact":{"city":"Portland","zip":"97201"},"status":"active","number":"42","filler":"{{new string('x', filler)}}"}"""), default);
+
+        var result = await session.AppendAsync(Patch("""[{"op":"replace","path":"/contact/city","value":"Spokane"},{"op":"add","path":"/tags","value":[1.50]}]"""), default);
+
+        Assert.Equal("""{"contact":{"city":"Spokane","zip":"97201"},"tags":[1.50]}""", Text(result.Record.Payload));
+        var state = session.GetAggregate(Order);
+        Assert.Contains("\"number\":\"42\"", state.StateAsJson(typed: true), StringComparison.Ordinal);
+        Assert.Contains("\"tags\":[1.50]", state.StateAsJson(typed: true), StringComparison.Ordinal);
+        session.VerifyAll(null, default);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5000)]
+    public async Task Many_patches_at_once_lose_none_of_each_other(int filler)
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, $$"""{"list":[],"text":"42","filler":"{{new string('x', filler)}}"}"""), default);
+
+        await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(() => session.AppendAsync(
+            Patch($$"""[{"op":"add","path":"/list/-","value":{{i}}}]"""), default))));
+
+        var state = session.GetAggregate(Order);
+        Assert.Equal(65UL, state.Version);
+        var listed = System.Text.Json.JsonDocument.Parse(state.StateAsJson(typed: true)).RootElement.GetProperty("list").EnumerateArray().Select(item => item.GetInt32());
+        Assert.Equal(Enumerable.Range(0, 64), listed.Order());
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task Writers_that_expect_a_version_and_try_again_lose_none()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, """{"sum":[]}"""), default);
+
+        await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () =>
+        {
+            while (true)
+            {
+                try
+                {
+                    var version = session.GetAggregate(Order).Version;
+                    await session.AppendAsync(Patch($$"""[{"op":"add","path":"/sum/-","value":{{i}}}]""") with { ExpectedVersion = version }, default);
+                    return;
+                }
+                catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.VersionConflict)
+                {
+                }
+            }
+        })));
+
+        Assert.Equal(65UL, session.GetAggregate(Order).Version);
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(5000)]
+    public async Task In_a_batch_a_patch_sees_what_stands_before_it(int filler)
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendBatchAsync(
+            [
+                TestStore.Draft(Order, $$"""{"a":{"x":1},"filler":"{{new string('y', filler)}}"}"""),
+                Patch("""[{"op":"add","path":"/a/y","value":2}]"""),
+                TestStore.Draft(Order, """{"b":[]}"""),
+                Patch("""[{"op":"add","path":"/a/z","value":3},{"op":"add","path":"/b/-","value":"b"}]"""),
+            ],
+            default);
+
+        var state = session.GetAggregate(Order).StateAsJson(typed: true);
+        Assert.Contains("""
+            "a":{"x":1,"y":2,"z":3},"b":["b"]
+            """, state, StringComparison.Ordinal);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task A_repeated_patch_gets_its_original_and_another_one_under_its_id_is_a_conflict()
+    {
+        using var store = new TestStore();
+        var id = Guid.CreateVersion7();
+        var draft = Patch("""[{"op":"add","path":"/list","value":[]}]""") with { EventId = id };
+        EventRecord original;
+        await using (var database = store.Open())
+        {
+            var session = database.OpenSession();
+            original = (await session.AppendAsync(draft, default)).Record;
+            await session.AppendAsync(Patch("""[{"op":"add","path":"/list/-","value":1}]"""), default);
+        }
+
+        await using var again = store.Open();
+        var repeated = await again.OpenSession().AppendAsync(draft with { Patch = Encoding.UTF8.GetBytes("""[ { "op":"add", "path":"/list", "value":[] } ]""") }, default);
+        Assert.False(repeated.Appended);
+        Assert.Equal(original.Hash, repeated.Record.Hash);
+        foreach (var other in (EventDraft[])[Patch("""[{"op":"add","path":"/list","value":[1]}]"""), TestStore.Draft(Order, Text(original.Payload), "changed")])
+        {
+            var refused = await Assert.ThrowsAsync<RefusedException>(() => again.OpenSession().AppendAsync(other with { EventId = id }, default));
+            Assert.Equal(RefusalCode.IdempotencyConflict, refused.Refusal.Code);
+        }
+
+        // A record of it, which brings the payload, is known all the same; and everything is what was committed.
+        var record = new EventImport { Draft = TestStore.Draft(Order, Text(original.Payload), "changed") with { EventId = id }, CreatedAt = original.CreatedAt, Version = 1 };
+        Assert.False((await again.OpenSession().ImportAsync([record], default))[0].Appended);
+        again.OpenSession().VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task The_fingerprint_of_a_patch_survives_a_recovery()
+    {
+        using var store = new TestStore();
+        var draft = Patch("""[{"op":"add","path":"/list","value":[]}]""") with { EventId = Guid.CreateVersion7() };
+        await using (var database = store.Open())
+            await database.OpenSession().AppendAsync(draft, default);
+        File.Delete(Path.Combine(store.Directory, "event_store", "CURRENT"));
+        EventDbx.Recovery.StoreRecovery.AcceptLoss(store.Options());
+
+        await using var recovered = store.Open();
+        Assert.False((await recovered.OpenSession().AppendAsync(draft, default)).Appended);
+        recovered.OpenSession().VerifyAll(null, default);
+    }
+
+    [Theory]
+    [InlineData("[]", "at least one")]
+    [InlineData("{}", "array")]
+    [InlineData("""[{"op":"remove","path":"/status"}]""", "`remove`")]
+    [InlineData("""[{"op":"add","path":"","value":{}}]""", "whole state")]
+    [InlineData("""[{"op":"replace","path":"/absent","value":1}]""", "nothing at /absent")]
+    [InlineData("""[{"op":"add","path":"/status/x","value":1}]""", "no members")]
+    public async Task A_patch_that_is_none_or_does_not_apply_is_refused_and_nothing_is_written(string patch, string said)
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order), default);
+
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Patch(patch), default));
+
+        Assert.Equal(RefusalCode.InvalidPatch, refused.Refusal.Code);
+        Assert.Contains(said, refused.Message, StringComparison.Ordinal);
+        Assert.Equal(1UL, database.LogSize);
+    }
+
+    [Fact]
+    public async Task A_payload_beside_a_patch_is_refused()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var both = Patch("""[{"op":"add","path":"/a","value":1}]""") with { Payload = "{}"u8.ToArray() };
+
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => database.OpenSession().AppendAsync(both, default));
+        Assert.Equal(RefusalCode.InvalidPatch, refused.Refusal.Code);
+        Assert.Equal(RefusalCode.InvalidPatch, both.Check()!.Value.Code);
+    }
+}
