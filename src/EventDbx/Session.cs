@@ -128,6 +128,32 @@ public sealed partial class Session : IImportTarget
         return outcomes[0].State!;
     }
 
+    /// <summary>Keeps the state of an aggregate, archived or not, as it is now.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
+    public async Task<Snapshot> SnapshotAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
+    {
+        Demand(AccessAction.AggregateArchive, aggregate);
+        if (CheckNote(comment) is { } refusal)
+            throw new RefusedException(refusal);
+        var outcomes = await CommitAsync(new(new SnapshotOperation { Aggregate = aggregate, Actor = Actor, Comment = comment }), cancellation).ConfigureAwait(false);
+        return outcomes[0].Snapshot!;
+    }
+
+    /// <summary>Snapshots of an aggregate, oldest first.</summary>
+    /// <param name="aggregate">Of which.</param>
+    /// <param name="after">The <see cref="SnapshotPage.Next"/> of the page before, or null.</param>
+    /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
+    public SnapshotPage GetSnapshots(AggregateKey aggregate, byte[]? after, int take)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(take);
+        Demand(AccessAction.AggregateRead, aggregate);
+        using var reader = _database.OpenReader();
+        if (reader.FindHead(aggregate) is null)
+            throw NotFound(aggregate);
+        return take == 0 ? new([], null) : reader.Snapshots(aggregate, after, Math.Min(take, Limits.PageItemsMax));
+    }
+
     /// <summary>An aggregate as it is now.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>.</exception>
     public AggregateState GetAggregate(AggregateKey aggregate)

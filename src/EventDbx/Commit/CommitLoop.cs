@@ -30,7 +30,7 @@ internal sealed class CommitLoop : IDisposable
     readonly object _gate = new();
     readonly Queue<PendingCommit> _waiting = new();
     readonly List<PendingCommit> _group = [];
-    readonly Action<AggregateKey, ulong> _foldPointDue;
+    readonly Action<AggregateKey, ulong, bool> _foldPointDue;
     readonly int _groupCommits;
     int _waitingBytes;
     bool _stopping;
@@ -45,10 +45,10 @@ internal sealed class CommitLoop : IDisposable
     /// <param name="start">The log as it was opened: all of it synced.</param>
     /// <param name="relaxed">Null: every group is synced. Else: answers come first, and a sync at most this much later.</param>
     /// <param name="groupCommits">Commits in one group at most.</param>
-    /// <param name="foldPointDue">Told, on the writer, of states that are too large for their fold point to be in the commit.</param>
+    /// <param name="foldPointDue">Told, on the writer, of states that are too large for their fold point (false) or snapshot (true) to be in the commit.</param>
     public CommitLoop(
         IStorageEngine engine, GroupPlanner planner, Action<LogPoint> noteSynced, LogPoint start, TimeSpan? relaxed,
-        int groupCommits, Action<AggregateKey, ulong> foldPointDue)
+        int groupCommits, Action<AggregateKey, ulong, bool> foldPointDue)
     {
         _groupCommits = groupCommits;
         (_engine, _planner, _noteSynced, _relaxed, _foldPointDue) = (engine, planner, noteSynced, relaxed, foldPointDue);
@@ -189,7 +189,9 @@ internal sealed class CommitLoop : IDisposable
             _group[i].Complete();
         _group.RemoveRange(0, done);
         foreach (var (aggregate, version) in _planner.FoldPointsDue)
-            _foldPointDue(aggregate, version);
+            _foldPointDue(aggregate, version, false);
+        foreach (var (aggregate, version) in _planner.SnapshotsDue)
+            _foldPointDue(aggregate, version, true);
     }
 
     void SyncRelaxed()

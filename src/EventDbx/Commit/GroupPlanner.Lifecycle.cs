@@ -104,7 +104,11 @@ internal sealed partial class GroupPlanner
     Outcome PlanFoldPoint(FoldPointOperation operation, IStorageView view, WritePlan plan)
     {
         var entry = Load(operation.Aggregate, view);
-        if (entry.Head is { } head && head.Version >= operation.Version)
+        if (entry.Head is not { } head || head.Version < operation.Version)
+            return default;
+        if (operation.Snapshot is { } snapshot)
+            PutAutomaticSnapshot(operation.Aggregate, operation.Version, NextSequence(view, operation.Aggregate, operation.Version), snapshot, operation.Fields, entry.Cipher, plan);
+        else
             FoldPoints.Put(plan, operation.Aggregate, operation.Version, entry.Cipher, operation.Fields, nonces);
         return default;
     }
@@ -149,6 +153,7 @@ internal static class LifecycleNames
     public const string Remove = "remove";
     public const string Archive = "archive";
     public const string Restore = "restore";
+    public const string Snapshot = "snapshot";
 
     /// <summary>type/id, with <c>%</c> and <c>/</c> percent-encoded inside each, so that no two aggregates share a subject.</summary>
     public static string Subject(AggregateKey aggregate) => $"{Encode(aggregate.Type)}/{Encode(aggregate.Id)}";
@@ -170,6 +175,35 @@ internal static class LifecycleNames
         JsonEscape.WriteString(text, Encoding.UTF8.GetBytes(comment));
         text.Write("}"u8);
         return text.WrittenSpan.ToArray();
+    }
+
+    /// <summary>{"version": …, "comment": …}, the comment where there is one.</summary>
+    public static byte[] SnapshotBody(ulong version, string? comment)
+    {
+        var text = new System.Buffers.ArrayBufferWriter<byte>();
+        text.Write(Encoding.UTF8.GetBytes(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{{\"version\":{version}")));
+        if (comment is not null)
+        {
+            text.Write(",\"comment\":"u8);
+            JsonEscape.WriteString(text, Encoding.UTF8.GetBytes(comment));
+        }
+
+        text.Write("}"u8);
+        return text.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The comment in the body of a control entry; null when there is none.</summary>
+    public static string? CommentIn(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using var json = System.Text.Json.JsonDocument.Parse(body);
+            return json.RootElement.TryGetProperty("comment", out var comment) ? comment.GetString() : null;
+        }
+        catch (Exception cause) when (cause is System.Text.Json.JsonException or InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     static void Write(this System.Buffers.ArrayBufferWriter<byte> text, ReadOnlySpan<byte> bytes)

@@ -38,6 +38,9 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     /// <summary>Events that crossed a fold point with a state too large to write in the commit.</summary>
     public List<(AggregateKey Aggregate, ulong Version)> FoldPointsDue { get; } = [];
 
+    /// <summary>Events that call for a snapshot of a state too large to write in the commit.</summary>
+    public List<(AggregateKey Aggregate, ulong Version)> SnapshotsDue { get; } = [];
+
     /// <summary>Size and root of the log as planned.</summary>
     public ulong LogSize => _log!.Size;
 
@@ -60,6 +63,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _idsOfGroup.Clear();
         BeginTokens();
         FoldPointsDue.Clear();
+        SnapshotsDue.Clear();
         foreach (var aggregate in _reshaped)
             _heads.Remove(aggregate);
         _reshaped.Clear();
@@ -96,7 +100,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var mark = plan.Mark();
         if (batch)
             _logBeforeUnit.CopyFrom(_log!);
-        var foldPoints = FoldPointsDue.Count;
+        var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
         _unitNumber++;
         _unitChanged = false;
         _unitPatches = Array.Exists(unit.Operations, static operation => operation is AppendOperation { Patch: not null });
@@ -126,6 +130,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
         plan.RollBackTo(mark);
         FoldPointsDue.RemoveRange(foldPoints, FoldPointsDue.Count - foldPoints);
+        SnapshotsDue.RemoveRange(snapshots, SnapshotsDue.Count - snapshots);
         if (batch)
             _log!.CopyFrom(_logBeforeUnit);
         for (var i = _touchedByUnit.Count - 1; i >= 0; i--)
@@ -146,7 +151,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             if (operation is ControlOperation or TokenOperation || (operation is AppendOperation { Patch: null } && _reshaped.Count == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
-            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation || (operation is AppendOperation append && MustWait(append, entry))))
+            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry))))
                 return false;
         }
 
@@ -190,6 +195,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 AppendOperation append => PlanAppend(append, inBatch, batch, view, plan),
                 LifecycleOperation lifecycle => PlanLifecycle(lifecycle, view, plan),
                 FoldPointOperation foldPoint => PlanFoldPoint(foldPoint, view, plan),
+                SnapshotOperation snapshot => PlanSnapshot(snapshot, view, plan),
                 ControlOperation control => PlanControl(control, plan),
                 TokenOperation token => PlanToken(token, view),
                 _ => throw new InvalidOperationException("An operation without a plan."),

@@ -86,7 +86,21 @@ internal sealed class FoldPointOperation : Operation
 
     public required byte[] Fields { get; init; }
 
+    /// <summary>A snapshot that a schema asked for, of a state too large to be in the commit that crossed it; null for a fold point.</summary>
+    public AutomaticSnapshot? Snapshot { get; init; }
+
     public override int Bytes => 256 + Fields.Length;
+}
+
+/// <summary>What a snapshot says beside its state.</summary>
+internal readonly record struct AutomaticSnapshot(Hash32 Root, long CreatedAt);
+
+/// <summary>Keeps the state of an aggregate as it is now, with its control entry.</summary>
+internal sealed class SnapshotOperation : Operation
+{
+    public string? Comment { get; init; }
+
+    public override int Bytes => 1024;
 }
 
 /// <summary>A control entry about the database itself; <see cref="Operation.Aggregate"/> plays no part.</summary>
@@ -127,6 +141,9 @@ internal readonly struct Outcome
 
     /// <summary>The aggregate as a create, archive or restore left it: what comes after it in the log plays no part.</summary>
     public AggregateState? State { get; init; }
+
+    /// <summary>The snapshot that was taken.</summary>
+    public Snapshot? Snapshot { get; init; }
 
     /// <summary>The version of the original, when the event id was known.</summary>
     public ulong KnownVersion { get; init; }

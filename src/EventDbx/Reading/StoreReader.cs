@@ -68,6 +68,42 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         };
     }
 
+    /// <summary>Snapshots of an aggregate, oldest first, after a key of the family.</summary>
+    public SnapshotPage Snapshots(AggregateKey aggregate, ReadOnlySpan<byte> after, int take)
+    {
+        var head = FindHead(aggregate)!.Value;
+        var cipher = keyring.Open(aggregate, head.Head.WrappedKey);
+        var prefix = Keyspace.Prefix(aggregate);
+        if (!after.IsEmpty && !after.StartsWith(prefix))
+            throw new RefusedException(RefusalCode.InvalidArgument, $"The cursor is not one of the snapshots of {aggregate}.");
+        byte[] from = after.IsEmpty ? prefix : [.. after, 0];
+        var rows = new RowCursor(view, Family.Snapshots, from, Keyspace.AfterAggregate(aggregate));
+        var items = new List<Snapshot>();
+        var bytes = 0;
+        byte[]? last = null;
+        for (; rows.Peek() is { } row; rows.Take())
+        {
+            if (items.Count == take || bytes >= Limits.PageBytesMax)
+                return new(items, last);
+            if (!Keyspace.TryReadSnapshot(row.Key, out _, out var version, out var sequence))
+                throw Violation.OfRow(Family.Snapshots, row.Key, "its key is not one of a remembered state");
+            if (sequence < SnapshotRow.FirstSequence)
+                continue;
+            var kept = SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Snapshots, row.Key, "it cannot be read");
+            var fields = kept.Open(row.Key, version, cipher);
+            var state = new AggregateState
+            {
+                Aggregate = aggregate, Version = version, Fields = fields, MerkleRoot = kept.Root, Archived = head.Archived,
+                CreatedAt = new(head.Head.CreatedAt), UpdatedAt = new(kept.CreatedAt),
+            };
+            items.Add(new(state, new(kept.CreatedAt), kept.Comment, kept.Automatic));
+            bytes += fields.Length;
+            last = row.Key;
+        }
+
+        return new(items, null);
+    }
+
     /// <summary>The newest version committed at or before a moment; 0 before the first. Times never go back, so it is a binary search.</summary>
     public ulong VersionAt(AggregateKey aggregate, long time)
     {

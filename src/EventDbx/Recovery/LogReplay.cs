@@ -137,6 +137,8 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             LifecycleNames.Restore => Lifecycle.Restore,
             _ => (Lifecycle?)null,
         };
+        if (entry.Type == LifecycleNames.Snapshot && LifecycleNames.Aggregate(entry.Subject) is { } kept)
+            return new SnapshotOperation { Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Recorded = entry };
         if (kind is null)
         {
             return new ControlOperation

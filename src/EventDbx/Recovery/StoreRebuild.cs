@@ -151,6 +151,22 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
                 fields = reader.FindStateAt(aggregate, version)!.Fields.ToArray();
             engine.Commit(new UpToRefusal(_planner, [new(new FoldPointOperation { Aggregate = aggregate, Version = version, Fields = fields })]), sync: false);
         }
+
+        foreach (var (aggregate, version) in _planner.SnapshotsDue.ToArray())
+        {
+            AggregateState state;
+            using (var reader = new StoreReader(engine.OpenView(), keyring))
+                state = reader.FindStateAt(aggregate, version)!;
+            engine.Commit(
+                new UpToRefusal(_planner,
+                [
+                    new(new FoldPointOperation
+                    {
+                        Aggregate = aggregate, Version = version, Fields = state.Fields.ToArray(), Snapshot = new(state.MerkleRoot, state.UpdatedAt.Ticks100ns),
+                    }),
+                ]),
+                sync: false);
+        }
     }
 
     /// <summary>

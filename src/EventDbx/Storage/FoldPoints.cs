@@ -3,7 +3,10 @@ using System.Buffers.Binary;
 namespace EventDbx.Storage;
 
 /// <summary>The engine's own memory of states at every <see cref="Limits.FoldPointInterval"/>th version.</summary>
-/// <remarks>Rows of family <c>snapshots</c> with sequence 0: a sealed state blob. Deleting all of them changes no answer, only its cost.</remarks>
+/// <remarks>
+/// Rows of family <c>snapshots</c> with sequence 0: a sealed state blob. Snapshots (<see cref="SnapshotRow"/>) serve as well. Deleting
+/// all of them changes no answer, only its cost.
+/// </remarks>
 internal static class FoldPoints
 {
     public const uint Sequence = 0;
@@ -25,24 +28,35 @@ internal static class FoldPoints
         return fields;
     }
 
-    /// <summary>The newest fold point at or below a version, or an empty state at version 0.</summary>
+    /// <summary>The state that a row of the family keeps, fold point or snapshot.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static byte[] OpenAny(byte[] key, byte[] value, ulong version, uint sequence, AggregateCipher? cipher)
+    {
+        var body = Checked.Body(Family.Snapshots, key, value);
+        if (sequence == Sequence)
+            return Open(key, body, version, cipher);
+        return (SnapshotRow.TryRead(body) ?? throw Violation.OfRow(Family.Snapshots, key, "it cannot be read")).Open(key, version, cipher);
+    }
+
+    /// <summary>The newest state kept at or below a version, as a fold point or a snapshot; or an empty state at version 0.</summary>
     public static (ulong Version, byte[] Fields) Nearest(IStorageView view, AggregateKey aggregate, ulong version, AggregateCipher? cipher)
     {
         var rows = view.Range(
-            Family.Snapshots, Keyspace.Prefix(aggregate), [.. Keyspace.Snapshot(aggregate, version, Sequence), 0],
+            Family.Snapshots, Keyspace.Prefix(aggregate), Keyspace.Snapshot(aggregate, version, uint.MaxValue),
             rowsMax: 1, Limits.StateBytesMax * 2, backwards: true);
-        while (rows.Count > 0)
+        if (rows.Count > 0)
         {
             var (key, value) = rows[0];
-            if (Keyspace.TryReadSnapshot(key, out _, out var at, out var sequence) && sequence == Sequence)
-                return (at, Open(key, Checked.Body(Family.Snapshots, key, value), at, cipher));
-            rows = view.Range(Family.Snapshots, Keyspace.Prefix(aggregate), key, rowsMax: 1, Limits.StateBytesMax * 2, backwards: true);
+            return Keyspace.TryReadSnapshot(key, out _, out var at, out var sequence)
+                ? (at, OpenAny(key, value, at, sequence, cipher))
+                : throw Violation.OfRow(Family.Snapshots, key, "its key is not one of a remembered state");
         }
 
         return (0, StateText.Empty);
     }
 
-    static byte[] Place(ulong version)
+    /// <summary>Where a state kept at this version belongs.</summary>
+    public static byte[] Place(ulong version)
     {
         var place = new byte[8];
         BinaryPrimitives.WriteUInt64BigEndian(place, version);

@@ -6,6 +6,8 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
 {
     public ulong FoldPoints { get; private set; }
 
+    public ulong Snapshots { get; private set; }
+
     public ulong ClientIds { get; private set; }
 
     /// <summary>Verifies the only aggregate of the walk; null when it has no row anywhere.</summary>
@@ -87,6 +89,7 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
     void TakeEvents(EventChain chain, HeadRow head, AggregateCipher? cipher, Action<ulong> each)
     {
         ulong told = 0;
+        CheckFoldPoint(chain, cipher);
         while (rows.Events.Peek() is { } row && Keyspace.NameIn(row.Key).SequenceEqual(chain.Aggregate.Row))
         {
             if (chain.Version == head.Version)
@@ -109,15 +112,20 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
         while (AggregateRows.Peek(rows.FoldPoints, chain.Aggregate) is { } row)
         {
             if (!Keyspace.TryReadSnapshot(row.Key, out var name, out var version, out var sequence)
-                || !name.SequenceEqual(chain.Aggregate.Row) || sequence != Storage.FoldPoints.Sequence || version == 0)
+                || !name.SequenceEqual(chain.Aggregate.Row) || (sequence == Storage.FoldPoints.Sequence && version == 0))
                 throw Violation.OfRow(Family.Snapshots, row.Key, "its key is not one of a remembered state");
             if (version > chain.Version)
                 return;
-            var fields = Storage.FoldPoints.Open(row.Key, Checked.Body(Family.Snapshots, row.Key, row.Value), version, cipher);
+            var fields = Storage.FoldPoints.OpenAny(row.Key, row.Value, version, sequence, cipher);
+            if (sequence >= SnapshotRow.FirstSequence && SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value))!.Root != chain.Root)
+                throw Violation.Of($"The snapshot of {chain.Aggregate} at version {version} says another root than {chain.Root}, to which its events lead.");
             if (!fields.AsSpan().SequenceEqual(chain.State.Fields))
                 throw Violation.Of($"The state of {chain.Aggregate} remembered at version {version} is not the one its events lead to.");
             rows.FoldPoints.Take();
-            FoldPoints++;
+            if (sequence >= SnapshotRow.FirstSequence)
+                Snapshots++;
+            else
+                FoldPoints++;
         }
     }
 

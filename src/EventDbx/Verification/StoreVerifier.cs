@@ -60,7 +60,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
         return new()
         {
             LogSize = stored.Size, LogRoot = log.Tree.Root(), Events = log.Events, ControlEntries = log.ControlEntries,
-            Aggregates = _aggregates, Archived = _archived, ClientIds = aggregates.ClientIds, FoldPoints = aggregates.FoldPoints,
+            Aggregates = _aggregates, Archived = _archived, ClientIds = aggregates.ClientIds, FoldPoints = aggregates.FoldPoints, Snapshots = aggregates.Snapshots,
             Tiles = log.Tiles, WatermarkSize = mark?.LogSize, Elapsed = Stopwatch.GetElapsedTime(start),
         };
     }

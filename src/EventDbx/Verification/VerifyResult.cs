@@ -76,6 +76,8 @@ public sealed record VerifyAllResult
 
     public required ulong FoldPoints { get; init; }
 
+    public required ulong Snapshots { get; init; }
+
     /// <summary>Tiles of the log tree.</summary>
     public required ulong Tiles { get; init; }
 

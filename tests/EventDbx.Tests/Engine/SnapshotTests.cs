@@ -1,0 +1,159 @@
+using EventDbx.Events;
+using EventDbx.Storage;
+
+namespace EventDbx.Tests.Engine;
+
+public sealed class SnapshotTests
+{
+    static readonly AggregateKey Order = TestStore.Aggregate();
+
+    static string Filled(int n, int filler) => $$"""{"n":{{n}},"filler":"{{new string('x', filler)}}"}""";
+
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(true, 6000)]
+    [InlineData(false, 6000)]
+    public async Task A_snapshot_keeps_the_state_and_changes_nothing_else(bool encrypted, int filler)
+    {
+        using var store = new TestStore();
+        await using (var database = store.Open(encrypted))
+        {
+            var session = database.OpenSession(new Actor("cli", "jane"));
+            await session.AppendAsync(TestStore.Draft(Order, Filled(1, filler)), default);
+            var taken = await session.SnapshotAsync(Order, "before the move", default);
+            await session.AppendAsync(TestStore.Draft(Order, Filled(2, filler)), default);
+            await session.SnapshotAsync(Order, null, default);
+            await session.SnapshotAsync(Order, "again", default);
+
+            Assert.Equal((1UL, "before the move", false), (taken.State.Version, taken.Comment, taken.Automatic));
+            Assert.Equal(2UL, session.GetAggregate(Order).Version);
+            session.VerifyAll(null, default);
+        }
+
+        await using var again = store.Open(encrypted);
+        var kept = again.OpenSession().GetSnapshots(Order, null, 10).Items;
+        Assert.Equal([(1UL, "before the move"), (2UL, null), (2UL, "again")], kept.Select(snapshot => (snapshot.State.Version, snapshot.Comment)));
+        Assert.Equal(Filled(1, filler).Length, kept[0].State.StateAsJson(typed: true).Length);
+        Assert.Equal(again.OpenSession().GetEvent(Order, 1).MerkleRoot, kept[0].State.MerkleRoot);
+        Assert.Equal("snapshot", again.OpenSession().ReadFeed(0, 10, true).Items[1].Control!.Kind);
+    }
+
+    [Fact]
+    public async Task Archived_and_empty_aggregates_can_be_kept_and_absent_ones_not()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.CreateAsync(Order, null, default);
+        Assert.Equal(0UL, (await session.SnapshotAsync(Order, null, default)).State.Version);
+        await session.AppendAsync(TestStore.Draft(Order), default);
+        await session.ArchiveAsync(Order, null, default);
+        Assert.True((await session.SnapshotAsync(Order, null, default)).State.Archived);
+        await session.RestoreAsync(Order, null, default);
+        await session.AppendAsync(TestStore.Draft(Order), default);
+
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => session.SnapshotAsync(TestStore.Aggregate("order", "o-9"), null, default));
+        Assert.Equal(RefusalCode.NotFound, refused.Refusal.Code);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task Pages_of_snapshots_go_on_behind_the_last_and_never_into_another_aggregate()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        var other = TestStore.Aggregate("order", "o-0");
+        foreach (var aggregate in (AggregateKey[])[Order, other])
+        {
+            await session.AppendAsync(TestStore.Draft(aggregate), default);
+            for (var i = 0; i < 5; i++)
+                await session.SnapshotAsync(aggregate, $"{aggregate.Id} {i}", default);
+        }
+
+        var comments = new List<string?>();
+        byte[]? after = null;
+        do
+        {
+            var page = session.GetSnapshots(Order, after, 2);
+            comments.AddRange(page.Items.Select(item => item.Comment));
+            after = page.Next;
+        }
+        while (after is not null);
+        Assert.Equal(Enumerable.Range(0, 5).Select(i => $"o-1 {i}"), comments);
+        var foreign = session.GetSnapshots(other, null, 1).Next!;
+        Assert.Throws<RefusedException>(() => session.GetSnapshots(Order, foreign, 2));
+    }
+
+    [Fact]
+    public async Task Reads_of_old_versions_answer_the_same_with_and_without_what_was_remembered()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        for (var i = 1; i <= 30; i++)
+        {
+            await session.AppendAsync(TestStore.Draft(Order, $$"""{"n":{{i}},"m{{i % 7}}":{{i}}}"""), default);
+            if (i % 4 == 0)
+                await session.SnapshotAsync(Order, null, default);
+        }
+
+        string[] States() => [.. Enumerable.Range(0, 31).Select(v => session.GetAggregate(Order, (ulong)v).StateAsJson())];
+        var before = States();
+        database.Engine.Commit(new Forget(), sync: true);
+        Assert.Empty(session.GetSnapshots(Order, null, 10).Items);
+        Assert.Equal(before, States());
+    }
+
+    [Fact]
+    public async Task Snapshots_survive_a_recovery_and_a_changed_one_is_found()
+    {
+        using var store = new TestStore();
+        await using (var database = store.Open())
+        {
+            var session = database.OpenSession();
+            await session.AppendAsync(TestStore.Draft(Order), default);
+            await session.SnapshotAsync(Order, "kept", default);
+        }
+
+        File.Delete(Path.Combine(store.Directory, "event_store", "CURRENT"));
+        EventDbx.Recovery.StoreRecovery.AcceptLoss(store.Options());
+        await using var recovered = store.Open();
+        Assert.Equal("kept", Assert.Single(recovered.OpenSession().GetSnapshots(Order, null, 10).Items).Comment);
+        recovered.OpenSession().VerifyAll(null, default);
+
+        recovered.Engine.Commit(new Move(), sync: true);
+        var found = Assert.Throws<RefusedException>(() => recovered.OpenSession().VerifyAll(null, default));
+        Assert.Equal(RefusalCode.IntegrityViolation, found.Refusal.Code);
+    }
+
+    /// <summary>Deletes everything that is only remembered.</summary>
+    sealed class Forget : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            foreach (var (key, _) in view.Range(Family.Snapshots, Keyspace.FirstName, [], 1000, int.MaxValue))
+                plan.Delete(Family.Snapshots, key);
+            var log = LogTreeStore.Load(view);
+            (plan.BaseLogSize, plan.LogSize) = (log.Size, log.Size);
+        }
+
+        void IGroupPlanner.Forget() { }
+    }
+
+    /// <summary>Puts a snapshot under a version it is not of.</summary>
+    sealed class Move : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            var (key, value) = view.Range(Family.Snapshots, Keyspace.FirstName, [], 1, int.MaxValue)[0];
+            var body = Checked.Body(Family.Snapshots, key, value).ToArray();
+            plan.Delete(Family.Snapshots, key);
+            Checked.Put(plan, Family.Snapshots, Keyspace.Snapshot(Order, 0, 1), body);
+            var log = LogTreeStore.Load(view);
+            (plan.BaseLogSize, plan.LogSize) = (log.Size, log.Size);
+        }
+
+        void IGroupPlanner.Forget() { }
+    }
+}
