@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace EventDbx.Schemas;
 
+#pragma warning disable CA1720 // The kinds are named as the types are in JSON.
 /// <summary>What kind of value a column takes.</summary>
 public enum ColumnKind
 {
@@ -16,6 +18,7 @@ public enum ColumnKind
     Binary,
     Object,
 }
+#pragma warning restore CA1720
 
 /// <summary>A form that a text may have to have.</summary>
 public enum TextFormat
@@ -31,21 +34,24 @@ public sealed record LengthBounds(ulong? Min, ulong? Max);
 /// <summary>Bounds of a value, as text in the column's own type; null where there is none.</summary>
 public sealed record RangeBounds(string? Min, string? Max);
 
-/// <summary>The type of one field and the rules for its values.</summary>
+/// <summary>The type of one field and the rules for its values. Equal by content.</summary>
 public sealed record Column
 {
     public required ColumnKind Kind { get; init; }
 
-    /// <summary>Digits in all and after the point; of decimals only.</summary>
+    /// <summary>Digits in all; of decimals only.</summary>
     public byte Precision { get; init; }
 
+    /// <summary>Digits after the point; of decimals only.</summary>
     public byte Scale { get; init; }
 
     /// <summary>Absent is refused. A null that is present is not absent: it fails the type.</summary>
     public bool Required { get; init; }
 
+    /// <summary>Each has to stand somewhere in the text.</summary>
     public ImmutableArray<string> Contains { get; init; } = [];
 
+    /// <summary>None may stand anywhere in the text.</summary>
     public ImmutableArray<string> DoesNotContain { get; init; } = [];
 
     /// <summary>Each has to match somewhere in the text.</summary>
@@ -53,6 +59,7 @@ public sealed record Column
 
     public TextFormat? Format { get; init; }
 
+    /// <summary>Of a text in Unicode scalar values, of a binary in bytes.</summary>
     public LengthBounds? Length { get; init; }
 
     public RangeBounds? Range { get; init; }
@@ -61,21 +68,28 @@ public sealed record Column
     public string? MustMatch { get; init; }
 
     /// <summary>Columns of the members of an object.</summary>
-    public ImmutableSortedDictionary<string, Column> Properties { get; init; } = NoColumns;
+    public ImmutableSortedDictionary<string, Column> Properties
+    {
+        get;
+        init => field = Utf8Order.Sorted(value);
+    } = None;
 
-    /// <summary>Sorted as everything here is: by the bytes of the names.</summary>
-    public static ImmutableSortedDictionary<string, Column> NoColumns { get; } = ImmutableSortedDictionary.Create<string, Column>(Utf8Order.Instance);
+    /// <summary>No columns, in the order of names.</summary>
+    public static ImmutableSortedDictionary<string, Column> None { get; } = ImmutableSortedDictionary.Create<string, Column>(Utf8Order.Instance);
 
-    /// <summary>Whether it is a bare type, and so is written as a string.</summary>
+    /// <summary>Whether it is a type without rules, and so is written as a string.</summary>
     public bool IsBare => !Required && Contains.IsEmpty && DoesNotContain.IsEmpty && Regex.IsEmpty && Format is null && Length is null
         && Range is null && MustMatch is null && Properties.IsEmpty;
+
+    /// <summary>The same type without any rules.</summary>
+    public Column Bare => new() { Kind = Kind, Precision = Precision, Scale = Scale };
 
     /// <summary>The type in its canonical spelling: <c>decimal(12,2)</c>.</summary>
     public string TypeName => Kind switch
     {
         ColumnKind.Integer => "integer",
         ColumnKind.Float => "float",
-        ColumnKind.Decimal => $"decimal({Precision},{Scale})",
+        ColumnKind.Decimal => string.Create(CultureInfo.InvariantCulture, $"decimal({Precision},{Scale})"),
         ColumnKind.Boolean => "boolean",
         ColumnKind.Text => "text",
         ColumnKind.Timestamp => "timestamp",
@@ -85,7 +99,11 @@ public sealed record Column
         ColumnKind.Object => "object",
     };
 
-    /// <summary>Reads a type in any of its spellings; null when it is none.</summary>
+    /// <summary>The canonical spellings, for messages.</summary>
+    internal static readonly string[] TypeNames =
+        ["integer", "float", "decimal(p,s)", "boolean", "text", "timestamp", "date", "json", "binary", "object"];
+
+    /// <summary>Reads a type in any of its spellings, without rules; null when it is none.</summary>
     public static Column? OfType(string text)
     {
         var name = text.Trim().ToLowerInvariant();
@@ -113,30 +131,24 @@ public sealed record Column
             : null;
     }
 
-    static bool TryByte(string text, out byte number) =>
-        byte.TryParse(text.Trim(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out number);
+    /// <summary>This type under the rules of another column; with <paramref name="keepProperties"/>, this one's nested columns.</summary>
+    internal Column Under(Column rules, bool keepProperties) =>
+        rules with { Kind = Kind, Precision = Precision, Scale = Scale, Properties = keepProperties ? Properties : rules.Properties };
 
-    /// <inheritdoc/>
-    public bool Equals(Column? other) => other is not null && SchemaJson.Text(this) == SchemaJson.Text(other);
+    public bool Equals(Column? other) =>
+        other is not null && Kind == other.Kind && Precision == other.Precision && Scale == other.Scale
+        && Required == other.Required && Format == other.Format && Length == other.Length && Range == other.Range
+        && MustMatch == other.MustMatch && Contains.SequenceEqual(other.Contains, StringComparer.Ordinal)
+        && DoesNotContain.SequenceEqual(other.DoesNotContain, StringComparer.Ordinal)
+        && Regex.SequenceEqual(other.Regex, StringComparer.Ordinal) && Utf8Order.Same(Properties, other.Properties);
 
-    public override int GetHashCode() => (int)Kind;
-}
+    public override int GetHashCode() => HashCode.Combine(Kind, Precision, Scale, Required, Format, MustMatch, Properties.Count);
 
-/// <summary>The order of names everywhere: by their UTF-8 bytes.</summary>
-internal sealed class Utf8Order : IComparer<string>
-{
-    public static Utf8Order Instance { get; } = new();
-
-    public int Compare(string? x, string? y)
+    // Only digits: the framework's own parser takes NUL characters behind them.
+    static bool TryByte(string text, out byte number)
     {
-        if (x is null || y is null)
-            return x is null ? y is null ? 0 : -1 : 1;
-        // Code units order as bytes do, but for surrogates, which stand for what lies above all of the basic plane.
-        var at = x.AsSpan().CommonPrefixLength(y);
-        if (at == x.Length || at == y.Length)
-            return x.Length - y.Length;
-        var (left, right) = (x[at], y[at]);
-        var (high, other) = (char.IsSurrogate(left), char.IsSurrogate(right));
-        return high == other ? left - right : high ? 1 : -1;
+        number = 0;
+        var digits = text.AsSpan().Trim();
+        return !digits.ContainsAnyExceptInRange('0', '9') && byte.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out number);
     }
 }
