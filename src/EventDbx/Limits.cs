@@ -77,4 +77,31 @@ public static class Limits
 
     /// <summary>Entries of the log looked at for one page of the feed: a filter that lets little through still answers soon.</summary>
     public const int FeedScanMax = 20_000;
+
+    /// <summary>Schemas in one database. They are compiled and kept in memory, and their file is written whole on each change.</summary>
+    public const int SchemasMax = 10_000;
+
+    /// <summary>Event types of one schema. A type with more is several types.</summary>
+    public const int SchemaEventsMax = 1024;
+
+    /// <summary>Columns on one level of a schema, and names in any of its lists: as many as a payload may have members at its top.</summary>
+    public const int SchemaColumnsMax = PayloadMembersMax;
+
+    /// <summary>Columns of one schema over all levels: what one event can make the writer look at.</summary>
+    public const int SchemaColumnsInAllMax = 4096;
+
+    /// <summary>Levels of columns, the outermost is 1. Deeper documents are a <c>json</c> column.</summary>
+    public const int SchemaDepthMax = 16;
+
+    /// <summary>Texts in one list of a column: patterns to match, parts to contain. Each is looked for in every event.</summary>
+    public const int SchemaTextsMax = 64;
+
+    /// <summary>Characters (UTF-16) of one pattern, of one text to contain, of one bound.</summary>
+    public const int SchemaTextCharactersMax = 1000;
+
+    /// <summary>Single-character steps of one pattern with its repetitions written out: it bounds the cost of each character matched.</summary>
+    public const int SchemaPatternStepsMax = 2000;
+
+    /// <summary>Violations listed for one event. Whoever has more of them reads the first ones.</summary>
+    public const int SchemaViolationsMax = 100;
 }

@@ -57,6 +57,9 @@ public enum RefusalCode
     /// <summary>The token has appended as many events as it may.</summary>
     WriteLimitReached,
 
+    /// <summary>A schema is none: its JSON, a type, a rule, a name, or a change that would make it so.</summary>
+    InvalidSchema,
+
     /// <summary>An event does not satisfy the schema, or has none where every aggregate type must.</summary>
     SchemaViolation,
 
@@ -124,6 +127,7 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         RefusalCode.Unauthenticated => "unauthenticated",
         RefusalCode.PermissionDenied => "permission_denied",
         RefusalCode.WriteLimitReached => "write_limit_reached",
+        RefusalCode.InvalidSchema => "invalid_schema",
         RefusalCode.SchemaViolation => "schema_violation",
         RefusalCode.CursorGone => "cursor_gone",
         RefusalCode.RequestTooLarge => "request_too_large",

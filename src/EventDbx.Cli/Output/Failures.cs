@@ -26,6 +26,7 @@ internal static class Failures
         RefusalCode.Unauthenticated => ExitCode.Failed,
         RefusalCode.PermissionDenied => ExitCode.Failed,
         RefusalCode.WriteLimitReached => ExitCode.Failed,
+        RefusalCode.InvalidSchema => ExitCode.Failed,
         RefusalCode.SchemaViolation => ExitCode.Failed,
         RefusalCode.CursorGone => ExitCode.Failed,
         RefusalCode.RequestTooLarge => ExitCode.Failed,
