@@ -1,5 +1,7 @@
 using EventDbx.Access;
 using EventDbx.Documents;
+using EventDbx.Schemas;
+using EventDbx.Staging;
 using EventDbx.Storage.RocksDb;
 
 namespace EventDbx;
@@ -18,6 +20,8 @@ public sealed class Database : IAsyncDisposable
     readonly OpenStore? _store;
     readonly DataKey? _key;
     readonly Lock _closing = new();
+    readonly SemaphoreSlim _changingSchemas = new(1, 1);
+    volatile SchemaSet _schemas;
     Task? _closed;
 
     Database(DatabaseOptions options, IStorageEngine engine, StoreRow row, OpenStore? store)
@@ -34,15 +38,22 @@ public sealed class Database : IAsyncDisposable
         {
             var log = LogTreeStore.Load(view);
             start = new(log.Size, log.Tree.Root());
+            _schemas = SchemaSet.Load(view);
         }
 
-        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries));
+        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction);
+        planner.Begin(_schemas);
         _foldPoints = new(this);
         _loop = new(
             _engine, planner, store is null ? static _ => { } : store.NoteSynced, start,
-            options.Durability == Durability.Relaxed ? options.RelaxedInterval : null, options.GroupCommits, _foldPoints.Due);
+            options.Durability == Durability.Relaxed ? options.RelaxedInterval : null, options.GroupCommits, _foldPoints.Due)
+        {
+            SchemasChanged = schemas => _schemas = schemas,
+        };
         _foldPoints.Start();
         Documents = store is null ? new DocumentMemory() : new DocumentDirectory(Path.GetFullPath(options.Directory), _key, Nonces);
+        Staging = new(Documents);
+        ShowSchemas(atOpen: true);
     }
 
     /// <summary>Drawn when the store was made.</summary>
@@ -78,6 +89,11 @@ public sealed class Database : IAsyncDisposable
     public long BytesOnDisk => _engine.BytesOnDisk;
 
     internal StoreIdentity Identity { get; }
+
+    internal StagingArea Staging { get; }
+
+    /// <summary>The schemas in force: those of every append that was answered.</summary>
+    internal SchemaSet Schemas => _schemas;
 
     internal Keyring Keyring { get; }
 
@@ -181,6 +197,67 @@ public sealed class Database : IAsyncDisposable
 
     /// <summary>The directory's own word about the log, for those who doubt; null without a directory.</summary>
     internal Func<WatermarkSlot?>? ReadWatermark => _store is null ? null : _store.ReadWatermark;
+
+    /// <summary>One change after the other: each is made from the schemas in force.</summary>
+    internal async Task<AggregateSchema?> ChangeSchemaAsync(
+        Actor? actor, string type, Func<SchemaBook, AggregateSchema?> change, CancellationToken cancellation)
+    {
+        await _changingSchemas.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            var before = _schemas.Book;
+            var after = change(before);
+            if (after is not null && after.Aggregate != type)
+                throw new RefusedException(RefusalCode.InvalidSchema, $"The schema is of `{after.Aggregate}`, where one of `{type}` is due.");
+            if (after is null ? before.Find(type) is null : before.Find(type)?.Schema.Equals(after) == true)
+                return after;
+            // Whether it can be enforced, before it is history.
+            _ = after is null ? before : before.With(after);
+            var operation = new SchemaOperation
+            {
+                Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Type = type, Schema = after, Body = SchemaOperation.BodyOf(after),
+            };
+            var commit = new PendingCommit(operation);
+            var outcomes = await _loop.CommitAsync(commit).ConfigureAwait(false);
+            if (commit.Refused)
+                throw new RefusedException(outcomes[0].Refusal!.Value);
+            ShowSchemas(atOpen: false);
+            return after;
+        }
+        finally
+        {
+            _changingSchemas.Release();
+        }
+    }
+
+    /// <summary>
+    /// Writes <c>schemas.json</c>, in which people and scripts see the schemas in force. The store itself holds them: a file that
+    /// says otherwise, after a crash or by another hand, is set aside and written anew.
+    /// </summary>
+    void ShowSchemas(bool atOpen)
+    {
+        try
+        {
+            var shown = Documents.Read(SchemasFile);
+            var now = _schemas.Book.Count == 0 && shown.Content is null ? null : _schemas.Book.Write();
+            if (now is null || (shown.Content is { } content && content.AsSpan().SequenceEqual(now)))
+                return;
+            if (atOpen && shown.Content is { Length: > 0 } other)
+            {
+                Documents.TryReplace(SchemasFile + ".replaced", other, Documents.Read(SchemasFile + ".replaced"));
+                _options.Progress?.Invoke($"{SchemasFile} was not what is in force; it is kept as {SchemasFile}.replaced. `dbx schema apply FILE` is the way to change schemas.");
+            }
+
+            Documents.TryReplace(SchemasFile, now, shown);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or RefusedException)
+        {
+            // The schemas are in force all the same; only the file is behind, until the next change or open.
+            _options.Progress?.Invoke($"{SchemasFile} could not be written: {cause.Message}");
+        }
+    }
+
+    const string SchemasFile = "schemas.json";
 
     internal StoreReader OpenReader() => new(_engine.OpenView(), Keyring);
 

@@ -93,6 +93,9 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
     /// <summary>Which append of a batch was refused, counted from 0; null outside batches.</summary>
     public int? Operation { get; init; }
 
+    /// <summary>Everything the event breaks, for <see cref="RefusalCode.SchemaViolation"/>; null otherwise.</summary>
+    public IReadOnlyList<Schemas.SchemaViolation>? Violations { get; init; }
+
     /// <summary>The message without its place in a batch.</summary>
     public string Reason
     {

@@ -37,6 +37,22 @@ public sealed partial class Session : IImportTarget
                 : $"This token does not allow {name}. Use one that has been given it.");
     }
 
+    /// <summary>What this caller is shown, by the schemas in force now.</summary>
+    Sight Sight => new(Grants, _database.Schemas);
+
+    AggregateState Seen(AggregateKey aggregate, AggregateState? found)
+    {
+        DemandSight(aggregate);
+        return Sight.Of(found ?? throw NotFound(aggregate));
+    }
+
+    /// <summary>A type that is hidden from this caller is not there.</summary>
+    void DemandSight(AggregateKey aggregate)
+    {
+        if (!Sight.Shows(aggregate))
+            throw NotFound(aggregate);
+    }
+
     void DemandRoot(string what)
     {
         if (!Grants.Root)
@@ -102,7 +118,7 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateArchive, aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return outcomes[0].State!;
+        return Sight.Of(outcomes[0].State!);
     }
 
     /// <summary>Removes an aggregate that has no events.</summary>
@@ -117,7 +133,7 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateArchive, aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return outcomes[0].State!;
+        return Sight.Of(outcomes[0].State!);
     }
 
     /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
@@ -125,7 +141,7 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateArchive, aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return outcomes[0].State!;
+        return Sight.Of(outcomes[0].State!);
     }
 
     /// <summary>Keeps the state of an aggregate, archived or not, as it is now.</summary>
@@ -136,7 +152,7 @@ public sealed partial class Session : IImportTarget
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
         var outcomes = await CommitAsync(new(new SnapshotOperation { Aggregate = aggregate, Actor = Actor, Comment = comment }), cancellation).ConfigureAwait(false);
-        return outcomes[0].Snapshot!;
+        return Sight.Of(outcomes[0].Snapshot!);
     }
 
     /// <summary>Snapshots of an aggregate, oldest first.</summary>
@@ -149,9 +165,10 @@ public sealed partial class Session : IImportTarget
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
+        DemandSight(aggregate);
         if (reader.FindHead(aggregate) is null)
             throw NotFound(aggregate);
-        return take == 0 ? new([], null) : reader.Snapshots(aggregate, after, Math.Min(take, Limits.PageItemsMax));
+        return take == 0 ? new([], null) : reader.Snapshots(aggregate, after, Math.Min(take, Limits.PageItemsMax), Sight);
     }
 
     /// <summary>An aggregate as it is now.</summary>
@@ -160,7 +177,7 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
-        return reader.FindState(aggregate) ?? throw NotFound(aggregate);
+        return Seen(aggregate, reader.FindState(aggregate));
     }
 
     /// <summary>An aggregate as it was at a version: beyond the end, as it is now; 0, before its first event.</summary>
@@ -168,7 +185,7 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
-        return reader.FindStateAt(aggregate, version) ?? throw NotFound(aggregate);
+        return Seen(aggregate, reader.FindStateAt(aggregate, version));
     }
 
     /// <summary>An aggregate as it was at a moment: before its first event, version 0.</summary>
@@ -176,7 +193,7 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
-        return reader.FindStateAt(aggregate, reader.VersionAt(aggregate, at.Ticks100ns)) ?? throw NotFound(aggregate);
+        return Seen(aggregate, reader.FindStateAt(aggregate, reader.VersionAt(aggregate, at.Ticks100ns)));
     }
 
     /// <summary>One event.</summary>
@@ -185,7 +202,8 @@ public sealed partial class Session : IImportTarget
     {
         Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
-        return reader.FindEvent(aggregate, version)
+        DemandSight(aggregate);
+        return (reader.FindEvent(aggregate, version) is { } record ? Sight.Of(record) : null)
             ?? throw new RefusedException(RefusalCode.NotFound, reader.FindHead(aggregate) is { } found
                 ? $"{aggregate} has no version {version}; it is at version {found.Head.Version}."
                 : $"There is no aggregate {aggregate}.");
@@ -201,8 +219,11 @@ public sealed partial class Session : IImportTarget
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         Demand(AccessAction.AggregateRead, aggregate);
         using var reader = _database.OpenReader();
+        DemandSight(aggregate);
         var found = reader.FindHead(aggregate) ?? throw NotFound(aggregate);
         var items = reader.Events(aggregate, from, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax);
+        for (var i = 0; i < items.Count; i++)
+            items[i] = Sight.Of(items[i]);
         var next = items.Count > 0 ? items[^1].Version + 1 : Math.Max(1, from);
         return new(items, next <= found.Head.Version ? next : null);
     }
@@ -221,7 +242,7 @@ public sealed partial class Session : IImportTarget
         if ((CheckText("type", filter.Type) ?? CheckText("id_prefix", filter.IdPrefix)) is { } refusal)
             throw new RefusedException(refusal);
         using var reader = _database.OpenReader();
-        return reader.Aggregates(filter, Grants, after, skip, Math.Min(take, Limits.PageItemsMax), withState);
+        return reader.Aggregates(filter, Sight, after, skip, Math.Min(take, Limits.PageItemsMax), withState);
     }
 
     /// <summary>Entries of the log after a position that this caller may read: only what is synced, batches whole.</summary>
@@ -237,7 +258,7 @@ public sealed partial class Session : IImportTarget
         // The size first: what is synced by now is in any view opened later.
         var upTo = _database.LogSize;
         using var reader = _database.OpenReader();
-        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter, Grants);
+        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter, Sight);
     }
 
     /// <summary>The same for all of it.</summary>
@@ -287,11 +308,11 @@ public sealed partial class Session : IImportTarget
     AppendResult Answer(AggregateKey aggregate, in Outcome outcome)
     {
         if (outcome.Record is { } record)
-            return new(record, Appended: true);
+            return new(Sight.Of(record), Appended: true);
         using var reader = _database.OpenReader();
         var original = reader.FindEvent(aggregate, outcome.KnownVersion)
             ?? throw Violation.Of($"Version {outcome.KnownVersion} of {aggregate} is known by its id and missing from the index.");
-        return new(original, Appended: false);
+        return new(Sight.Of(original), Appended: false);
     }
 
     /// <summary>Prepares a whole batch; a refusal says which of it.</summary>
@@ -333,7 +354,7 @@ public sealed partial class Session : IImportTarget
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
     AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
     {
-        if ((CheckMembers(draft) ?? CheckSchema(draft)) is { } refusal)
+        if (CheckMembers(draft) is { } refusal)
             throw new RefusedException(refusal);
         JsonPatch? patch = null;
         if (draft.Patch is { } sent && !AppendPatch.TryParse(sent.Span, draft.Payload, out patch, out refusal))
@@ -349,9 +370,14 @@ public sealed partial class Session : IImportTarget
         var type = Encoding.UTF8.GetBytes(draft.EventType);
         var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
         var kind = patch is null ? RequestFingerprint.Payload : RequestFingerprint.Patch;
+        // Not refused here: a known event id is answered whatever the schema has become since.
+        var schema = _database.Schemas.Find(draft.Aggregate.Type, out var revision);
+        var violation = patch is null
+            ? Schemas.SchemaEnforcement.Check(schema, _database.Restriction, draft.Aggregate, draft.EventType, content, import is not null)
+            : null;
         return new()
         {
-            Allowance = _allowance,
+            Allowance = _allowance, CheckedRevision = revision, SchemaRefusal = violation,
             Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Patch = patch,
             Payload = patch is null ? content : default, PatchBytes = patch is null ? 0 : content.Text.Length,
             Note = draft.Note, ExpectedVersion = draft.ExpectedVersion, EventId = id, Salt = salt, Cipher = cipher, Import = import,
@@ -380,10 +406,6 @@ public sealed partial class Session : IImportTarget
     static Refusal? CheckActor(Actor? actor) => actor is null
         ? null
         : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
-
-    Refusal? CheckSchema(EventDraft draft) => _database.Restriction == Restriction.Strict
-        ? new(RefusalCode.SchemaViolation, $"restrict=strict: aggregate type `{draft.Aggregate.Type}` has no schema, and every type needs one before it takes events. Use restrict=default to take events without.")
-        : null;
 
     internal static Refusal? CheckMembers(EventDraft draft) =>
         Names.Check("event_type", draft.EventType, Limits.TypeBytesMax) ?? CheckNote(draft.Note) ?? CheckId(draft.EventId);

@@ -79,6 +79,9 @@ internal sealed class CommitLoop : IDisposable
     /// <summary>Why the watermark could not be written last time; the commits themselves are fine.</summary>
     public Exception? WatermarkFailure { get; private set; }
 
+    /// <summary>Told, on the writer, which schemas are in force once a group is committed and before anybody is answered.</summary>
+    public Action<Schemas.SchemaSet>? SchemasChanged { get; init; }
+
     /// <summary>Groups committed since the start.</summary>
     public ulong Groups { get; private set; }
 
@@ -185,6 +188,7 @@ internal sealed class CommitLoop : IDisposable
             _unsyncedSince = Stopwatch.GetTimestamp();
         }
 
+        SchemasChanged?.Invoke(_planner.Schemas);
         for (var i = 0; i < done; i++)
             _group[i].Complete();
         _group.RemoveRange(0, done);

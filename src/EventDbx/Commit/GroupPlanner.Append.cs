@@ -22,6 +22,8 @@ internal sealed partial class GroupPlanner
 
         if (append.Patch is not null && EvaluatePatch(entry, append, view) is { } unfit)
             return new() { Refusal = unfit };
+        if (CheckSchema(append, out var revision) is { } violation)
+            return new() { Refusal = violation };
 
         // Reads come before changes: from here on nothing may refuse.
         var blob = head is null or { StateForm: not StateForm.Fields } ? MergedBlob(entry, append, view, out var refusal) : CheckFields(entry, append, view, out refusal);
@@ -55,13 +57,14 @@ internal sealed partial class GroupPlanner
         head.Tree.Append(leaf);
         head.Root = head.Tree.Root();
 
-        var position = PutEvent(append, entry, place, leaf, previousRoot, createdAt, isFirst, plan);
+        var position = PutEvent(append, entry, place, leaf, previousRoot, createdAt, isFirst, revision, plan);
         head.Version = version + 1;
         head.UpdatedAt = createdAt;
         head.LastPosition = position;
         Fold(entry, append, blob, view, plan);
         if (head.Version % Limits.FoldPointInterval == 0)
             PutFoldPoint(entry, plan);
+        PutAutomaticSnapshotIfDue(entry, plan);
 
         return new()
         {
@@ -83,7 +86,7 @@ internal sealed partial class GroupPlanner
 
     ulong PutEvent(
         AppendOperation append, HeadEntry entry, (ushort Index, ushort Count) place, in Hash32 leaf, in Hash32 previousRoot,
-        long createdAt, bool withKey, WritePlan plan)
+        long createdAt, bool withKey, ulong schemaRevision, WritePlan plan)
     {
         var flags = EntryRow.RowFlags.None;
         if (append.Fingerprint is not null)
@@ -105,7 +108,7 @@ internal sealed partial class GroupPlanner
                 Flags = flags, Aggregate = append.Aggregate, Version = version, Type = append.EventType, EventId = append.EventId,
                 CreatedAt = createdAt, Actor = append.Actor, Note = append.Note, BatchIndex = place.Index, BatchCount = place.Count,
                 PatchFingerprint = (flags & EntryRow.RowFlags.Patch) != 0 ? append.Fingerprint!.Value : default,
-                SchemaRevision = append.Recorded?.SchemaRevision ?? 0, PreviousRoot = previousRoot, Root = entry.Head.Root,
+                SchemaRevision = schemaRevision, PreviousRoot = previousRoot, Root = entry.Head.Root,
                 WrappedKey = withKey && entry.Cipher is { } cipher ? cipher.Wrapped : default,
                 Body = SealedBody(append, entry.Cipher),
             },

@@ -8,7 +8,7 @@ namespace EventDbx.Commit;
 /// A commit that needs to read what this very group has put (an archive after an append, say) ends the group before it:
 /// <see cref="Planned"/> tells how far it came, and the rest is planned next.
 /// </remarks>
-internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, TimeProvider clock, int headCacheEntries)
+internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, TimeProvider clock, int headCacheEntries, Restriction restriction = Restriction.Default)
     : IGroupPlanner
 {
     readonly HeadCache _heads = new(headCacheEntries);
@@ -96,7 +96,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     /// <summary>False when the group must end before this unit.</summary>
     bool PlanUnit(PendingCommit unit, IStorageView view, WritePlan plan)
     {
-        var batch = unit.Operations.Length > 1;
+        var batch = unit.Operations.Length > 1 || unit.Rehearsal;
         var mark = plan.Mark();
         if (batch)
             _logBeforeUnit.CopyFrom(_log!);
@@ -125,7 +125,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             unit.Refuse(_operation, refused.Refusal);
         }
 
-        if (fits && !unit.Refused)
+        if (fits && !unit.Refused && !unit.Rehearsal)
             return true;
 
         plan.RollBackTo(mark);
@@ -148,7 +148,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
         foreach (var operation in unit.Operations)
         {
-            if (operation is ControlOperation or TokenOperation || (operation is AppendOperation { Patch: null } && _reshaped.Count == 0))
+            if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } && _reshaped.Count == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
             if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry))))
@@ -198,6 +198,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 SnapshotOperation snapshot => PlanSnapshot(snapshot, view, plan),
                 ControlOperation control => PlanControl(control, plan),
                 TokenOperation token => PlanToken(token, view),
+                SchemaOperation schema => PlanSchema(schema, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
             if (outcome.Refusal is { } refusal)

@@ -45,6 +45,12 @@ internal sealed class AppendOperation : Operation
     /// <summary>Sealed {salt, payload}; of a patch made by the writer.</summary>
     public byte[] SealedBody { get; set; } = [];
 
+    /// <summary>The revision of the schema that the caller has checked it against.</summary>
+    public ulong CheckedRevision { get; init; }
+
+    /// <summary>What came of that.</summary>
+    public Refusal? SchemaRefusal { get; init; }
+
     /// <summary>The token whose write this spends, when it has a limit.</summary>
     public Access.TokenAllowance? Allowance { get; init; }
 
@@ -119,6 +125,26 @@ internal sealed class ControlOperation : Operation
     public override int Bytes => 256 + Body.Length;
 }
 
+/// <summary>The schema of an aggregate type changes; <see cref="Operation.Aggregate"/> plays no part.</summary>
+internal sealed class SchemaOperation : Operation
+{
+    /// <summary>The kind of its control entry.</summary>
+    public const string Kind = "schema_change";
+
+    public required string Type { get; init; }
+
+    /// <summary>Null takes it away.</summary>
+    public required Schemas.AggregateSchema? Schema { get; init; }
+
+    /// <summary>{"schema": …} or {"schema": null}.</summary>
+    public required byte[] Body { get; init; }
+
+    public override int Bytes => 256 + (2 * Body.Length);
+
+    public static byte[] BodyOf(Schemas.AggregateSchema? schema) =>
+        Encoding.UTF8.GetBytes($"{{\"schema\":{(schema is null ? "null" : Schemas.SchemaJson.Text(schema))}}}");
+}
+
 /// <summary>What the store remembers of a token changes. No log entry; <see cref="Operation.Aggregate"/> plays no part.</summary>
 internal sealed class TokenOperation : Operation
 {
@@ -170,6 +196,9 @@ internal sealed class PendingCommit
     public Outcome[] Outcomes { get; }
 
     public int Bytes { get; }
+
+    /// <summary>Only to see whether it would be refused: planned, and taken back.</summary>
+    public bool Rehearsal { get; init; }
 
     /// <summary>Whether planning ended in a refusal: then nothing of it is written.</summary>
     public bool Refused { get; private set; }

@@ -39,7 +39,7 @@ internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePoo
         }
     }
 
-    bool IsSealed(string name) => key is not null && name != Plain;
+    bool IsSealed(string name) => key is not null && !name.StartsWith(Plain, StringComparison.Ordinal);
 
     string PathOf(string name) => Path.Combine(directory, name);
 

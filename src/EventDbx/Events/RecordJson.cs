@@ -163,7 +163,8 @@ public static class RecordJson
     static Hash32 ReadHash(JsonElement json, string name) => Hash32.TryParse(json.GetProperty(name).GetString()!, out var hash)
         ? hash : throw new FormatException($"`{name}` is no hash.");
 
-    static void WriteActor(IBufferWriter<byte> output, Actor? actor)
+    /// <summary>Who did something, or null.</summary>
+    public static void WriteActor(IBufferWriter<byte> output, Actor? actor)
     {
         if (actor is null)
         {

@@ -1,5 +1,3 @@
-using EventDbx.Access;
-
 namespace EventDbx.Reading;
 
 /// <summary>Reads one consistent view: heads, states, events. Every event is hashed again on the way out.</summary>
@@ -69,7 +67,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     }
 
     /// <summary>Snapshots of an aggregate, oldest first, after a key of the family.</summary>
-    public SnapshotPage Snapshots(AggregateKey aggregate, ReadOnlySpan<byte> after, int take)
+    public SnapshotPage Snapshots(AggregateKey aggregate, ReadOnlySpan<byte> after, int take, Sight sight)
     {
         var head = FindHead(aggregate)!.Value;
         var cipher = keyring.Open(aggregate, head.Head.WrappedKey);
@@ -96,7 +94,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
                 Aggregate = aggregate, Version = version, Fields = fields, MerkleRoot = kept.Root, Archived = head.Archived,
                 CreatedAt = new(head.Head.CreatedAt), UpdatedAt = new(kept.CreatedAt),
             };
-            items.Add(new(state, new(kept.CreatedAt), kept.Comment, kept.Automatic));
+            items.Add(new(sight.Of(state), new(kept.CreatedAt), kept.Comment, kept.Automatic));
             bytes += fields.Length;
             last = row.Key;
         }
@@ -217,7 +215,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     }
 
     /// <summary>Entries after a position in log order, up to and with <paramref name="upTo"/>; batches whole.</summary>
-    public FeedPage Entries(ulong after, ulong upTo, int itemsMax, int bytesMax, FeedFilter filter, Grants grants)
+    public FeedPage Entries(ulong after, ulong upTo, int itemsMax, int bytesMax, FeedFilter filter, Sight sight)
     {
         var items = new List<FeedItem>();
         var (bytes, reached, inBatch) = (0, after, false);
@@ -225,7 +223,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         while (reached < upTo && (inBatch || (items.Count < itemsMax && bytes < bytesMax && reached - after < Limits.FeedScanMax)))
         {
             var rows = ReadEntries(reached + 1, Math.Min(upTo, reached + 256));
-            OpenEntries(rows, items, filter, grants, itemsMax, bytesMax, ref bytes, ref reached);
+            OpenEntries(rows, items, filter, sight, itemsMax, bytesMax, ref bytes, ref reached);
             var last = rows[(int)(reached - rows[0].Position)].Entry;
             inBatch = last.BatchIndex < last.BatchCount;
         }
@@ -249,11 +247,11 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     }
 
     void OpenEntries(
-        List<(ulong Position, EntryRow Entry)> rows, List<FeedItem> items, FeedFilter filter, Grants grants, int itemsMax, int bytesMax,
+        List<(ulong Position, EntryRow Entry)> rows, List<FeedItem> items, FeedFilter filter, Sight sight, int itemsMax, int bytesMax,
         ref int bytes, ref ulong reached)
     {
         bool Wanted(EntryRow entry) => (filter.AggregateType is null || entry.Aggregate!.Type == filter.AggregateType)
-            && (filter.EventType is null || entry.Type == filter.EventType) && grants.Reaches(entry.Aggregate!);
+            && (filter.EventType is null || entry.Type == filter.EventType) && sight.Shows(entry.Aggregate!);
         var keys = rows.Where(r => !r.Entry.IsControl && Wanted(r.Entry)).Select(r => Keyspace.Versioned(r.Entry.Aggregate!, r.Entry.Version)).ToArray();
         var indexes = view.GetMany(Family.Index, keys);
         var next = 0;
@@ -271,7 +269,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
                 var key = keys[next];
                 if (indexes[next++] is not { } value || !IndexRow.TryRead(Checked.Body(Family.Index, key, value), out var index) || index.Position != position)
                     throw Violation.Of($"The index does not lead to version {entry.Version} of {entry.Aggregate} at position {position}.");
-                items.Add(new(position, Open(entry, position, CipherOf(entry.Aggregate!), index.Leaf), null));
+                items.Add(new(position, sight.Of(Open(entry, position, CipherOf(entry.Aggregate!), index.Leaf)), null));
             }
 
             bytes += entry.EncodedBytes;
@@ -297,14 +295,14 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     };
 
     /// <summary>Aggregates in key order, active and archived merged.</summary>
-    public AggregatePage Aggregates(AggregateFilter filter, Grants grants, ReadOnlySpan<byte> after, long skip, int take, bool withState)
+    public AggregatePage Aggregates(AggregateFilter filter, Sight sight, ReadOnlySpan<byte> after, long skip, int take, bool withState)
     {
         var merge = new AggregateScan(view, filter, after);
         var items = new List<AggregateState>();
         var bytes = 0;
         while (items.Count < take && bytes < Limits.PageBytesMax && merge.Next() is var (aggregate, head, archived))
         {
-            if (!grants.Reaches(aggregate))
+            if (!sight.Shows(aggregate))
                 continue;
             if (skip > 0)
             {
@@ -313,7 +311,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
             }
 
             var item = withState
-                ? FindState(aggregate) ?? throw Violation.Of($"{aggregate} is in the list and nowhere else.")
+                ? sight.Of(FindState(aggregate) ?? throw Violation.Of($"{aggregate} is in the list and nowhere else."))
                 : Show(aggregate, head, archived, StateText.Empty);
             items.Add(item);
             bytes += withState ? item.Fields.Length : 0;

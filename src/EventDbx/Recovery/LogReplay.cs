@@ -127,6 +127,26 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         };
     }
 
+    SchemaOperation? Schema(EntryRow entry, ulong position)
+    {
+        try
+        {
+            using var body = System.Text.Json.JsonDocument.Parse(entry.Body);
+            var schema = body.RootElement.GetProperty("schema");
+            return new()
+            {
+                Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Type = entry.Subject, Recorded = entry, Body = entry.Body.ToArray(),
+                Schema = schema.ValueKind == System.Text.Json.JsonValueKind.Null
+                    ? null : Schemas.SchemaJson.ReadSchema(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(schema)),
+            };
+        }
+        catch (Exception cause) when (cause is System.Text.Json.JsonException or KeyNotFoundException or InvalidOperationException or RefusedException)
+        {
+            Stopped = $"the schema of entry {position} cannot be read: {cause.Message}";
+            return null;
+        }
+    }
+
     Operation? Control(EntryRow entry, ulong position)
     {
         var kind = entry.Type switch
@@ -139,6 +159,8 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         };
         if (entry.Type == LifecycleNames.Snapshot && LifecycleNames.Aggregate(entry.Subject) is { } kept)
             return new SnapshotOperation { Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Recorded = entry };
+        if (entry.Type == SchemaOperation.Kind)
+            return Schema(entry, position);
         if (kind is null)
         {
             return new ControlOperation

@@ -22,6 +22,15 @@ internal static class Keyspace
     /// <summary>In <c>meta</c>: size and frontier of the log tree.</summary>
     public static ReadOnlySpan<byte> LogRow => "log"u8;
 
+    /// <summary>In <c>meta</c>: what the keys of schemas begin with.</summary>
+    public static ReadOnlySpan<byte> SchemaPrefix => "schema\0"u8;
+
+    /// <summary>The lowest key above all schemas.</summary>
+    public static byte[] AfterSchemas => "schema\u0001"u8.ToArray();
+
+    /// <summary>In <c>meta</c>: the schema of an aggregate type.</summary>
+    public static byte[] SchemaRow(string type) => [.. SchemaPrefix, .. Encoding.UTF8.GetBytes(type)];
+
     /// <summary>The lowest key that is a name.</summary>
     public static ReadOnlySpan<byte> FirstName => [1];
 

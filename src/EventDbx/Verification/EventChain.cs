@@ -41,8 +41,8 @@ internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher
             throw Bad(version, index, $"was appended to root {entry.PreviousRoot}, but versions 1 to {version - 1} have {Root}");
         if (version > 1 && !entry.WrappedKey.IsEmpty)
             throw Bad(version, index, "brings a key, which only the first entry of an aggregate does");
-        if (entry.SchemaRevision != 0)
-            throw Bad(version, index, $"names schema revision {entry.SchemaRevision}, and there is none");
+        if (entry.SchemaRevision >= index.Position)
+            throw Bad(version, index, $"names the schema of position {entry.SchemaRevision}, which comes after it");
 
         if (!EventBody.TryOpen(cipher, entry, out var salt, out var payload))
             throw Bad(version, index, "has a payload that does not open: it was changed, or belongs elsewhere");

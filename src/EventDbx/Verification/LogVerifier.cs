@@ -16,6 +16,8 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
 
     public LifecycleLedger Lifecycles { get; } = new();
 
+    public SchemaLedger Schemas { get; } = new();
+
     public MerkleTree Tree => _log.Tree;
 
     public ulong Events { get; private set; }
@@ -80,11 +82,13 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
             {
                 ControlEntries++;
                 Lifecycles.Note(position, entry);
+                Schemas.Note(position, entry);
                 Append(entry.Leaf(default, default));
                 continue;
             }
 
             Events++;
+            Schemas.Check(position, entry);
             var key = keys[next];
             if (indexes[next++] is not { } value || !IndexRow.TryRead(Checked.Body(Family.Index, key, value), out var index) || index.Position != position)
                 throw Violation.Of($"The index does not lead to version {entry.Version} of {entry.Aggregate} at position {position}.");

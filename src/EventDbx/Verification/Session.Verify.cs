@@ -20,6 +20,7 @@ public sealed partial class Session
     public VerifyResult Verify(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateRead, aggregate);
+        DemandSight(aggregate);
         cancellation.ThrowIfCancellationRequested();
         if (level == VerifyLevel.Quick)
             return VerifyQuick(aggregate);
@@ -31,6 +32,7 @@ public sealed partial class Session
     public async Task<VerifyResult> VerifyAsync(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateRead, aggregate);
+        DemandSight(aggregate);
         if (level == VerifyLevel.Quick)
             return VerifyQuick(aggregate);
         await FullVerifies.WaitAsync(cancellation).ConfigureAwait(false);

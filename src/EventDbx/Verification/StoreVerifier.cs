@@ -46,6 +46,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
 
         var log = new LogVerifier(view, stored, mark);
         log.Run(done => Tell(VerifyPhase.Log, done, stored.Size));
+        log.Schemas.CheckRows(view);
         var aggregates = new AggregateVerifier(view, database.Keyring, AggregateRows.All(view));
         while (aggregates.VerifyNext(more => Tell(VerifyPhase.Aggregates, _events += more, log.Events)) is var (aggregate, head, archive))
         {
@@ -78,7 +79,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
                 log = LogSizeRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
             else if (row.Key.AsSpan().SequenceEqual(Keyspace.StoreRow))
                 store = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
-            else
+            else if (!row.Key.AsSpan().StartsWith(Keyspace.SchemaPrefix))
                 throw Violation.OfRow(Family.Meta, row.Key, "there is no row of that name");
         }
 

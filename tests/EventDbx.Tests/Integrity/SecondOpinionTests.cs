@@ -101,7 +101,7 @@ public sealed class SecondOpinionTests
         var leaves = new List<string>();
         var histories = new Dictionary<AggregateKey, List<EventRecord>>();
         using var lines = new StreamWriter(target, new UTF8Encoding(false), leaveOpen: true);
-        for (ulong after = 0; reader.Entries(after, database.LogSize, 1000, int.MaxValue, new EventDbx.Reading.FeedFilter { IncludeControl = true }, EventDbx.Access.Grants.Everything) is { Items.Count: > 0 } page; after = page.ReachedPosition)
+        for (ulong after = 0; reader.Entries(after, database.LogSize, 1000, int.MaxValue, new EventDbx.Reading.FeedFilter { IncludeControl = true }, EventDbx.Reading.Sight.OfEverything) is { Items.Count: > 0 } page; after = page.ReachedPosition)
         {
             foreach (var item in page.Items)
             {
