@@ -30,6 +30,9 @@ public sealed class ConfigFile
     /// <summary>The settings in force: the file's, with this run's data directory.</summary>
     public ServerConfig Config { get; }
 
+    /// <summary>Dates what is written.</summary>
+    internal TimeProvider Clock => _clock;
+
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
 
