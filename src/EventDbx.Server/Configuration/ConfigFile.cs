@@ -30,9 +30,6 @@ public sealed class ConfigFile
     /// <summary>The settings in force: the file's, with this run's data directory.</summary>
     public ServerConfig Config { get; }
 
-    /// <summary>Dates what is written.</summary>
-    internal TimeProvider Clock => _clock;
-
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
 
@@ -77,6 +74,9 @@ public sealed class ConfigFile
         DurableFile.Write(target, Encoding.UTF8.GetBytes(text));
         return after;
     }
+
+    /// <summary>Dates what is written.</summary>
+    internal TimeProvider Clock => _clock;
 
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
