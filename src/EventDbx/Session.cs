@@ -37,7 +37,10 @@ public sealed partial class Session : IImportTarget
                 : $"This token does not allow {name}. Use one that has been given it.");
     }
 
-    void DemandRoot(string what)
+    /// <summary>For what only root may do: tokens, the server itself.</summary>
+    /// <param name="what">As it follows "only a root token may".</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.PermissionDenied"/>.</exception>
+    public void DemandRoot(string what)
     {
         if (!Grants.Root)
             throw new RefusedException(RefusalCode.PermissionDenied, $"Only a root token may {what}.");
