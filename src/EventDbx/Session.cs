@@ -25,7 +25,10 @@ public sealed partial class Session : IImportTarget
     public Grants Grants { get; }
 
     /// <summary>The one place where a caller is told no.</summary>
-    void Demand(AccessAction action, AggregateKey? aggregate = null)
+    /// <param name="action">What is wanted.</param>
+    /// <param name="aggregate">On what; null: on anything at all.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.PermissionDenied"/>.</exception>
+    public void Demand(AccessAction action, AggregateKey? aggregate = null)
     {
         if (Grants.Allows(action, aggregate))
             return;
