@@ -102,7 +102,7 @@ public sealed class RestServer : IAsyncLifetime
     /// <summary>A connection on which a test says what it likes.</summary>
     public async Task<NetworkStream> ConnectAsync()
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, SendBufferSize = 64 * 1024 };
         await socket.ConnectAsync(IPAddress.Loopback, Host.Port, TestContext.Current.CancellationToken);
         return new(socket, ownsSocket: true);
     }
