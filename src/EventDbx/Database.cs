@@ -284,5 +284,7 @@ public sealed class Database : IAsyncDisposable
         if (_store is not null && !ReferenceEquals(_engine, _store.Engine))
             _engine.Dispose();
         _key?.Dispose();
+        Staging.Dispose();
+        _changingSchemas.Dispose();
     }
 }

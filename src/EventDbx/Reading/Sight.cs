@@ -49,7 +49,8 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
         var output = new ArrayBufferWriter<byte>(payload.Length);
         var reader = new Utf8JsonReader(payload.Span, new JsonReaderOptions { MaxDepth = Limits.PayloadDepthMax });
         reader.Read();
-        var (any, separator) = (false, "{"u8);
+        var any = false;
+        var separator = "{"u8;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var name = reader.GetString()!;

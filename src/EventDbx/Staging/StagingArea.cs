@@ -3,7 +3,7 @@ using EventDbx.Documents;
 namespace EventDbx.Staging;
 
 /// <summary>The document <c>staged_events.json</c>: one change after the other.</summary>
-internal sealed class StagingArea(IDocuments documents)
+internal sealed class StagingArea(IDocuments documents) : IDisposable
 {
     const string Name = "staged_events.json";
 
@@ -31,6 +31,8 @@ internal sealed class StagingArea(IDocuments documents)
             _changing.Release();
         }
     }
+
+    public void Dispose() => _changing.Dispose();
 
     static List<StagedEvent> Parse(Document document)
     {
