@@ -37,7 +37,7 @@ public static class StoreKey
             return new StoreKeyChoice(Key: null, Encrypted: false, Notice: null);
 
         key.Dispose();
-        throw new ConfigException($"encryption is \"off\" in {file.Path}, yet a data encryption key is given; remove one of the two.");
+        throw new ConfigException($"encryption is \"off\" in {file.SourceOf("encryption")}, yet a data encryption key is given; remove one of the two.");
     }
 
     /// <summary>The key as text, if it is one.</summary>
@@ -55,12 +55,13 @@ public static class StoreKey
     static DataKey? Given(ConfigFile file, string? supplied)
     {
         var configured = file.Config.DataEncryptionKey;
+        var source = file.SourceOf("data_encryption_key");
         if (string.IsNullOrWhiteSpace(supplied))
-            return configured is null ? null : Parse(configured, file.Path);
+            return configured is null ? null : Parse(configured, source);
         if (configured is not null && configured != supplied.Trim())
         {
             throw new ConfigException(
-                $"{Variable} and the data_encryption_key in {file.Path} are two different keys; remove the one that is wrong.");
+                $"{Variable} and the data_encryption_key in {source} are two different keys; remove the one that is wrong.");
         }
 
         return Parse(supplied, Variable);
