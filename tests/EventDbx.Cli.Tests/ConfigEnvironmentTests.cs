@@ -137,6 +137,20 @@ public sealed class ConfigEnvironmentTests : IDisposable
     }
 
     [Fact]
+    public async Task A_data_key_of_the_environment_beside_another_one_of_the_file_is_refused()
+    {
+        _variables["EVENTDBX_DATA_ENCRYPTION_KEY"] = Dek;
+        var other = Convert.ToBase64String(new byte[32]);
+
+        using var same = (await StoreKey.ChooseAsync(Load($"data_encryption_key = \"{Dek}\"\n"), null, TestContext.Current.CancellationToken)).Key;
+        var refused = await Assert.ThrowsAsync<ConfigException>(
+            () => StoreKey.ChooseAsync(Load($"data_encryption_key = \"{other}\"\n"), null, TestContext.Current.CancellationToken));
+
+        Assert.Equal(Dek, same!.ToBase64());
+        Assert.StartsWith("EVENTDBX_DATA_ENCRYPTION_KEY and the data_encryption_key in ", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_save_writes_what_was_changed_and_nothing_of_the_environment()
     {
         foreach (var (name, value) in Values)

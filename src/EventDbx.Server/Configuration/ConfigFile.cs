@@ -35,6 +35,9 @@ public sealed class ConfigFile
     /// <summary>Which of them the environment makes.</summary>
     public IReadOnlyList<ConfigOverride> Overrides => [.. _environment.Overrides];
 
+    /// <summary>The settings of the file alone.</summary>
+    internal ServerConfig Saved => _saved;
+
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
 

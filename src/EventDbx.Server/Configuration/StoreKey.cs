@@ -56,16 +56,17 @@ public static class StoreKey
     {
         var configured = file.Config.DataEncryptionKey;
         var source = file.SourceOf("data_encryption_key");
+        if (file.Saved.DataEncryptionKey is { } kept && kept != configured)
+            throw TwoKeys(source, file.Path);
         if (string.IsNullOrWhiteSpace(supplied))
             return configured is null ? null : Parse(configured, source);
         if (configured is not null && configured != supplied.Trim())
-        {
-            throw new ConfigException(
-                $"{Variable} and the data_encryption_key in {source} are two different keys; remove the one that is wrong.");
-        }
-
+            throw TwoKeys(Variable, source);
         return Parse(supplied, Variable);
     }
+
+    static ConfigException TwoKeys(string one, string other) =>
+        new($"{one} and the data_encryption_key in {other} are two different keys; remove the one that is wrong.");
 
     static DataKey Parse(string text, string source) =>
         DataKey.TryParse(text, out var key, out var why) ? key : throw new ConfigException($"{source}: {why}");
