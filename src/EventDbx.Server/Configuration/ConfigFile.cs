@@ -32,6 +32,9 @@ public sealed class ConfigFile
     /// <summary>The settings in force: the file's, the environment's above them, and this run's data directory.</summary>
     public ServerConfig Config { get; }
 
+    /// <summary>The data directory whatever this run's command line says.</summary>
+    public string ConfiguredDataDir => _environment.Over(WithFullPath(_saved)).DataDir;
+
     /// <summary>Which of them the environment makes.</summary>
     public IReadOnlyList<ConfigOverride> Overrides => [.. _environment.Overrides];
 
@@ -60,7 +63,7 @@ public sealed class ConfigFile
     /// <summary>Settings as the file holds them, and what they come to in this run.</summary>
     public ServerConfig InForce(ServerConfig saved)
     {
-        var config = _environment.Over(saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) });
+        var config = _environment.Over(WithFullPath(saved));
         return _dataDir is null ? config : config with { DataDir = _dataDir };
     }
 
@@ -98,6 +101,9 @@ public sealed class ConfigFile
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
         key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
+
+    ServerConfig WithFullPath(ServerConfig saved) =>
+        saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) };
 
     // It may come to hold a key.
     static void CreatePrivate(string directory)

@@ -10,7 +10,8 @@ namespace EventDbx.Server.Daemon;
 /// <param name="Pid">Process id.</param>
 /// <param name="StartedAt">When the server was ready; RFC 3339, UTC. Null where nothing says so.</param>
 /// <param name="ProcessStart">See <see cref="ProcessIdentity.Start"/>; null where nothing says so.</param>
-public sealed record PidFile(int Pid, string? StartedAt, long? ProcessStart)
+/// <param name="LogFile">Where it writes its log; null where nothing says so.</param>
+public sealed record PidFile(int Pid, string? StartedAt, long? ProcessStart, string? LogFile = null)
 {
     /// <summary>Its name in the data directory.</summary>
     public const string Name = "eventdbx.pid";

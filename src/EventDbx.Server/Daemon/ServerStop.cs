@@ -34,7 +34,7 @@ public static class ServerStop
     /// <param name="timeout">After which it is killed.</param>
     /// <param name="note">Told what is not the result.</param>
     /// <param name="clock">Measures.</param>
-    /// <exception cref="IOException">It was not stopped; says why.</exception>
+    /// <exception cref="DaemonException">It was not stopped; says why.</exception>
     public static async Task<StopOutcome> RunAsync(
         string dataDirectory, TimeSpan timeout, Func<string, Task> note, TimeProvider clock, CancellationToken cancellation)
     {
@@ -47,10 +47,10 @@ public static class ServerStop
                     $"The data directory is in use by process {by.Pid} ({by.HeldBy}), which is not a server and was left alone.")).ConfigureAwait(false);
                 return new(null, PidFile.IsIn(dataDirectory) && PidFile.Remove(dataDirectory));
             case ServerPresence.Starting { By: var by }:
-                throw new IOException(FormattableString.Invariant(
+                throw new DaemonException(FormattableString.Invariant(
                     $"The server of {dataDirectory} (pid {by.Pid}) has not finished starting, and was not signalled. Try again when it has, or end it with the `dbx start` that waits for it."));
             case ServerPresence.Doubtful { By: var by, Why: var why }:
-                throw new IOException(FormattableString.Invariant(
+                throw new DaemonException(FormattableString.Invariant(
                     $"A server has {dataDirectory} open (pid {by.Pid}), but {why}. No process was signalled."));
             case ServerPresence.Running { File: var file, Process: var process }:
                 await EndAsync(process, timeout, note, clock, cancellation).ConfigureAwait(false);
@@ -71,7 +71,7 @@ public static class ServerStop
             $"The server (pid {process.Pid}) did not stop within {timeout.TotalSeconds:0.###} s and is killed; its next start checks the store.")).ConfigureAwait(false);
         Signal(process, force: true);
         if (!await EndedAsync(process, AfterKill, clock, cancellation).ConfigureAwait(false))
-            throw new IOException(FormattableString.Invariant($"The server (pid {process.Pid}) was killed and is still running."));
+            throw new DaemonException(FormattableString.Invariant($"The server (pid {process.Pid}) was killed and is still running."));
     }
 
     static async Task<bool> EndedAsync(ProcessIdentity process, TimeSpan timeout, TimeProvider clock, CancellationToken cancellation)

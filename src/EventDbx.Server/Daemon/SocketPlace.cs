@@ -20,7 +20,7 @@ public static class SocketPlace
     /// <summary>The path for a data directory. A directory that is needed for it is made, and is this user's alone.</summary>
     /// <param name="dataDirectory">Absolute.</param>
     /// <param name="variable">The value of an environment variable; null when it is not set.</param>
-    /// <exception cref="IOException">Somebody else has that directory, or put something else in its place.</exception>
+    /// <exception cref="DaemonException">Somebody else has that directory, or put something else in its place.</exception>
     public static string For(string dataDirectory, Func<string, string?> variable)
     {
         var inside = Path.Combine(dataDirectory, FileName);
@@ -47,7 +47,7 @@ public static class SocketPlace
         // Once it is known to be ours, nobody can put another one in its place: /tmp is sticky, a runtime directory is its user's.
         if (!Posix.IsOwn(directory) || new DirectoryInfo(directory) is not { Exists: true, LinkTarget: null })
         {
-            throw new IOException(
+            throw new DaemonException(
                 $"The data directory's path is too long for a socket, and {directory}, where it would lie instead, belongs to somebody else or is a link.");
         }
 

@@ -165,7 +165,7 @@ internal sealed partial class LogFile(string directory, TimeProvider clock, Acti
         var start = new char[24];
         return reader.ReadBlock(start) == start.Length
             && DateTimeOffset.TryParseExact(
-                start, "yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+                start, LogText.TimeForm, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
             ? TimeZoneInfo.ConvertTime(time, clock.LocalTimeZone)
             : null;
     }
