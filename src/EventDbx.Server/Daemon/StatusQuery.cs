@@ -54,7 +54,7 @@ public static class StatusQuery
         }
         catch (Exception cause) when (cause is HttpRequestException or JsonException or FormatException or ArgumentOutOfRangeException)
         {
-            throw new DaemonException($"{socket}: {cause.GetBaseException().Message}", cause);
+            throw new DaemonException($"{socket}: {cause.GetBaseException().Message.TrimEnd('.')}", cause);
         }
     }
 }

@@ -42,9 +42,7 @@ internal static class ServerLife
         }
 
         // Before the child looks for it: whoever is at the terminal must read where a new key lies.
-        using (var key = (await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false)).Key)
-        {
-        }
+        (await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false)).Key?.Dispose();
 
         string[] arguments =
         [
