@@ -2,6 +2,7 @@ using EventDbx.Server;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Logs;
+using EventDbx.Server.Tokens;
 
 namespace EventDbx.Cli.Commands.Server;
 
@@ -41,8 +42,9 @@ internal static class ServerLife
             }, cancellation).ConfigureAwait(false);
         }
 
-        // Before the child looks for it: whoever is at the terminal must read where a new key lies.
+        // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
         (await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false)).Key?.Dispose();
+        _ = await AuthSettings.EnsureAsync(call.LoadConfig(), cancellation).ConfigureAwait(false);
 
         string[] arguments =
         [
@@ -72,10 +74,12 @@ internal static class ServerLife
         StartCheck.Demand(config);
         var database = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = database.Key;
+        var auth = await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false);
         await new ServerRun(
             new ServerOptions
             {
                 Config = config,
+                Auth = auth,
                 Database = database with
                 {
                     Restriction = config.Restrict,
