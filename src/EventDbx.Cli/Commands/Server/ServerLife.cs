@@ -3,6 +3,7 @@ using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Logs;
 using EventDbx.Server.Tokens;
+using Microsoft.Extensions.Logging;
 
 namespace EventDbx.Cli.Commands.Server;
 
@@ -36,7 +37,8 @@ internal static class ServerLife
         {
             return await ServeAsync(call, file, echo: true, async ready =>
             {
-                foreach (var notice in ready.Notices)
+                // Otherwise they have been read here already, as lines of the log.
+                foreach (var notice in LogOf(call, file.Config).Level > LogLevel.Warning ? ready.Notices : [])
                     await call.NoteAsync(notice).ConfigureAwait(false);
                 await call.NoteAsync($"{ready.Text} serving {ready.DataDir}; log {ready.LogFile}").ConfigureAwait(false);
             }, cancellation).ConfigureAwait(false);
@@ -108,13 +110,16 @@ internal static class ServerLife
 
     static async Task<ConfigFile> KeepAsync(Call call, ConfigFile file, CancellationToken cancellation)
     {
-        var directory = call.Has(GlobalOptions.DataDir) ? file.Config.DataDir : null;
+        // Nothing is written that was not asked for: all settings may come from the environment, and the file be read-only.
+        if (!StartFlags.NameSettings(call) && !call.Has(GlobalOptions.DataDir))
+            return file;
         var asked = false;
         await file.UpdateAsync(
             before =>
             {
                 var after = StartFlags.Over(call, before);
-                after = directory is null ? after : after with { DataDir = directory };
+                if (call.Has(GlobalOptions.DataDir))
+                    after = after with { DataDir = file.Config.DataDir };
                 asked = after != before;
                 return after;
             }, cancellation).ConfigureAwait(false);
