@@ -61,6 +61,7 @@ internal static class Failures
         UsageException => (ExitCode.Usage, "usage", false),
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
+        ServerLostException => (ExitCode.Failed, "connection_lost", true),
         ConfigException => (ExitCode.Failed, "configuration", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),

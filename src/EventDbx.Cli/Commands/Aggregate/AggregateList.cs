@@ -25,7 +25,7 @@ internal static class AggregateList
             new("dbx aggregate list --type order --id-prefix 2025- --take 100", "Some of them."),
             new("dbx aggregate list --archived false --json", "Those that take events, with their states."),
         ],
-        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor },
+        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor, AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -57,7 +57,7 @@ internal static class AggregateList
         var after = CursorOf(call);
         return Link.ToExistingAsync(
             call,
-            session => RunAsync(call, session, filter, after, cancellation),
+            store => RunAsync(call, store, filter, after, cancellation),
             absent: () =>
             {
                 if (call.Json)
@@ -67,19 +67,20 @@ internal static class AggregateList
             cancellation);
     }
 
-    static async Task<ExitCode> RunAsync(Call call, Session session, AggregateFilter filter, byte[]? after, CancellationToken cancellation)
+    static async Task<ExitCode> RunAsync(Call call, IStore store, AggregateFilter filter, byte[]? after, CancellationToken cancellation)
     {
         var (skip, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? call.LoadConfig().Config.ListPageSize);
         var array = call.Json ? new JsonText().BeginArray() : null;
         while (left > 0)
         {
             cancellation.ThrowIfCancellationRequested();
-            var page = session.GetAggregates(filter, after, skip, (int)Math.Min(left, Limits.PageItemsMax));
+            var page = await store.GetAggregatesAsync(
+                filter, after, skip, (int)Math.Min(left, Limits.PageItemsMax), withState: array is not null, cancellation).ConfigureAwait(false);
             (after, skip, left) = (page.Next, 0, left - page.Items.Count);
             if (array is null)
                 await WriteAsync(call, page.Items).ConfigureAwait(false);
             else
-                await WriteAsync(call, session, array, page).ConfigureAwait(false);
+                await WriteAsync(call, array, page).ConfigureAwait(false);
             if (after is null)
                 break;
         }
@@ -91,11 +92,11 @@ internal static class AggregateList
         return ExitCode.Done;
     }
 
-    static async Task WriteAsync(Call call, Session session, JsonText array, AggregatePage page)
+    static async Task WriteAsync(Call call, JsonText array, AggregatePage page)
     {
         foreach (var item in page.Items)
         {
-            array.Aggregate(session.GetAggregate(item.Aggregate));
+            array.Aggregate(item);
             await array.DrainAsync(call.Shell.Out).ConfigureAwait(false);
         }
     }
