@@ -1,0 +1,2 @@
+global using EventDbx.Access;
+global using EventDbx.Events;
