@@ -4,6 +4,7 @@ using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Recover;
+using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Verify;
 
 namespace EventDbx.Cli;
@@ -19,6 +20,7 @@ internal static class CommandTree
     {
         AggregateCommand.Create(),
         ConfigCommand.Create(),
+        TokenCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         RecoverCommand.Create(),

@@ -12,6 +12,13 @@ internal static class AccessToken
         "--token", "TOKEN",
         $"Act as this token, and see what it may see (default: {Variable}; else the owner, who may do everything). {SecretText.Forms}");
 
+    /// <summary>Refuses a token from standard input where something else is read from there.</summary>
+    public static void NotFromInputToo(Call call, string what)
+    {
+        if (call.Get(Option) == "-")
+            throw new UsageException($"`{Option.Name} -` and {what} would both read standard input; take the token from `@FILE` or `env:NAME`.");
+    }
+
     /// <summary>The token, or null; a blank one counts as not given.</summary>
     public static async Task<string?> ReadAsync(Call call, CancellationToken cancellation) =>
         call.Get(Option) is { } given

@@ -1,10 +1,14 @@
+using EventDbx.Server.Tokens;
 using EventDbx.Transfer;
 using EventDbx.Verification;
 
 namespace EventDbx.Cli;
 
 /// <summary>The store open in this process, and what the caller may do there.</summary>
-internal sealed class DirectStore(Database database, Session session) : IStore
+/// <param name="database">Closed with it.</param>
+/// <param name="tokens">The same; null where the command has nothing to do with tokens.</param>
+/// <param name="session">The caller's.</param>
+internal sealed class DirectStore(Database database, TokenAuthority? tokens, Session session) : IStore
 {
     public Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation) => session.AppendAsync(draft, cancellation);
 
@@ -46,5 +50,22 @@ internal sealed class DirectStore(Database database, Session session) : IStore
     public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) =>
         session.NoteImportAsync(lines, appended, known, cancellation);
 
-    public ValueTask DisposeAsync() => database.DisposeAsync();
+    public Task<IssuedToken> IssueTokenAsync(TokenRequest request, CancellationToken cancellation) => Tokens.IssueAsync(session, request, cancellation);
+
+    public Task<IReadOnlyList<TokenListing>> ListTokensAsync(CancellationToken cancellation) => Task.FromResult(Tokens.List(session));
+
+    public Task<TokenRevocation> RevokeTokenAsync(string tokenOrJti, string? reason, CancellationToken cancellation) =>
+        Tokens.RevokeAsync(session, tokenOrJti, reason, cancellation);
+
+    public Task<IssuedToken> RefreshTokenAsync(string tokenOrJti, TokenRefresh refresh, CancellationToken cancellation) =>
+        Tokens.RefreshAsync(session, tokenOrJti, refresh, cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (tokens is not null)
+            await tokens.DisposeAsync().ConfigureAwait(false);
+        await database.DisposeAsync().ConfigureAwait(false);
+    }
+
+    TokenAuthority Tokens => tokens ?? throw new InvalidOperationException("The store was opened without its tokens.");
 }

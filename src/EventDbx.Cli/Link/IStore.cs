@@ -1,3 +1,4 @@
+using EventDbx.Server.Tokens;
 using EventDbx.Transfer;
 using EventDbx.Verification;
 
@@ -32,4 +33,12 @@ internal interface IStore : IImportTarget, IAsyncDisposable
     Task<VerifyResult> VerifyAsync(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation);
 
     Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation);
+
+    Task<IssuedToken> IssueTokenAsync(TokenRequest request, CancellationToken cancellation);
+
+    Task<IReadOnlyList<TokenListing>> ListTokensAsync(CancellationToken cancellation);
+
+    Task<TokenRevocation> RevokeTokenAsync(string tokenOrJti, string? reason, CancellationToken cancellation);
+
+    Task<IssuedToken> RefreshTokenAsync(string tokenOrJti, TokenRefresh refresh, CancellationToken cancellation);
 }

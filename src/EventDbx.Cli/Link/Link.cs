@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using EventDbx.Recovery;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
 
 namespace EventDbx.Cli;
 
@@ -23,7 +24,7 @@ internal static class Link
     /// <summary>Runs on a store that is there; otherwise nothing is made and the answer is <paramref name="absent"/>.</summary>
     public static Task<ExitCode> ToExistingAsync(
         Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode> absent, CancellationToken cancellation) =>
-        RunAsync(call, act, absent, cancellation);
+        RunAsync(call, act, absent, Caller.OfCommand, cancellation);
 
     /// <summary>The same for what is about one aggregate: where there is no store, there is no such aggregate.</summary>
     public static Task<ExitCode> ToExistingAsync(Call call, AggregateKey aggregate, Func<IStore, Task<ExitCode>> act, CancellationToken cancellation) =>
@@ -32,7 +33,12 @@ internal static class Link
 
     /// <summary>Runs on the store, which is made if there is none.</summary>
     public static Task<ExitCode> ToAnyAsync(Call call, Func<IStore, Task<ExitCode>> act, CancellationToken cancellation) =>
-        RunAsync(call, act, absent: null, cancellation);
+        RunAsync(call, act, absent: null, Caller.OfCommand, cancellation);
+
+    /// <summary>Runs on the store and its tokens, always as the owner; without <paramref name="absent"/> the store is made if there is none.</summary>
+    public static Task<ExitCode> ToTokensAsync(
+        Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, CancellationToken cancellation) =>
+        RunAsync(call, act, absent, Caller.OwnerOfTokens, cancellation);
 
     /// <summary>How this command line opens the data directory. A key that is made for a new store is announced.</summary>
     public static async Task<DatabaseOptions> OptionsAsync(Call call, ConfigFile file, CancellationToken cancellation)
@@ -57,9 +63,19 @@ internal static class Link
         };
     }
 
-    static async Task<ExitCode> RunAsync(Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, CancellationToken cancellation)
+    /// <summary>As whom a command comes.</summary>
+    enum Caller
     {
-        var token = await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false);
+        /// <summary>As the token that the command line gives; without one as the owner.</summary>
+        OfCommand,
+
+        /// <summary>As the owner, to manage tokens.</summary>
+        OwnerOfTokens,
+    }
+
+    static async Task<ExitCode> RunAsync(Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, Caller caller, CancellationToken cancellation)
+    {
+        var token = caller == Caller.OwnerOfTokens ? null : await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false);
         var file = call.LoadConfig();
         var directory = file.Config.DataDir;
         var server = await ReachServerAsync(directory, cancellation).ConfigureAwait(false);
@@ -67,13 +83,13 @@ internal static class Link
             return absent();
         var store = server is { } reached
             ? OpenServer(reached, token)
-            : await OpenAsync(call, file, token, cancellation).ConfigureAwait(false);
+            : await OpenAsync(call, file, token, caller, cancellation).ConfigureAwait(false);
         await using (store.ConfigureAwait(false))
             return await act(store).ConfigureAwait(false);
     }
 
     /// <summary>The directory, once it is free; or the server that has it, once it listens.</summary>
-    static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, CancellationToken cancellation)
+    static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, Caller caller, CancellationToken cancellation)
     {
         var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = options.Key;
@@ -85,7 +101,7 @@ internal static class Link
             try
             {
                 var database = Database.Open(options with { LockTimeout = left < Slice ? (left > TimeSpan.Zero ? left : TimeSpan.Zero) : Slice });
-                return await OpenDirectAsync(database, token).ConfigureAwait(false);
+                return await OpenDirectAsync(database, options.Clock, file, token, caller, cancellation).ConfigureAwait(false);
             }
             catch (StoreRefusedException refused) when (refused.InUse && left > TimeSpan.Zero)
             {
@@ -95,14 +111,20 @@ internal static class Link
         }
     }
 
-    static async Task<IStore> OpenDirectAsync(Database database, string? token)
+    static async Task<IStore> OpenDirectAsync(
+        Database database, TimeProvider clock, ConfigFile file, string? token, Caller caller, CancellationToken cancellation)
     {
+        TokenAuthority? tokens = null;
         try
         {
-            return new DirectStore(database, database.OpenSession(new("cli", Environment.UserName)));
+            if (token is not null || caller == Caller.OwnerOfTokens)
+                tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock);
+            return new DirectStore(database, tokens, token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token));
         }
         catch
         {
+            if (tokens is not null)
+                await tokens.DisposeAsync().ConfigureAwait(false);
             await database.DisposeAsync().ConfigureAwait(false);
             throw;
         }

@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Integrity;
+using EventDbx.Server.Tokens;
 using EventDbx.Verification;
 using Wire = EventDbx.Events.RecordJson;
 
@@ -137,6 +138,21 @@ internal sealed class ServerStore(ServerConnection server) : IStore
     public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) =>
         server.AskAsync(HttpMethod.Post, "/v1/imports", RequestJson.Imported(lines, appended, known), again: false, Nothing, cancellation);
 
+    public Task<IssuedToken> IssueTokenAsync(TokenRequest request, CancellationToken cancellation) => server.AskAsync(
+        HttpMethod.Post, "/admin/tokens", Body(output => TokenJson.WriteRequest(output, request)), again: false,
+        (json, _) => TokenJson.ReadIssued(json) with { ActionsDefaulted = !request.Root && request.Actions.Count == 0 }, cancellation);
+
+    public Task<IReadOnlyList<TokenListing>> ListTokensAsync(CancellationToken cancellation) => server.AskAsync<IReadOnlyList<TokenListing>>(
+        HttpMethod.Get, "/admin/tokens", null, again: true, (json, _) => [.. json.EnumerateArray().Select(TokenJson.ReadListing)], cancellation);
+
+    public Task<TokenRevocation> RevokeTokenAsync(string tokenOrJti, string? reason, CancellationToken cancellation) => server.AskAsync(
+        HttpMethod.Post, "/admin/tokens/revoke", Body(output => TokenJson.WriteRevoke(output, tokenOrJti, reason)), again: true,
+        (json, _) => TokenJson.ReadRevocation(json), cancellation);
+
+    public Task<IssuedToken> RefreshTokenAsync(string tokenOrJti, TokenRefresh refresh, CancellationToken cancellation) => server.AskAsync(
+        HttpMethod.Post, "/admin/tokens/refresh", Body(output => TokenJson.WriteRefresh(output, tokenOrJti, refresh)), again: false,
+        (json, _) => TokenJson.ReadIssued(json), cancellation);
+
     public ValueTask DisposeAsync()
     {
         server.Dispose();
@@ -176,6 +192,13 @@ internal sealed class ServerStore(ServerConnection server) : IStore
             if (draftOf(items[i]).Check() is { } refusal)
                 throw new RefusedException(refusal with { Operation = i });
         }
+    }
+
+    static ReadOnlyMemory<byte> Body(Action<IBufferWriter<byte>> write)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        write(output);
+        return output.WrittenMemory;
     }
 
     static Guid NewId() => EventIds.New(Timestamp.From(TimeProvider.System.GetUtcNow()), RandomNumberGenerator.GetBytes(EventIds.RandomBytes));

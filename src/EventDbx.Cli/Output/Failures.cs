@@ -41,8 +41,16 @@ internal static class Failures
         if (parse.GetValue(GlobalOptions.Json))
         {
             var json = new JsonText(pretty: false);
-            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable).EndObject();
-            await shell.Error.WriteAsync(json.ToString()).ConfigureAwait(false);
+            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable);
+            if (failure is RefusedException { Refusal: var refusal })
+            {
+                if (refusal.ActualVersion is { } actual)
+                    json.Member("actual_version", actual);
+                if (refusal.Operation is { } operation)
+                    json.Member("operation", operation);
+            }
+
+            await shell.Error.WriteAsync(json.EndObject().ToString()).ConfigureAwait(false);
         }
         else if (exit == ExitCode.Usage)
         {

@@ -15,7 +15,9 @@ internal static class Scenario
 
     static Guid Id(int number) => new($"01890a5d-ac96-774b-bcce-{number.ToString("x12", CultureInfo.InvariantCulture)}");
 
-    public static async Task<Transcript> RunAsync(IDriver driver)
+    /// <param name="driver">The way in.</param>
+    /// <param name="thorough">Every verb on every odd name.</param>
+    public static async Task<Transcript> RunAsync(IDriver driver, bool thorough)
     {
         var seen = new Transcript(driver.EntriesBefore);
         await NothingYetAsync(driver, seen);
@@ -24,7 +26,7 @@ internal static class Scenario
         await LifeAsync(driver, seen);
         await ImportsAsync(driver, seen);
         await ListsAsync(driver, seen);
-        await OddNamesAsync(driver, seen);
+        await OddNamesAsync(driver, seen, thorough);
         await RefusalsAsync(driver, seen);
         seen.Note("verify all", await driver.VerifyAllAsync());
         return seen;
@@ -115,8 +117,8 @@ internal static class Scenario
             [$$"""{"aggregate_type":"order","aggregate_id":"o-3","event_type":"late","payload":{},"event_id":"{{Id(131)}}","expectedVersion":1}"""]));
         string[] records =
         [
-            $$"""{"aggregate_type":"moved","aggregate_id":"m-1","event_type":"made","payload":{"from":"elsewhere"},"metadata":{"event_id":"{{Id(140)}}","created_at":"2020-01-02T03:04:05Z","issued_by":{"group":"old","user":"hand"},"note":"kept"}}""",
-            $$"""{"aggregate_type":"moved","aggregate_id":"m-1","event_type":"made","payload":{"n":1.0},"metadata":{"event_id":"{{Id(141)}}","created_at":"2020-01-02T03:04:05.123Z","issued_by":null}}""",
+            $$$"""{"aggregate_type":"moved","aggregate_id":"m-1","event_type":"made","payload":{"from":"elsewhere"},"metadata":{"event_id":"{{{Id(140)}}}","created_at":"2020-01-02T03:04:05Z","issued_by":{"group":"old","user":"hand"},"note":"kept"}}""",
+            $$$"""{"aggregate_type":"moved","aggregate_id":"m-1","event_type":"made","payload":{"n":1.0},"metadata":{"event_id":"{{{Id(141)}}}","created_at":"2020-01-02T03:04:05.123Z","issued_by":null}}""",
         ];
         seen.Note("import records", await driver.ImportAsync(records));
         seen.Note("import records again", await driver.ImportAsync(records));
@@ -144,18 +146,21 @@ internal static class Scenario
         }
     }
 
-    static async Task OddNamesAsync(IDriver driver, Transcript seen)
+    static async Task OddNamesAsync(IDriver driver, Transcript seen, bool thorough)
     {
         foreach (var (type, id) in OddNames)
         {
             var (step, number) = ($"`{type}` `{id}`", 1000 + seen.Lines.Count);
             seen.Note($"append {step}", await driver.AppendAsync(new(type, id, type, new JsonObject { ["name"] = id }.ToJsonString()) { EventId = Id(number), ExpectedVersion = 0, Note = id }));
             seen.Note($"get {step}", await driver.GetAsync(type, id));
+            if (!thorough)
+                continue;
             seen.Note($"replay {step}", await driver.ReplayAsync(type, id, 0, 10));
             seen.Note($"verify {step}", await driver.VerifyAsync(type, id, quick: true));
             seen.Note($"list {step}", await driver.ListAsync(new() { Type = type, IdPrefix = id }));
         }
 
+        seen.Note("list the odd ones", await driver.ListAsync(new()));
         seen.Note("archive an odd one", await driver.ArchiveAsync("a/b", "c/d", "a/b?c#d"));
         seen.Note("restore an odd one", await driver.RestoreAsync("a/b", "c/d", null));
         seen.Note("create and remove an odd one", await driver.CreateAsync("%2F", "/%", null));

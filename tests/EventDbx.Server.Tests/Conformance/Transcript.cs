@@ -11,7 +11,7 @@ namespace EventDbx.Server.Tests.Conformance;
 /// </remarks>
 internal sealed class Transcript(ulong entriesBefore)
 {
-    static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 200 };
 
     readonly Dictionary<string, string> _names = [];
 

@@ -38,7 +38,12 @@ internal static class AggregateApply
             new("dbx aggregate apply -- order -7 order-placed", "After `--` a name may begin with `-`."),
         ],
         Options = { Field, Payload, Note, EventId, ExpectedVersion, AccessToken.Option },
-        Check = call => call.NotBoth(Field, Payload),
+        Check = call =>
+        {
+            call.NotBoth(Field, Payload);
+            if (call.Get(Payload) == "-")
+                AccessToken.NotFromInputToo(call, "`--payload -`");
+        },
         Run = RunAsync,
     };
 

@@ -25,6 +25,7 @@ internal static class AggregateList
             new("dbx aggregate list --type order --id-prefix 2025- --take 100", "Some of them."),
             new("dbx aggregate list --archived false --json", "Those that take events, with their states."),
         ],
+        Check = call => call.NotBoth(Skip, Cursor),
         Options = { Skip, Take, Type, IdPrefix, Archived, Cursor, AccessToken.Option },
         Run = RunAsync,
     };

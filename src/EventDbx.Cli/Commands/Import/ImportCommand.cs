@@ -23,6 +23,11 @@ internal static class ImportCommand
             new("dbx import --file orders.ndjson --json", "By name, with the summary as JSON."),
         ],
         Options = { AccessToken.Option },
+        Check = call =>
+        {
+            if (call[Source] == "-")
+                AccessToken.NotFromInputToo(call, "the import");
+        },
         Run = RunAsync,
     };
 
