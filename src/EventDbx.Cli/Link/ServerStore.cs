@@ -1,11 +1,11 @@
 using System.Buffers;
-using System.Buffers.Text;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Integrity;
+using EventDbx.Server.Rest;
 using EventDbx.Server.Tokens;
 using EventDbx.Verification;
 using Wire = EventDbx.Events.RecordJson;
@@ -72,7 +72,7 @@ internal sealed class ServerStore(ServerConnection server) : IStore
         AggregateFilter filter, byte[]? after, long skip, int take, bool withState, CancellationToken cancellation)
     {
         var query = new Query("/v1/aggregates")
-            .With("cursor", after is null ? null : Base64Url.EncodeToString(after))
+            .With("cursor", after is null ? null : Cursors.OfAggregates(after))
             .With("skip", skip > 0 ? (ulong)skip : null)
             .With("take", (ulong)take)
             .With("type", filter.Type)
@@ -85,7 +85,7 @@ internal sealed class ServerStore(ServerConnection server) : IStore
             HttpMethod.Get, query.ToString(), null, again: true,
             (json, headers) => new AggregatePage(
                 [.. json.EnumerateArray().Select(Wire.ReadState)],
-                headers.TryGetValues(NextCursor, out var next) ? Base64Url.DecodeFromChars(next.First()) : null),
+                headers.TryGetValues(NextCursor, out var next) ? Cursors.ReadAggregates(next.First()) : null),
             cancellation);
     }
 
@@ -111,10 +111,10 @@ internal sealed class ServerStore(ServerConnection server) : IStore
             using (line)
             {
                 var json = line.RootElement;
-                if (json.TryGetProperty("code", out _))
-                    throw ServerConnection.Refused(json);
-                if (json.TryGetProperty("log_root", out _))
-                    return VerifyAll(json);
+                if (json.TryGetProperty("error", out var error))
+                    throw ServerConnection.Refused(error);
+                if (json.TryGetProperty("result", out var result))
+                    return VerifyAll(result);
                 if (Phase(json.GetProperty("phase").GetString()) is { } phase)
                     progress?.Report(new(phase, json.GetProperty("done").GetUInt64(), json.GetProperty("total").GetUInt64()));
             }

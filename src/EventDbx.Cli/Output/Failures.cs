@@ -1,4 +1,5 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
 
 namespace EventDbx.Cli.Output;
 
@@ -71,6 +72,7 @@ internal static class Failures
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
         ServerLostException => (ExitCode.Failed, "connection_lost", true),
         ConfigException => (ExitCode.Failed, "configuration", false),
+        DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),
         _ => (ExitCode.Failed, "internal", false),

@@ -1,4 +1,4 @@
-using System.Buffers.Text;
+using EventDbx.Server.Rest;
 
 namespace EventDbx.Cli.Commands.Aggregate;
 
@@ -89,7 +89,7 @@ internal static class AggregateList
         if (array is not null)
             await call.Shell.Out.WriteAsync(array.EndArray().ToString()).ConfigureAwait(false);
         if (after is not null)
-            await call.NoteAsync($"next cursor: {Base64Url.EncodeToString(after)}").ConfigureAwait(false);
+            await call.NoteAsync($"next cursor: {Cursors.OfAggregates(after)}").ConfigureAwait(false);
         return ExitCode.Done;
     }
 
@@ -102,7 +102,15 @@ internal static class AggregateList
         }
     }
 
-    static byte[]? CursorOf(Call call) => call.Get(Cursor) is not { } text ? null
-        : Base64Url.IsValid(text) && text.Length > 0 ? Base64Url.DecodeFromChars(text)
-        : throw new UsageException($"`--cursor` is what a list ended with after `next cursor:`, not `{text}`.");
+    static byte[]? CursorOf(Call call)
+    {
+        try
+        {
+            return call.Get(Cursor) is { } text ? Cursors.ReadAggregates(text) : null;
+        }
+        catch (RefusedException)
+        {
+            throw new UsageException($"`--cursor` is what a list ended with after `next cursor:`, not `{call.Get(Cursor)}`.");
+        }
+    }
 }

@@ -1,3 +1,5 @@
+using Successor = EventDbx.Server.Tokens.TokenRefresh;
+
 namespace EventDbx.Cli.Commands.Token;
 
 /// <summary><c>dbx token refresh</c>: the successor of a token, which ends.</summary>
@@ -21,7 +23,7 @@ internal static class TokenRefresh
     static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
         var token = await TokenCommand.ExistingAsync(call, cancellation).ConfigureAwait(false);
-        var refresh = new Server.Tokens.TokenRefresh { TtlSeconds = (ulong?)call.Get(Ttl), WriteLimit = (ulong?)call.Get(Limit) };
+        var refresh = new Successor { TtlSeconds = (ulong?)call.Get(Ttl), WriteLimit = (ulong?)call.Get(Limit) };
         return await Link.ToTokensAsync(
             call,
             async store =>
