@@ -1,5 +1,5 @@
-using System.Net;
 using EventDbx.Server.Rest;
+using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -24,9 +24,9 @@ public sealed class ServerHost : IAsyncDisposable
     readonly Lock _stopping = new();
     Task? _stopped;
 
-    ServerHost(ServerOptions options, Database database)
+    ServerHost(ServerOptions options, Database database, TokenAuthority tokens)
     {
-        (_options, Database) = (options, database);
+        (_options, Database, Tokens) = (options, database, tokens);
         _listeners = new(options.Bind, options.Port, options.SocketPath);
         _startedAt = Timestamp.From(options.Clock.GetUtcNow());
         _started = options.Clock.GetTimestamp();
@@ -35,6 +35,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The open data directory.</summary>
     public Database Database { get; }
+
+    /// <summary>Who may come, and as whom.</summary>
+    public TokenAuthority Tokens { get; }
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
@@ -53,7 +56,7 @@ public sealed class ServerHost : IAsyncDisposable
         ServerHost? host = null;
         try
         {
-            host = new ServerHost(options, database);
+            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock));
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             return host;
         }
@@ -110,6 +113,7 @@ public sealed class ServerHost : IAsyncDisposable
         {
             await _app.DisposeAsync().ConfigureAwait(false);
             _listeners.Remove();
+            await Tokens.DisposeAsync().ConfigureAwait(false);
             await Database.DisposeAsync().ConfigureAwait(false);
         }
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
 using Microsoft.Extensions.Logging;
 
 namespace EventDbx.Server;
@@ -12,6 +13,9 @@ public sealed record ServerOptions
 
     /// <summary>How the data directory is opened. Where it names no <see cref="DatabaseOptions.Socket"/>, <see cref="SocketPath"/> is taken.</summary>
     public required DatabaseOptions Database { get; init; }
+
+    /// <summary>How tokens are signed.</summary>
+    public required AuthSettings Auth { get; init; }
 
     /// <summary>Where to listen.</summary>
     public IPAddress Bind { get; init; } = IPAddress.Any;

@@ -21,7 +21,7 @@ internal static class AppendRequests
     public static List<EventImport> ReadRecords(ReadOnlyMemory<byte> body) => RequestJson.Read(
         body, static (ref json, text) => ReadList(ref json, text, "the request", RecordsMembers, ReadRecord));
 
-    public static (long Lines, long Appended, long Known) ReadImport(ReadOnlyMemory<byte> body) => RequestJson.Read(body, static (ref json, _) =>
+    public static (long Lines, long Appended, long Known) ReadImport(ReadOnlyMemory<byte> body) => RequestJson.Read(body, static (ref json, text) =>
     {
         var numbers = new long?[ImportMembers.Length];
         var seen = 0;
@@ -38,7 +38,7 @@ internal static class AppendRequests
     });
 
     /// <summary>The optional body of what is done to an aggregate.</summary>
-    public static string? ReadComment(ReadOnlyMemory<byte> body) => body.IsEmpty ? null : RequestJson.Read(body, static (ref json, _) =>
+    public static string? ReadComment(ReadOnlyMemory<byte> body) => body.IsEmpty ? null : RequestJson.Read(body, static (ref json, text) =>
     {
         string? comment = null;
         var seen = 0;

@@ -67,6 +67,6 @@ internal sealed class QueryParameters
     /// <summary>Items on a page: lowered to what a page may have.</summary>
     public int Take(int unless, int max) => Number("take") is { } take ? (int)Math.Min(take, (ulong)max) : Math.Min(unless, max);
 
-    public RefusedException Refused(string name, string text, string wanted) =>
+    public static RefusedException Refused(string name, string text, string wanted) =>
         new(RefusalCode.InvalidArgument, $"`{name}` is \"{Shown.Of(text)}\"; it takes {wanted}.");
 }

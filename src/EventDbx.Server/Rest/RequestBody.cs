@@ -35,6 +35,9 @@ internal sealed class RequestBody : IDisposable
     /// <summary>Whether the request has a body, be it empty.</summary>
     public static bool IsThere(HttpContext http) => http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? false;
 
+    /// <summary>Whether it was read to its end, so that another request may follow on the connection.</summary>
+    public static bool WasRead(HttpContext http) => http.Items.ContainsKey(typeof(RequestBody));
+
     /// <summary>Reads it. What says beforehand that it is too long is refused before a byte of it is read.</summary>
     /// <exception cref="RefusedException">It is too long, or there is no memory for it now.</exception>
     public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget)
@@ -76,7 +79,10 @@ internal sealed class RequestBody : IDisposable
             _length += (int)piece.Length;
             reader.AdvanceTo(piece.End);
             if (read.IsCompleted)
+            {
+                http.Items[typeof(RequestBody)] = this;
                 return;
+            }
         }
     }
 

@@ -37,6 +37,10 @@ internal static class RestRoutes
         new("POST", "/v1/imports", Append, RestBody.Required, EventRoutes.NoteImportAsync),
         new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
         new("GET", "/admin/status", RestAccess.Root, RestBody.None, ServerRoutes.StatusAsync),
+        new("GET", "/admin/tokens", RestAccess.Root, RestBody.None, TokenRoutes.ListAsync),
+        new("POST", "/admin/tokens", RestAccess.Root, RestBody.Required, TokenRoutes.IssueAsync),
+        new("POST", "/admin/tokens/revoke", RestAccess.Root, RestBody.Required, TokenRoutes.RevokeAsync),
+        new("POST", "/admin/tokens/refresh", RestAccess.Root, RestBody.Required, TokenRoutes.RefreshAsync),
     ];
 
     /// <summary>The route for a request; null when there is none.</summary>

@@ -5,6 +5,7 @@ internal sealed class TokenEntry
 {
     readonly long? _lifetime;
     Credential? _credential;
+    Session? _session;
     long _expiresAt;
     long _storedExpiry;
     int _storing;
@@ -38,26 +39,26 @@ internal sealed class TokenEntry
     /// <summary>The same token with another record.</summary>
     public TokenEntry With(TokenRecord record) => new(record, IsKeptAlive ? ExpiresAt : null);
 
-    /// <summary>The session of this token, or why there is none.</summary>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.Unauthenticated"/>.</exception>
+    /// <summary>The session of this token.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unauthenticated"/>: why there is none.</exception>
     public Session Admit(ReadOnlySpan<byte> token, TokenSigner signer, Database database, TimeSpan skew, Timestamp now)
     {
         // Two callers may find out the same thing at once; it is the same thing.
         var credential = Volatile.Read(ref _credential);
         if (credential is null)
-            Volatile.Write(ref _credential, credential = FindOut(token, signer, database));
-        if (!credential.Genuine)
-            throw Refused(credential.Refusal!);
+            Volatile.Write(ref _credential, credential = FindOut(token, signer));
+        if (credential.Refusal is { } refusal)
+            throw Refused(refusal);
         if (Record.Revoked)
             throw Refused("The token has been revoked.");
-        if (!IsKeptAlive && now.Ticks100ns - skew.Ticks >= Math.Min(credential.ExpiresAt, _expiresAt))
-            throw Refused("The token has expired.");
-        if (IsKeptAlive && now.Ticks100ns - skew.Ticks >= Volatile.Read(ref _expiresAt))
-            throw Refused("The token has expired: nobody used it for a whole lifetime.");
+        var end = Volatile.Read(ref _expiresAt);
+        if (now.Ticks100ns - skew.Ticks >= (IsKeptAlive ? end : Math.Min(end, credential.ExpiresAt)))
+            throw Refused(IsKeptAlive ? "The token has expired: nobody used it for its whole lifetime." : "The token has expired.");
         if (now.Ticks100ns + skew.Ticks < credential.ValidFrom)
-            throw Refused("The token is not valid yet: the clocks of this server and of the one that issued it are apart.");
-        if (credential.Session is not { } session)
-            throw Refused(credential.Refusal!);
+            throw Refused("The token is not valid yet: it was issued in the future, or for it. Is the clock right?");
+        var session = Volatile.Read(ref _session);
+        if (session is null)
+            Volatile.Write(ref _session, session = OpenSession(database));
         if (_lifetime is { } lifetime)
             Extend(now.Ticks100ns > Timestamp.MaxValue.Ticks100ns - lifetime ? Timestamp.MaxValue.Ticks100ns : now.Ticks100ns + lifetime);
         return session;
@@ -96,78 +97,45 @@ internal sealed class TokenEntry
         }
     }
 
-    Credential FindOut(ReadOnlySpan<byte> token, TokenSigner signer, Database database)
+    Credential FindOut(ReadOnlySpan<byte> token, TokenSigner signer)
     {
         if (signer.Verify(token, out var claims) is { } why)
             return new() { Refusal = $"The token is not valid here: {why}" };
         if (!claims!.AgreeWith(Record))
             return new() { Refusal = $"The token is not valid here: what {LedgerJson.DocumentName} says of it is not what was signed." };
-        var (session, refusal) = OpenSession(database);
         return new()
         {
-            Genuine = true, Session = session, Refusal = refusal,
             ExpiresAt = claims.ExpiresAt is { } end ? end * TimeSpan.TicksPerSecond : long.MaxValue,
             ValidFrom = Math.Max(claims.IssuedAt, claims.NotBefore ?? 0) * TimeSpan.TicksPerSecond,
         };
     }
 
-    (Session?, string? Refusal) OpenSession(Database database)
+    Session OpenSession(Database database)
     {
         var grants = Grants.Everything;
         if (!Record.Root && !Grants.TryParse(Record.Actions, Record.Resources, out grants, out var refusal))
-            return (null, $"The token is ours, and cannot be used here: {refusal.Message}");
+            throw Refused($"The token is ours, and cannot be used here: {refusal.Message}");
         try
         {
-            var allowance = Record.Limits.WriteEvents is { } limit ? new TokenAllowance(Record.Jti, limit) : (TokenAllowance?)null;
-            return (database.OpenSession(new Actor(Record.Group, Record.User), grants, allowance), null);
+            return database.OpenSession(
+                new(Record.Group, Record.User), grants, Record.Limits.WriteEvents is { } limit ? new TokenAllowance(Record.Jti, limit) : null);
         }
         catch (RefusedException refused)
         {
-            return (null, $"The token is ours, and cannot be used here: {refused.Message}");
+            throw Refused($"The token is ours, and cannot be used here: {refused.Message}");
         }
     }
 
     static RefusedException Refused(string message) => new(RefusalCode.Unauthenticated, message);
 
-    /// <summary>What the first request with a token finds out.</summary>
+    /// <summary>What the first request with a token finds out: why it is not ours, or until when its signature says that it is good.</summary>
     sealed class Credential
     {
-        /// <summary>Signed by us, and as the ledger says.</summary>
-        public bool Genuine { get; init; }
-
-        public Session? Session { get; init; }
-
         public string? Refusal { get; init; }
 
-        /// <summary>Ticks, as signed.</summary>
+        /// <summary>Ticks, as <see cref="ValidFrom"/>.</summary>
         public long ExpiresAt { get; init; }
 
         public long ValidFrom { get; init; }
     }
-}
-
-/// <summary>All tokens at one moment; never changes.</summary>
-internal sealed class Ledger
-{
-    readonly Dictionary<Integrity.Hash32, TokenEntry> _byHash;
-    readonly Dictionary<Guid, TokenEntry> _byId;
-
-    public Ledger(IReadOnlyList<TokenEntry> entries)
-    {
-        Entries = entries;
-        _byHash = new(entries.Count);
-        _byId = new(entries.Count);
-        foreach (var entry in entries)
-        {
-            _byHash.Add(entry.Record.Sha256, entry);
-            _byId.Add(entry.Record.Jti, entry);
-        }
-    }
-
-    /// <summary>In the order of their issue.</summary>
-    public IReadOnlyList<TokenEntry> Entries { get; }
-
-    public TokenEntry? Find(Integrity.Hash32 sha256) => _byHash.GetValueOrDefault(sha256);
-
-    public TokenEntry? Find(Guid jti) => _byId.GetValueOrDefault(jti);
 }
