@@ -12,6 +12,18 @@ public sealed class ConformanceTests
         await ComparedAsync(new CliDriver(line), thorough: TestTiers.Choose(false, ci: true, demand: true));
     }
 
+    [Fact]
+    public async Task The_command_line_through_a_running_server_answers_as_the_engine_does()
+    {
+        var line = new CommandLine();
+        await line.RunAsync("config", "--encryption", "off");
+        await using var server = await RunningServer.StartAsync(line);
+        await ComparedAsync(new CliDriver(line));
+    }
+
+    [Fact]
+    public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync());
+
     static async Task ComparedAsync(IDriver driver, bool thorough = true)
     {
         await using var engine = new SessionDriver();

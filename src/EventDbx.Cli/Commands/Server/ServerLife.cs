@@ -2,6 +2,7 @@ using EventDbx.Server;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Logs;
+using EventDbx.Server.Tokens;
 
 namespace EventDbx.Cli.Commands.Server;
 
@@ -78,6 +79,7 @@ internal static class ServerLife
             new ServerOptions
             {
                 Config = config,
+                Auth = await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false),
                 Database = database with
                 {
                     Restriction = config.Restrict,
