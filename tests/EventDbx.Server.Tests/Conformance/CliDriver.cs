@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 namespace EventDbx.Server.Tests.Conformance;
 
 /// <summary><c>dbx</c>, whole command lines. Whether a server runs on its directory makes no difference to what it says.</summary>
-internal sealed class CliDriver(CommandLine line) : IDriver
+internal sealed class CliDriver(CommandLine line, RunningServer? server = null) : IDriver
 {
     public ulong EntriesBefore => 0;
 
@@ -78,10 +78,11 @@ internal sealed class CliDriver(CommandLine line) : IDriver
             : new JsonObject { ["lines"] = answer["lines"]!.DeepClone(), ["appended"] = answer["appended"]!.DeepClone(), ["known"] = answer["known"]!.DeepClone() };
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        if (server is not null)
+            await server.DisposeAsync();
         line.Dispose();
-        return default;
     }
 
     async Task<JsonNode?> RunAsync(params string?[] arguments) => Answer(await line.RunAsync(["--json", .. Given(arguments)]));

@@ -17,8 +17,7 @@ public sealed class ConformanceTests
     {
         var line = new CommandLine();
         await line.RunAsync("config", "--encryption", "off");
-        await using var server = await RunningServer.StartAsync(line);
-        await ComparedAsync(new CliDriver(line));
+        await ComparedAsync(new CliDriver(line, await RunningServer.StartAsync(line)));
     }
 
     [Fact]
