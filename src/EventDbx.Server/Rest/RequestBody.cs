@@ -38,6 +38,15 @@ internal sealed class RequestBody : IDisposable
     /// <summary>Whether it was read to its end, so that another request may follow on the connection.</summary>
     public static bool WasRead(HttpContext http) => http.Items.ContainsKey(typeof(RequestBody));
 
+    /// <summary>Nobody will read it, nor what is left of it: the connection ends with the answer.</summary>
+    /// <remarks>Kestrel reads a chunked body to its end or limit all the same, so the limit becomes zero where it still can.</remarks>
+    public static void LeaveUnread(HttpContext http)
+    {
+        http.Response.Headers.Connection = "close";
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = 0;
+    }
+
     /// <summary>Reads it. What says beforehand that it is too long is refused before a byte of it is read.</summary>
     /// <exception cref="RefusedException">It is too long, or there is no memory for it now.</exception>
     public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget)

@@ -171,7 +171,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         }
 
         if (RequestBody.IsThere(http) && !RequestBody.WasRead(http))
-            headers.Connection = "close";
+            RequestBody.LeaveUnread(http);
         try
         {
             await Answer.OneAsync(
