@@ -136,6 +136,9 @@ internal sealed class ServerConnection : IDisposable
         var request = new HttpRequestMessage(method, uri);
         if (body is { } content)
             request.Content = new ReadOnlyMemoryContent(content) { Headers = { ContentType = new("application/json") } };
+        // Without a content the framework would ask again by itself, whether or not that is the same.
+        else if (method != HttpMethod.Get)
+            request.Content = new ByteArrayContent([]);
         if (minimal)
             request.Headers.TryAddWithoutValidation("Prefer", "return=minimal");
         return request;
