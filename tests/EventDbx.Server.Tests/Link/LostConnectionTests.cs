@@ -14,6 +14,7 @@ public sealed class LostConnectionTests : IAsyncDisposable
     public LostConnectionTests()
     {
         Directory.CreateDirectory(_line.DataDirectory);
+        File.WriteAllText(_line.ConfigPath, "encryption = \"off\"\n");
         _held = Database.Open(new() { Directory = _line.DataDirectory, Encrypted = false, Socket = Socket });
     }
 
@@ -76,7 +77,6 @@ public sealed class LostConnectionTests : IAsyncDisposable
     [Fact]
     public async Task A_server_that_is_just_starting_is_met()
     {
-        await _line.RunAsync("config", "--encryption", "off");
         var listing = Task.Run(() => _line.RunAsync("aggregate", "list", "--lock-timeout", "60"));
         // There is no socket, and the directory is in use: until the server listens, there is nothing to do but to wait.
         Assert.False(listing.IsCompleted);
@@ -91,7 +91,6 @@ public sealed class LostConnectionTests : IAsyncDisposable
     {
         // Nothing accepts there: neither a file that is no socket, nor what a killed server leaves (tested with a real one).
         await File.WriteAllTextAsync(Socket, "", TestContext.Current.CancellationToken);
-        await _line.RunAsync("config", "--encryption", "off");
 
         var refused = await _line.RunAsync("aggregate", "list", "--lock-timeout", "0");
         await _held.DisposeAsync();

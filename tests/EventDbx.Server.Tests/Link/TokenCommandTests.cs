@@ -61,7 +61,7 @@ public sealed class TokenCommandTests : IDisposable
         Assert.Equal((ExitCode.Failed, ""), (verified.Code, verified.Out));
         Assert.Equal(ExitCode.Done, imported.Code);
         Assert.Equal("write_limit_reached", JsonNode.Parse(spent.Error)!["code"]!.GetValue<string>());
-        Assert.Equal(2, owner.Out.TrimEnd().Split('\n').Length);
+        Assert.Equal(3, owner.Out.TrimEnd().Split('\n').Length);
         Assert.Contains("writes_remaining=0", (await _line.RunAsync("token", "list")).Out, StringComparison.Ordinal);
     }
 

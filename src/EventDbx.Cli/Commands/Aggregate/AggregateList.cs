@@ -72,20 +72,26 @@ internal static class AggregateList
     {
         var (skip, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? call.LoadConfig().Config.ListPageSize);
         var array = call.Json ? new JsonText().BeginArray() : null;
+        // One table, however many pages it takes.
+        List<AggregateState> drawn = [];
         while (left > 0)
         {
             cancellation.ThrowIfCancellationRequested();
             var page = await store.GetAggregatesAsync(
                 filter, after, skip, (int)Math.Min(left, Limits.PageItemsMax), withState: array is not null, cancellation).ConfigureAwait(false);
             (after, skip, left) = (page.Next, 0, left - page.Items.Count);
-            if (array is null)
-                await WriteAsync(call, page.Items).ConfigureAwait(false);
-            else
+            if (array is not null)
                 await WriteAsync(call, array, page).ConfigureAwait(false);
+            else if (call.Shell.OutIsTerminal)
+                drawn.AddRange(page.Items);
+            else
+                await WriteAsync(call, page.Items).ConfigureAwait(false);
             if (after is null)
                 break;
         }
 
+        if (drawn.Count > 0)
+            await WriteAsync(call, drawn).ConfigureAwait(false);
         if (array is not null)
             await call.Shell.Out.WriteAsync(array.EndArray().ToString()).ConfigureAwait(false);
         if (after is not null)
