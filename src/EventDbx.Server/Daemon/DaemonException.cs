@@ -5,5 +5,5 @@ public sealed class DaemonException : Exception
 {
     public DaemonException(string message) : base(message) { }
 
-    public DaemonException(string message, Exception cause) : base(message, cause) { }
+    public DaemonException(string message, Exception? cause) : base(message, cause) { }
 }

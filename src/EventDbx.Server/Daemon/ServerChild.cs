@@ -18,8 +18,8 @@ public static class ServerChild
     /// <summary>The hidden command of <c>dbx</c> that is the server.</summary>
     public const string Command = "__server";
 
-    /// <summary>How long it may take to end when its start is called off; then it is killed.</summary>
-    static readonly TimeSpan CallOff = TimeSpan.FromSeconds(10);
+    /// <summary>How long it may take to end when its start is called off; then it is killed, which no store minds.</summary>
+    static readonly TimeSpan CallOff = TimeSpan.FromSeconds(2);
 
     /// <summary>Starts it, and waits until it is ready or has ended. There is no limit: a store that was not closed may be checked for minutes.</summary>
     /// <param name="program">How to start this program: its path, and what stands before its own arguments.</param>

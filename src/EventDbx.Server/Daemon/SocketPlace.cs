@@ -43,15 +43,23 @@ public static class SocketPlace
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     internal static string Owned(string directory)
     {
-        Directory.CreateDirectory(directory, Private);
+        try
+        {
+            Directory.CreateDirectory(directory, Private);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw Refused(directory, refused.Message, refused);
+        }
+
         // Once it is known to be ours, nobody can put another one in its place: /tmp is sticky, a runtime directory is its user's.
         if (!Posix.IsOwn(directory) || new DirectoryInfo(directory) is not { Exists: true, LinkTarget: null })
-        {
-            throw new DaemonException(
-                $"The data directory's path is too long for a socket, and {directory}, where it would lie instead, belongs to somebody else or is a link.");
-        }
+            throw Refused(directory, "it belongs to somebody else, or is a link.");
 
         File.SetUnixFileMode(directory, Private);
         return directory;
     }
+
+    static DaemonException Refused(string directory, string why, Exception? cause = null) =>
+        new($"The data directory's path is too long for a socket, and {directory}, where it would lie instead, cannot be used: {why}", cause);
 }

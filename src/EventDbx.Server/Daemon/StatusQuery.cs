@@ -38,7 +38,7 @@ public static class StatusQuery
         };
         using var client = new HttpClient(handler) { BaseAddress = new("http://dbx.sock"), Timeout = Patience };
         client.DefaultRequestHeaders.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
-        client.DefaultRequestHeaders.TryAddWithoutValidation("X-EventDBX-User", Uri.EscapeDataString(user));
+        client.DefaultRequestHeaders.TryAddWithoutValidation("X-EventDBX-User", user);
         try
         {
             using var answer = await client.GetAsync(new Uri("/admin/status", UriKind.Relative), cancellation).ConfigureAwait(false);
@@ -54,7 +54,7 @@ public static class StatusQuery
         }
         catch (Exception cause) when (cause is HttpRequestException or JsonException or FormatException or ArgumentOutOfRangeException)
         {
-            throw new DaemonException($"{socket}: {cause.GetBaseException().Message}", cause);
+            throw new DaemonException($"{socket}: {cause.GetBaseException().Message.TrimEnd('.')}", cause);
         }
     }
 }

@@ -70,6 +70,9 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     Session Enter(HttpContext http, RestRoute route)
     {
         var session = Authenticate(http);
+        // The socket is how commands reach the server, whatever it serves to others.
+        if (!options.Config.ApiRest && http.Features.Get<Arrival>() is not { OwnerOnly: true })
+            throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
         if (route.Access.IsRoot)
             session.DemandRoot($"use {route.Method} {route.Template}");
         else if (route.Access.Action is { } action)
@@ -144,7 +147,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         if (http.RequestAborted.IsCancellationRequested || thrown is ConnectionResetException or ConnectionAbortedException)
             return; // Nobody is there to hear it.
         var failed = thrown as PreconditionFailedException;
-        if ((failed?.Refusal ?? RestRefusals.Of(thrown)) is not { } refusal)
+        if ((failed?.Refusal ?? RestRefusals.Of(thrown, host.Stopping)) is not { } refusal)
         {
             refusal = new(RefusalCode.Internal, "The server failed at this request, and has written down why. Nothing is known about whether it took effect.");
             options.Log?.Invoke(Line(LogLevel.Error, $"{http.Request.Method} failed: {thrown.GetType().Name}: {thrown.Message}", thrown));

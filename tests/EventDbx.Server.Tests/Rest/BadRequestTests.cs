@@ -202,7 +202,7 @@ public sealed class BadRequestTests(RestServer server) : IClassFixture<RestServe
         var reply = await server.PostAsync("/v1/events", body.ToString());
         Assert.Equal(status, reply.Status);
         if (status != 200)
-            Assert.Equal("invalid_payload", reply.Code);
+            Assert.Equal("limit_exceeded", reply.Code);
     }
 
     [Fact]
@@ -251,7 +251,7 @@ public sealed class BadRequestTests(RestServer server) : IClassFixture<RestServe
     [InlineData("GET /health HTTP/3.7\r\nHost: x\r\n\r\n", 505)]
     [InlineData("GET /v1/aggregates/x/%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400)]
     [InlineData("GET /v1/aggregates/x/\u00e9 HTTP/1.1\r\nHost: x\r\n\r\n", 400)]
-    [InlineData("GET health HTTP/1.1\r\nHost: x\r\n\r\n", 400)]
+    [InlineData("GET health HTTP/1.1\r\nHost: x\r\n\r\n", 405)]
     public async Task What_is_not_HTTP_is_refused_and_closed(string request, int status) =>
         Assert.StartsWith($"HTTP/1.1 {status} ", await server.SayAsync(request), StringComparison.Ordinal);
 

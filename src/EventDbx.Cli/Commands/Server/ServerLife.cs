@@ -3,6 +3,7 @@ using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Logs;
 using EventDbx.Server.Tokens;
+using Microsoft.Extensions.Logging;
 
 namespace EventDbx.Cli.Commands.Server;
 
@@ -36,16 +37,16 @@ internal static class ServerLife
         {
             return await ServeAsync(call, file, echo: true, async ready =>
             {
-                foreach (var notice in ready.Notices)
+                // Otherwise they have been read here already, as lines of the log.
+                foreach (var notice in LogOf(call, file.Config).Level > LogLevel.Warning ? ready.Notices : [])
                     await call.NoteAsync(notice).ConfigureAwait(false);
                 await call.NoteAsync($"{ready.Text} serving {ready.DataDir}; log {ready.LogFile}").ConfigureAwait(false);
             }, cancellation).ConfigureAwait(false);
         }
 
-        // Before the child looks for it: whoever is at the terminal must read where a new key lies.
-        using (var key = (await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false)).Key)
-        {
-        }
+        // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
+        (await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false)).Key?.Dispose();
+        _ = await AuthSettings.EnsureAsync(call.LoadConfig(), cancellation).ConfigureAwait(false);
 
         string[] arguments =
         [
@@ -75,11 +76,12 @@ internal static class ServerLife
         StartCheck.Demand(config);
         var database = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = database.Key;
+        var auth = await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false);
         await new ServerRun(
             new ServerOptions
             {
                 Config = config,
-                Auth = await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false),
+                Auth = auth,
                 Database = database with
                 {
                     Restriction = config.Restrict,
@@ -108,13 +110,16 @@ internal static class ServerLife
 
     static async Task<ConfigFile> KeepAsync(Call call, ConfigFile file, CancellationToken cancellation)
     {
-        var directory = call.Has(GlobalOptions.DataDir) ? file.Config.DataDir : null;
+        // Nothing is written that was not asked for: all settings may come from the environment, and the file be read-only.
+        if (!StartFlags.NameSettings(call) && !call.Has(GlobalOptions.DataDir))
+            return file;
         var asked = false;
         await file.UpdateAsync(
             before =>
             {
                 var after = StartFlags.Over(call, before);
-                after = directory is null ? after : after with { DataDir = directory };
+                if (call.Has(GlobalOptions.DataDir))
+                    after = after with { DataDir = file.Config.DataDir };
                 asked = after != before;
                 return after;
             }, cancellation).ConfigureAwait(false);

@@ -48,6 +48,10 @@ internal static class StartFlags
         }
     }
 
+    /// <summary>Whether one of the options names a setting that is kept.</summary>
+    public static bool NameSettings(Call call) =>
+        PortOf(call) is > 0 || call.Has(Restrict) || call.Has(Api) || Switches.Any(one => call.Get(one.Option));
+
     /// <summary>The settings that the options name, above others.</summary>
     /// <exception cref="UsageException">A value is none, or no surface is left.</exception>
     public static ServerConfig Over(Call call, ServerConfig config)
