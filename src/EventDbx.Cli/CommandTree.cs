@@ -6,6 +6,7 @@ using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Server;
+using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Verify;
 
 namespace EventDbx.Cli;
@@ -26,6 +27,7 @@ internal static class CommandTree
         DestroyCommand.Create(),
         AggregateCommand.Create(),
         ConfigCommand.Create(),
+        TokenCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         RecoverCommand.Create(),

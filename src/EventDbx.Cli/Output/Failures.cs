@@ -42,8 +42,16 @@ internal static class Failures
         if (parse.GetValue(GlobalOptions.Json))
         {
             var json = new JsonText(pretty: false);
-            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable).EndObject();
-            await shell.Error.WriteAsync(json.ToString()).ConfigureAwait(false);
+            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable);
+            if (failure is RefusedException { Refusal: var refusal })
+            {
+                if (refusal.ActualVersion is { } actual)
+                    json.Member("actual_version", actual);
+                if (refusal.Operation is { } operation)
+                    json.Member("operation", operation);
+            }
+
+            await shell.Error.WriteAsync(json.EndObject().ToString()).ConfigureAwait(false);
         }
         else if (exit == ExitCode.Usage)
         {
@@ -62,6 +70,7 @@ internal static class Failures
         UsageException => (ExitCode.Usage, "usage", false),
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
+        ServerLostException => (ExitCode.Failed, "connection_lost", true),
         ConfigException => (ExitCode.Failed, "configuration", false),
         DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
