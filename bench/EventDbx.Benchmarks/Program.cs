@@ -1,5 +1,6 @@
 using EventDbx.Benchmarks;
 using EventDbx.Benchmarks.Layout;
+using EventDbx.Benchmarks.Rest;
 
 Verb[] verbs =
 [
@@ -11,6 +12,9 @@ Verb[] verbs =
     new("verify", "--dir DIR [--events 200000] [--rounds 3]", "verifying everything, and one aggregate", VerifyBenchmark.Run),
     new("open", "--dir DIR [--events 1000000] [--rounds 3]", "opening, and bytes per event", OpenBenchmark.Run),
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
+    new("rest-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--only PART,…] [--no-postgres]", "appends over REST against an empty endpoint and PostgreSQL", RestBenchmark.Append),
+    new("rest-read", "the same", "states over REST, likewise", RestBenchmark.Read),
+    new("serve-json", "[--postgres CONNECTION [--state]]", "what the two above start to measure against", JsonEndpoint.Serve),
     new("all", "--dir DIR [--quick]", "all of them; --quick: under a minute, to see that they work", Everything.Run),
 ];
 
