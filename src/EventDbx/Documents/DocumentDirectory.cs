@@ -8,11 +8,13 @@ namespace EventDbx.Documents;
 /// plain     the content, as it is
 /// sealed    {"eventdbx_sealed":1,"data":"base64 of a sealed value of purpose document, type document, id NAME"}
 /// </code>
-/// In an encrypted store a plain document is read once, for whoever comes from a store without a key, and sealed at its next
-/// replacement; in a plain store a sealed one is refused.
+/// In an encrypted store a plain document is refused, and in a plain store a sealed one: whoever could put a plain one in the
+/// place of a sealed one would otherwise make tokens without the key. `schemas.json` holds no secret and is plain everywhere.
 /// </remarks>
 internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePool nonces) : IDocuments
 {
+    const string Plain = "schemas.json";
+
     readonly Lock _gate = new();
 
     public Document Read(string name)
@@ -24,7 +26,7 @@ internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePoo
     public bool TryReplace(string name, ReadOnlySpan<byte> content, Document read)
     {
         var path = PathOf(name);
-        var stored = key is null ? content.ToArray() : Seal(name, content);
+        var stored = IsSealed(name) ? Seal(name, content) : content.ToArray();
         if (stored.Length > Limits.DocumentBytesMax)
             throw new RefusedException(RefusalCode.LimitExceeded, $"`{name}` would have {stored.Length} bytes; at most {Limits.DocumentBytesMax} are kept.");
         lock (_gate)
@@ -37,6 +39,8 @@ internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePoo
         }
     }
 
+    bool IsSealed(string name) => key is not null && name != Plain;
+
     string PathOf(string name) => Path.Combine(directory, name);
 
     byte[] Seal(string name, ReadOnlySpan<byte> content)
@@ -48,10 +52,10 @@ internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePoo
     byte[] Open(string name, byte[] stored)
     {
         if (SealedIn(stored) is not { } value)
-            return stored;
-        if (key is null)
-            throw Violation.Of($"The document `{name}` is sealed, and this store has no key.");
-        return key.OpenDocument(NameOf(name), value)
+            return IsSealed(name) ? throw Violation.Of($"The document `{name}` is not sealed, as this store seals it: somebody else has written it.") : stored;
+        if (!IsSealed(name))
+            throw Violation.Of($"The document `{name}` is sealed, and this store does not seal it.");
+        return key!.OpenDocument(NameOf(name), value)
             ?? throw Violation.Of($"The document `{name}` does not open: it was changed, sealed with another key, or belongs under another name.");
     }
 

@@ -39,13 +39,20 @@ public sealed class SealedValueVectorTests
         var nonces = Given.Repeating(Hex(vector, "nonce"));
         var (plaintext, place) = (Hex(vector, "plaintext"), Hex(vector, "place"));
         var sealedValue = new byte[plaintext.Length + SealedValue.OverheadBytes];
-        var opened = new byte[plaintext.Length];
+        byte[]? opened = new byte[plaintext.Length];
         bool opens;
         if (vector["purpose"] == "key")
         {
             using var key = new DataKey(Hex(vector, "owner"));
             key.Wrap(aggregate, plaintext, sealedValue, nonces);
             opens = key.TryUnwrap(aggregate, sealedValue, opened);
+        }
+        else if (vector["purpose"] == "document")
+        {
+            using var key = new DataKey(Hex(vector, "owner"));
+            sealedValue = key.SealDocument(aggregate, plaintext, nonces);
+            opened = key.OpenDocument(aggregate, sealedValue);
+            opens = opened is not null;
         }
         else
         {
