@@ -31,6 +31,8 @@ internal static class ProcessUsage
         return double.Parse(line.AsSpan(name.Length + 1, line.Length - name.Length - 3), CultureInfo.InvariantCulture) / 1024;
     }
 
+    public static int Threads(int process) => Directory.GetDirectories($"/proc/{process}/task").Length;
+
     static TimeSpan Processor(string[] fields) =>
         s_tick * (Number(fields, 14) + Number(fields, 15) + Number(fields, 16) + Number(fields, 17));
 

@@ -21,7 +21,9 @@ internal static class RestBenchmark
         Stack<IDisposable> opened = [];
         try
         {
-            List<RestSubject> subjects = [Endpoint(Empty)];
+            List<RestSubject> subjects = [Endpoint(Empty), .. EventDbx(".NET", DbxPrograms.Managed)];
+            if (DbxPrograms.Native(arguments) is { } native)
+                subjects.AddRange(EventDbx("native", native));
             if (!arguments.Flag("no-postgres"))
                 subjects.AddRange(Postgres());
             new RestComparison(aggregates, arguments, appends ? "events/s" : "reads/s", Peer).Run([.. subjects]);
@@ -44,6 +46,21 @@ internal static class RestBenchmark
             return new(
                 name, () => child.Processor + (store?.Invoke() ?? TimeSpan.Zero),
                 () => appends ? new HttpAppender(child.Port, token: null, receipts) : new HttpReader(child.Port, token: null));
+        }
+
+        IEnumerable<RestSubject> EventDbx(string form, string program)
+        {
+            foreach (var encrypted in new[] { true, false })
+            {
+                var name = $"EventDBX, {form}, {(encrypted ? "encrypted" : "plain")}";
+                var server = Opened(DbxServer.Start(
+                    program, Path.Combine(scratch.Path, name.Replace(", ", "-", StringComparison.Ordinal)),
+                    [$"EVENTDBX_ENCRYPTION={(encrypted ? "on" : "off")}", .. arguments.Texts("server-env")]));
+                var token = server.IssueToken();
+                server.Fill(token, receipts, aggregates);
+                yield return new(
+                    name, () => server.Processor, () => appends ? new HttpAppender(server.Port, token, receipts) : new HttpReader(server.Port, token));
+            }
         }
 
         IEnumerable<RestSubject> Postgres()

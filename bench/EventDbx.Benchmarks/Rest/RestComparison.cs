@@ -12,8 +12,8 @@ internal sealed class RestComparison(AggregateKey[] aggregates, Arguments argume
 
     public void Run(RestSubject[] subjects)
     {
-        if (arguments.Text("only") is { } only)
-            subjects = [.. subjects.Where(subject => only.Split(',').Any(part => subject.Name.Contains(part, StringComparison.Ordinal)))];
+        if (arguments.Texts("only") is { Length: > 0 } only)
+            subjects = [.. subjects.Where(subject => only.Any(part => subject.Name.Contains(part, StringComparison.Ordinal)))];
         // Code is compiled again while it runs hot: before the clock starts.
         foreach (var subject in subjects)
             Measure(subject, connections: 16, arguments.Seconds("warm", 4));
