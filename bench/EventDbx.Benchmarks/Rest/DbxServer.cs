@@ -71,7 +71,7 @@ internal sealed partial class DbxServer : IDisposable
             },
         });
         using StringContent request = new(
-            """{"group":"bench","user":"writer","root":false,"actions":["aggregate.append","aggregate.read"],"resources":["*"],"ttl_seconds":0}""",
+            """{"group":"bench","user":"writer","root":false,"actions":["aggregate.append","aggregate.read"],"resources":["*"],"ttl_secs":86400}""",
             Encoding.UTF8, "application/json");
         using var answer = owner.PostAsync(new Uri("http://dbx/admin/tokens"), request).GetAwaiter().GetResult();
         var body = answer.Content.ReadAsStringAsync().GetAwaiter().GetResult();

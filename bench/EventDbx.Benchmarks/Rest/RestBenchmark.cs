@@ -21,9 +21,9 @@ internal static class RestBenchmark
         Stack<IDisposable> opened = [];
         try
         {
-            List<RestSubject> subjects = [Endpoint(Empty), .. EventDbx(".NET", DbxPrograms.Managed)];
+            List<RestSubject> subjects = [Endpoint(Empty), .. EventDbx("", DbxPrograms.Managed)];
             if (DbxPrograms.Native(arguments) is { } native)
-                subjects.AddRange(EventDbx("native", native));
+                subjects.AddRange(EventDbx(" native", native));
             if (!arguments.Flag("no-postgres"))
                 subjects.AddRange(Postgres());
             new RestComparison(aggregates, arguments, appends ? "events/s" : "reads/s", Peer).Run([.. subjects]);
@@ -52,9 +52,9 @@ internal static class RestBenchmark
         {
             foreach (var encrypted in new[] { true, false })
             {
-                var name = $"EventDBX, {form}, {(encrypted ? "encrypted" : "plain")}";
+                var name = $"EventDBX{form} {(encrypted ? "encrypted" : "plain")}";
                 var server = Opened(DbxServer.Start(
-                    program, Path.Combine(scratch.Path, name.Replace(", ", "-", StringComparison.Ordinal)),
+                    program, Path.Combine(scratch.Path, name.Replace(' ', '-')),
                     [$"EVENTDBX_ENCRYPTION={(encrypted ? "on" : "off")}", .. arguments.Texts("server-env")]));
                 var token = server.IssueToken();
                 server.Fill(token, receipts, aggregates);
