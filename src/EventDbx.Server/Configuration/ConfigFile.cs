@@ -75,6 +75,9 @@ public sealed class ConfigFile
         return after;
     }
 
+    /// <summary>Dates what is written.</summary>
+    internal TimeProvider Clock => _clock;
+
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
         key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
