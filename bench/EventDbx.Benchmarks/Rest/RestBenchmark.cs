@@ -22,6 +22,8 @@ internal static class RestBenchmark
         try
         {
             List<RestSubject> subjects = [Endpoint(Empty), .. EventDbx("", DbxPrograms.Managed)];
+            if (arguments.Texts("server-env") is { Length: > 0 } settings)
+                subjects.AddRange(EventDbx($" {string.Join(' ', settings)}", DbxPrograms.Managed, settings));
             if (DbxPrograms.Native(arguments) is { } native)
                 subjects.AddRange(EventDbx(" native", native));
             if (!arguments.Flag("no-postgres"))
@@ -48,14 +50,13 @@ internal static class RestBenchmark
                 () => appends ? new HttpAppender(child.Port, token: null, receipts) : new HttpReader(child.Port, token: null));
         }
 
-        IEnumerable<RestSubject> EventDbx(string form, string program)
+        IEnumerable<RestSubject> EventDbx(string form, string program, params string[] settings)
         {
             foreach (var encrypted in new[] { true, false })
             {
-                var name = $"EventDBX{form} {(encrypted ? "encrypted" : "plain")}";
+                var name = $"EventDBX {(encrypted ? "encrypted" : "plain")}{form}";
                 var server = Opened(DbxServer.Start(
-                    program, Path.Combine(scratch.Path, name.Replace(' ', '-')),
-                    [$"EVENTDBX_ENCRYPTION={(encrypted ? "on" : "off")}", .. arguments.Texts("server-env")]));
+                    program, Path.Combine(scratch.Path, $"home-{opened.Count}"), [$"EVENTDBX_ENCRYPTION={(encrypted ? "on" : "off")}", .. settings]));
                 var token = server.IssueToken();
                 server.Fill(token, receipts, aggregates);
                 yield return new(
