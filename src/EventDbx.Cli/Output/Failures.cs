@@ -1,4 +1,5 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
 
 namespace EventDbx.Cli.Output;
 
@@ -62,6 +63,7 @@ internal static class Failures
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
         ConfigException => (ExitCode.Failed, "configuration", false),
+        DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),
         _ => (ExitCode.Failed, "internal", false),
