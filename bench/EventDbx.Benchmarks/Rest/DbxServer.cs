@@ -29,7 +29,7 @@ internal sealed partial class DbxServer : IDisposable
     {
         Directory.CreateDirectory(home);
         var port = FreePort();
-        ProcessStartInfo start = new(program, ["start", "--foreground", "--port", port.ToString(CultureInfo.InvariantCulture)])
+        ProcessStartInfo start = new(program, ["start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture)])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };
