@@ -2,6 +2,7 @@ using System.CommandLine.Parsing;
 using EventDbx.Cli.Commands;
 using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
+using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Server;
@@ -28,6 +29,7 @@ internal static class CommandTree
         ImportCommand.Create(),
         VerifyCommand.Create(),
         RecoverCommand.Create(),
+        DemoCommand.Create(),
         InspectCommand.Create(),
         ServerCommand.Create(),
     });

@@ -34,8 +34,11 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath)
         ? [$"http://{new IPEndPoint(bind, Port)}"]
         : [$"http://{new IPEndPoint(bind, Port)}", $"unix:{socketPath}"];
 
+    /// <exception cref="IOException">The path of the socket is longer than such a path may be.</exception>
     public void Configure(KestrelServerOptions kestrel)
     {
+        if (socketPath is not null && Encoding.UTF8.GetByteCount(socketPath) is var length && length > ServerLimits.SocketPathBytesMax)
+            throw new IOException($"The path of the socket, {socketPath}, has {length} bytes; this system takes {ServerLimits.SocketPathBytesMax}. Choose a shorter one.");
         kestrel.Listen(bind, Port, listen => Prepare(listen, new(OwnerOnly: false)));
         if (socketPath is not null)
             kestrel.ListenUnixSocket(socketPath, listen => Prepare(listen, new(OwnerOnly: true)));

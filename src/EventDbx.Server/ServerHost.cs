@@ -124,6 +124,7 @@ public sealed class ServerHost : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             SetLimits(kestrel.Limits);
+            _options.ChangeLimits?.Invoke(kestrel.Limits);
             kestrel.AddServerHeader = false;
             _listeners.Configure(kestrel);
         });

@@ -36,6 +36,9 @@ public static class ServerLimits
     /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
     public const int IdempotencyKeyMax = 256;
 
+    /// <summary>Bytes of the path of a socket: what the operating system has room for, less the zero at the end.</summary>
+    public static int SocketPathBytesMax => OperatingSystem.IsMacOS() ? 103 : 107;
+
     /// <summary>Between two lines that tell how far a verify is.</summary>
     public static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
 }

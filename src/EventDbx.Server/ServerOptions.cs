@@ -36,4 +36,7 @@ public sealed record ServerOptions
     public LogLevel LogFrom { get; init; } = LogLevel.Information;
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
+    internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using Microsoft.AspNetCore.Http;
 
 namespace EventDbx.Server.Rest;
@@ -67,6 +66,4 @@ internal sealed class Answer(HttpContext http, int status = StatusCodes.Status20
         write(answer.Output, value);
         await answer.EndAsync().ConfigureAwait(false);
     }
-
-    public static string Number(ulong number) => number.ToString(CultureInfo.InvariantCulture);
 }

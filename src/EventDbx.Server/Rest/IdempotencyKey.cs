@@ -23,11 +23,11 @@ internal static class IdempotencyKey
         foreach (var c in key)
         {
             if (c is < '!' or > '~')
-                throw Refused("holds a character that is none");
+                throw Refused("holds something else");
         }
 
         if (key.Length is 0 or > ServerLimits.IdempotencyKeyMax)
-            throw Refused($"has {key.Length}");
+            throw Refused($"has {key.Length} characters");
         if (!Guid.TryParseExact(key, "D", out _))
             return Derive(key);
         return EventIds.TryParse(key, out var id, out var refusal) ? id : throw new RefusedException(refusal with { Message = $"{Header}: {refusal.Message}" });
@@ -53,13 +53,13 @@ internal static class IdempotencyKey
         for (; at < text.Length && text[at] != '"'; at++)
         {
             if (text[at] == '\\' && (++at == text.Length || text[at] is not ('"' or '\\')))
-                throw Refused("has a backslash before something else than a quote or a backslash, in a quoted key of");
+                throw Refused("is quoted, and has a backslash before something else than a quote or a backslash");
             inside.Append(text[at]);
         }
 
-        return at == text.Length - 1 ? inside.ToString() : throw Refused("does not end with its closing quote, in a quoted key of");
+        return at == text.Length - 1 ? inside.ToString() : throw Refused("begins with a quote, and does not end with the one that closes it");
     }
 
     static RefusedException Refused(string found) => new(
-        RefusalCode.InvalidArgument, $"{Header} {found}; it takes a UUID, or 1 to {ServerLimits.IdempotencyKeyMax} visible ASCII characters.");
+        RefusalCode.InvalidArgument, $"{Header} {found}; it takes a UUID, or 1 to {ServerLimits.IdempotencyKeyMax} visible ASCII characters, in quotes or not.");
 }

@@ -23,6 +23,9 @@ internal static class RequestJson
         }
         catch (JsonException cause)
         {
+            // The reader has no other way to say so: it stands on the innermost level that it took.
+            if (json.CurrentDepth >= ServerLimits.RequestDepthMax - 1)
+                throw new RefusedException(RefusalCode.LimitExceeded, $"The body is nested too deeply; a payload may have {Limits.PayloadDepthMax} levels of arrays and objects.");
             throw new RefusedException(RefusalCode.InvalidPayload, $"The body is not valid JSON: {cause.Message}");
         }
         catch (InvalidOperationException cause)

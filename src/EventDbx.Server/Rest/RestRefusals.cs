@@ -36,12 +36,13 @@ internal static class RestRefusals
     };
 
     /// <summary>A refusal for what was thrown; null when it is a fault of ours.</summary>
-    public static Refusal? Of(Exception thrown) => thrown switch
+    /// <param name="thrown">What.</param>
+    /// <param name="stopping">Whether the server is on its way down, and the database closed under a request that came late.</param>
+    public static Refusal? Of(Exception thrown, bool stopping) => thrown switch
     {
         RefusedException refused => refused.Refusal,
         BadHttpRequestException bad => OfStatus(bad.StatusCode, bad.Message),
-        // The database closed under a request that came late.
-        ObjectDisposedException => new(RefusalCode.Unavailable, "The server is stopping. Try again in a moment."),
+        ObjectDisposedException when stopping => new(RefusalCode.Unavailable, "The server is stopping. Try again in a moment."),
         _ => null,
     };
 

@@ -144,7 +144,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         if (http.RequestAborted.IsCancellationRequested || thrown is ConnectionResetException or ConnectionAbortedException)
             return; // Nobody is there to hear it.
         var failed = thrown as PreconditionFailedException;
-        if ((failed?.Refusal ?? RestRefusals.Of(thrown)) is not { } refusal)
+        if ((failed?.Refusal ?? RestRefusals.Of(thrown, host.Stopping)) is not { } refusal)
         {
             refusal = new(RefusalCode.Internal, "The server failed at this request, and has written down why. Nothing is known about whether it took effect.");
             options.Log?.Invoke(Line(LogLevel.Error, $"{http.Request.Method} failed: {thrown.GetType().Name}: {thrown.Message}", thrown));

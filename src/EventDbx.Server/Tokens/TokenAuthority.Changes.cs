@@ -12,28 +12,19 @@ public sealed partial class TokenAuthority
     public async Task<IssuedToken> IssueAsync(Session by, TokenRequest request, CancellationToken cancellation)
     {
         DemandRoot(by);
-        var defaulted = !request.Root && request.Actions.Count == 0;
-        var checkedRequest = TokenRules.Complete(request);
-        await EnterAsync(cancellation).ConfigureAwait(false);
-        try
+        cancellation.ThrowIfCancellationRequested();
+        var asked = TokenRules.Complete(request);
+        DemandRoom();
+        var issuedAt = WholeSecond(Now);
+        var (token, entry) = Make(new()
         {
-            var issuedAt = WholeSecond(Now);
-            var (token, entry) = Make(new()
-            {
-                Sha256 = default, Jti = NewId(), Subject = checkedRequest.Subject!, Group = checkedRequest.Group, User = checkedRequest.User,
-                Root = checkedRequest.Root, Actions = checkedRequest.Actions, Resources = checkedRequest.Resources, IssuedAt = issuedAt,
-                ExpiresAt = TokenRules.ExpiryOf(issuedAt, checkedRequest.TtlSeconds ?? DefaultTtlSeconds), IssuedBy = checkedRequest.IssuedBy!,
-                Limits = new(checkedRequest.WriteLimit, checkedRequest.KeepAlive),
-            });
-            DemandRoom();
-            await by.NoteTokenAsync(TokenChange.Issue, entry.Record.Jti, BodyOf(entry.Record, replaces: null), CancellationToken.None).ConfigureAwait(false);
-            Change(entries => entries.Add(entry), evenIfNotWritten: false);
-            return new(token, Show(entry, Now)) { ActionsDefaulted = defaulted };
-        }
-        finally
-        {
-            _changing.Release();
-        }
+            Sha256 = default, Jti = NewId(), Subject = asked.Subject!, Group = asked.Group, User = asked.User, Root = asked.Root, Actions = asked.Actions,
+            Resources = asked.Resources, IssuedAt = issuedAt, ExpiresAt = TokenRules.ExpiryOf(issuedAt, asked.TtlSeconds ?? DefaultTtlSeconds),
+            IssuedBy = asked.IssuedBy!, Limits = new(asked.WriteLimit, asked.KeepAlive),
+        });
+        await by.NoteTokenAsync(TokenChange.Issue, entry.Record.Jti, BodyOf(entry.Record, replaces: null), CancellationToken.None).ConfigureAwait(false);
+        await ChangeAsync(entries => entries.Add(entry), evenIfNotWritten: false).ConfigureAwait(false);
+        return new(token, Show(entry, Now)) { ActionsDefaulted = !request.Root && request.Actions.Count == 0 };
     }
 
     /// <summary>Ends a token: the very next request with it is refused. Once more is the same, and may give another reason.</summary>
@@ -44,37 +35,30 @@ public sealed partial class TokenAuthority
     public async Task<TokenRevocation> RevokeAsync(Session by, string tokenOrJti, string? reason, CancellationToken cancellation)
     {
         DemandRoot(by);
+        cancellation.ThrowIfCancellationRequested();
         reason = TokenRules.CheckReason(reason);
-        await EnterAsync(cancellation).ConfigureAwait(false);
+        var id = Find(tokenOrJti).Record.Jti;
+        var now = Now;
+        TokenRecord revoked = null!;
+        await ChangeAsync(
+            entries =>
+            {
+                var at = IndexOf(entries, id);
+                var old = entries[at].Record;
+                revoked = old with { Revoked = true, RevokedAt = old.RevokedAt ?? now, RevokedReason = reason ?? old.RevokedReason };
+                entries[at] = entries[at].With(revoked);
+            },
+            evenIfNotWritten: true).ConfigureAwait(false);
         try
         {
-            var id = Find(tokenOrJti).Record.Jti;
-            var now = Now;
-            TokenRecord revoked = null!;
-            Change(
-                entries =>
-                {
-                    var at = IndexOf(entries, id);
-                    var old = entries[at].Record;
-                    revoked = old with { Revoked = true, RevokedAt = old.RevokedAt ?? now, RevokedReason = reason ?? old.RevokedReason };
-                    entries[at] = entries[at].With(revoked);
-                },
-                evenIfNotWritten: true);
-            try
-            {
-                await by.NoteTokenAsync(TokenChange.Revoke, id, RevocationBodyOf(revoked), CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (RefusedException refused)
-            {
-                throw new RefusedException(refused.Refusal with { Message = $"The token {id} is revoked, but the log could not take the entry about it: {refused.Message}" });
-            }
-
-            return new(id, revoked.RevokedAt!.Value, revoked.RevokedReason);
+            await by.NoteTokenAsync(TokenChange.Revoke, id, RevocationBodyOf(revoked), CancellationToken.None).ConfigureAwait(false);
         }
-        finally
+        catch (RefusedException refused)
         {
-            _changing.Release();
+            throw new RefusedException(refused.Refusal with { Message = $"The token {id} is revoked, but the log could not take the entry about it: {refused.Message}" });
         }
+
+        return new(id, revoked.RevokedAt!.Value, revoked.RevokedReason);
     }
 
     /// <summary>Ends a token and makes its successor, in one step: same subject, group, user, grants and keep-alive.</summary>
@@ -85,50 +69,39 @@ public sealed partial class TokenAuthority
     public async Task<IssuedToken> RefreshAsync(Session by, string tokenOrJti, TokenRefresh request, CancellationToken cancellation)
     {
         DemandRoot(by);
-        await EnterAsync(cancellation).ConfigureAwait(false);
-        try
+        cancellation.ThrowIfCancellationRequested();
+        var now = Now;
+        var found = Find(tokenOrJti);
+        DemandActive(found, now);
+        var old = found.Record;
+        var issuedAt = WholeSecond(now);
+        var (token, entry) = Make(old with
         {
-            var found = Find(tokenOrJti);
-            var now = Now;
-            if (found.StatusAt(now) is not TokenStatus.Active and var status)
+            Sha256 = default, Jti = NewId(), IssuedAt = issuedAt, NotBefore = null,
+            ExpiresAt = TokenRules.ExpiryOf(issuedAt, request.TtlSeconds ?? LifetimeSecondsOf(old) ?? DefaultTtlSeconds),
+            Limits = old.Limits with { WriteEvents = request.WriteLimit ?? (old.Limits.WriteEvents is { } limit ? RemainingOf(old, limit) : null) },
+        });
+        await by.NoteTokenAsync(TokenChange.Refresh, entry.Record.Jti, BodyOf(entry.Record, replaces: old.Jti), CancellationToken.None).ConfigureAwait(false);
+        await ChangeAsync(
+            entries =>
             {
-                throw new RefusedException(RefusalCode.Unauthenticated,
-                    $"Token not found or inactive: {found.Record.Jti} {(status == TokenStatus.Revoked ? "has been revoked" : "has expired")}. Issue a new one.");
-            }
-
-            var old = found.Record;
-            var issuedAt = WholeSecond(now);
-            var (token, entry) = Make(old with
-            {
-                Sha256 = default, Jti = NewId(), IssuedAt = issuedAt, NotBefore = null,
-                ExpiresAt = TokenRules.ExpiryOf(issuedAt, request.TtlSeconds ?? LifetimeSecondsOf(old) ?? DefaultTtlSeconds),
-                Limits = old.Limits with { WriteEvents = request.WriteLimit ?? (old.Limits.WriteEvents is { } limit ? RemainingOf(old, limit) : null) },
-            });
-            await by.NoteTokenAsync(TokenChange.Refresh, entry.Record.Jti, BodyOf(entry.Record, replaces: old.Jti), CancellationToken.None).ConfigureAwait(false);
-            Change(
-                entries =>
-                {
-                    var at = IndexOf(entries, old.Jti);
-                    entries[at] = entries[at].With(entries[at].Record with { Revoked = true, RevokedAt = now, RevokedReason = "refreshed" });
-                    entries.Add(entry);
-                },
-                evenIfNotWritten: false);
-            return new(token, Show(entry, Now));
-        }
-        finally
-        {
-            _changing.Release();
-        }
+                // Two refreshes at once, and one token would have two successors.
+                var at = IndexOf(entries, old.Jti);
+                DemandActive(entries[at], now);
+                entries[at] = entries[at].With(entries[at].Record with { Revoked = true, RevokedAt = now, RevokedReason = "refreshed" });
+                entries.Add(entry);
+            },
+            evenIfNotWritten: false).ConfigureAwait(false);
+        return new(token, Show(entry, Now));
     }
 
-    /// <summary>One change at a time; the caller releases <see cref="_changing"/>.</summary>
-    async Task EnterAsync(CancellationToken cancellation)
+    static void DemandActive(TokenEntry entry, Timestamp now)
     {
-        await _changing.WaitAsync(cancellation).ConfigureAwait(false);
-        if (!_disposed)
-            return;
-        _changing.Release();
-        throw new ObjectDisposedException(nameof(TokenAuthority));
+        if (entry.StatusAt(now) is not TokenStatus.Active and var status)
+        {
+            throw new RefusedException(RefusalCode.Unauthenticated,
+                $"Token not found or inactive: {entry.Record.Jti} {(status == TokenStatus.Revoked ? "has been revoked" : "has expired")}. Issue a new one.");
+        }
     }
 
     ulong DefaultTtlSeconds => (ulong)Math.Max(TokenBounds.DefaultTtlSecondsMin, (long)_settings.DefaultTtl.TotalSeconds);
@@ -168,40 +141,60 @@ public sealed partial class TokenAuthority
         ? at
         : throw new RefusedException(RefusalCode.Unauthenticated, $"Token not found or inactive: {id} has just been removed from {LedgerJson.DocumentName}.");
 
-    /// <summary>Changes the ledger on disk, then in memory. The caller holds <see cref="_changing"/>.</summary>
+    /// <summary>Changes the ledger on disk, then in memory; one change at a time.</summary>
+    /// <remarks>Nothing waits for the log in here: a log that hangs must not keep a token from being revoked.</remarks>
     /// <param name="change">May run again, on what somebody else has written meanwhile.</param>
     /// <param name="evenIfNotWritten">The change takes effect in memory even where the disk does not take it.</param>
-    void Change(Action<List<TokenEntry>> change, bool evenIfNotWritten)
+    async Task ChangeAsync(Action<List<TokenEntry>> change, bool evenIfNotWritten)
     {
-        List<TokenEntry>? changed = null;
+        await _changing.WaitAsync().ConfigureAwait(false);
         try
         {
-            while (true)
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            while (!TryChange(change))
             {
-                var document = _database.Documents.Read(LedgerJson.DocumentName);
-                var entries = HashOf(document) == _content ? [.. _ledger.Entries] : Load(document);
-                change(entries);
-                changed = entries;
-                var now = Now;
-                var kept = entries.FindAll(entry => !entry.IsForgottenAt(now));
-                var content = LedgerJson.Write(kept);
-                if (!_database.Documents.TryReplace(LedgerJson.DocumentName, content, document))
-                    continue;
-                (_content, _ledger) = (Hash32.Of(content), new(kept));
-                foreach (var entry in entries.Except(kept))
-                    _background.Begin(() => _database.ForgetTokenAsync(entry.Record.Jti), static _ => { });
-                return;
             }
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            if (evenIfNotWritten && changed is null)
-                change(changed = [.. _ledger.Entries]);
-            if (evenIfNotWritten)
-                _ledger = new(changed!);
-            var meanwhile = evenIfNotWritten ? " The token is revoked for as long as this server runs; repeat it once the disk takes it." : "";
-            throw new RefusedException(RefusalCode.Unavailable, $"{LedgerJson.DocumentName} cannot be replaced: {cause.Message}{meanwhile}");
+            throw NotWritten(change, evenIfNotWritten, cause);
         }
+        catch (RefusedException cause) when (evenIfNotWritten && cause.Refusal.Code != RefusalCode.Unauthenticated)
+        {
+            throw NotWritten(change, evenIfNotWritten, cause);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>False when somebody else was faster.</summary>
+    bool TryChange(Action<List<TokenEntry>> change)
+    {
+        var document = _database.Documents.Read(LedgerJson.DocumentName);
+        var entries = HashOf(document) == _content ? [.. _ledger.Entries] : Load(document);
+        change(entries);
+        var now = Now;
+        var kept = entries.FindAll(entry => !entry.IsForgottenAt(now));
+        var content = LedgerJson.Write(kept);
+        if (!_database.Documents.TryReplace(LedgerJson.DocumentName, content, document))
+            return false;
+        (_content, _ledger) = (Hash32.Of(content), new(kept));
+        foreach (var entry in entries.Where(entry => entry.IsForgottenAt(now)))
+            _background.Begin(() => _database.ForgetTokenAsync(entry.Record.Jti), static _ => { });
+        return true;
+    }
+
+    RefusedException NotWritten(Action<List<TokenEntry>> change, bool evenIfNotWritten, Exception cause)
+    {
+        if (!evenIfNotWritten)
+            return new(RefusalCode.Unavailable, $"{LedgerJson.DocumentName} cannot be replaced: {cause.Message}");
+        List<TokenEntry> entries = [.. _ledger.Entries];
+        change(entries);
+        _ledger = new(entries);
+        return new(RefusalCode.Unavailable,
+            $"The token is revoked for as long as this server runs, but {LedgerJson.DocumentName} cannot be replaced: {cause.Message} Repeat it once it can.");
     }
 
     /// <summary>What the log keeps of a token: everything but the secret.</summary>

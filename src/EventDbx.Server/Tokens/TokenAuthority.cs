@@ -104,6 +104,9 @@ public sealed partial class TokenAuthority : IAsyncDisposable
         }
     }
 
+    /// <summary>Completes once all that was begun in the background is written down, or refused.</summary>
+    internal Task WrittenAsync() => _background.DrainAsync();
+
     Timestamp Now => Timestamp.From(_clock.GetUtcNow());
 
     void KeepAlive(TokenEntry entry, bool flush)

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Tokens;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace EventDbx.Server.Tests.Rest;
 
@@ -11,12 +12,13 @@ namespace EventDbx.Server.Tests.Rest;
 public sealed class RestServer : IAsyncLifetime
 {
     readonly TemporaryDirectory _directory = new();
-    readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 64 });
+    readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 256 });
     readonly Func<DatabaseOptions, DatabaseOptions> _change;
+    readonly Action<KestrelServerLimits>? _limits;
 
     public RestServer() : this(static options => options) { }
 
-    internal RestServer(Func<DatabaseOptions, DatabaseOptions> change) => _change = change;
+    internal RestServer(Func<DatabaseOptions, DatabaseOptions> change, Action<KestrelServerLimits>? limits = null) => (_change, _limits) = (change, limits);
 
     public ServerHost Host { get; private set; } = null!;
 
@@ -50,6 +52,7 @@ public sealed class RestServer : IAsyncLifetime
                 lock (Lines)
                     Lines.Add(line);
             },
+            ChangeLimits = _limits,
             LogFrom = Microsoft.Extensions.Logging.LogLevel.Debug,
         },
         TestContext.Current.CancellationToken);

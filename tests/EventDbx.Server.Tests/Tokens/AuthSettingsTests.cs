@@ -16,7 +16,8 @@ public sealed class AuthSettingsTests : IDisposable
         var again = await EnsureAsync();
 
         Assert.Equal((32, "key-20260102030405"), (made.Secret.Length, made.KeyId));
-        Assert.Equal((made.Secret, made.KeyId), (again.Secret, again.KeyId));
+        Assert.Equal(made.Secret, again.Secret);
+        Assert.Equal(made.KeyId, again.KeyId);
         Assert.Equal(("eventdbx://self", "eventdbx-clients", TimeSpan.FromHours(1), TimeSpan.FromSeconds(30)), (made.Issuer, made.Audience, made.DefaultTtl, made.ClockSkew));
         Assert.Contains(Convert.ToBase64String(made.Secret), await ConfigTextAsync(), StringComparison.Ordinal);
     }

@@ -251,6 +251,27 @@ public sealed class IssueTests
     }
 
     [Fact]
+    public async Task Of_many_refreshes_of_one_token_at_once_one_succeeds()
+    {
+        await using var bench = TokenBench.Open();
+        var old = await bench.IssueAsync();
+        var attempts = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            try
+            {
+                return await bench.Tokens.RefreshAsync(bench.Owner, old.Token, new(), TokenBench.Cancellation);
+            }
+            catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Unauthenticated)
+            {
+                return null;
+            }
+        })));
+
+        bench.Tokens.Authenticate(Assert.Single(attempts, attempt => attempt is not null)!.Token);
+        Assert.Equal([TokenStatus.Revoked, TokenStatus.Active], bench.Tokens.List(bench.Owner).Select(listing => listing.Status));
+    }
+
+    [Fact]
     public async Task Many_at_once_lose_none()
     {
         await using var bench = TokenBench.Open();

@@ -87,7 +87,10 @@ public sealed class LedgerTests
             Issuer = "eventdbx://self", Audience = "eventdbx-clients", Subject = "ops:cron", Jti = Guid.Parse(Jti), IssuedAt = 1735689600, Root = false, Group = "ops",
             User = "cron", Actions = ["aggregate.append"], Resources = ["aggregate:order:*"], IssuedBy = "cli", Limits = new(null, KeepAlive: false),
         });
-        await using var bench = TokenBench.Open(encrypted, $"[{Reference(token)}]\n");
+        await using var bench = TokenBench.Open(encrypted);
+        var documents = bench.Database.Documents;
+        Assert.True(documents.TryReplace("tokens.json", System.Text.Encoding.UTF8.GetBytes($"[{Reference(token)}]\n"), documents.Read("tokens.json")));
+        await bench.ReopenAsync();
 
         Assert.Equal(new Actor("ops", "cron"), bench.Tokens.Authenticate(token).Actor);
         Assert.Equal("2025-01-01T00:00:00.1234567Z", bench.Tokens.List(bench.Owner)[0].IssuedAt.ToString());
@@ -97,6 +100,17 @@ public sealed class LedgerTests
         await bench.ReopenAsync();
         bench.Tokens.Authenticate(token);
         Assert.Equal(2, bench.Tokens.List(bench.Owner).Count);
+    }
+
+    [Fact]
+    public async Task A_ledger_in_clear_in_an_encrypted_store_lets_nobody_in()
+    {
+        await using var bench = TokenBench.Open();
+        await File.WriteAllTextAsync(bench.LedgerPath, $"[{Reference("abc")}]", TokenBench.Cancellation);
+
+        var refused = Assert.Throws<RefusedException>(() => TokenAuthority.Open(bench.Database, bench.Settings, bench.Clock));
+
+        Assert.Equal(RefusalCode.IntegrityViolation, refused.Refusal.Code);
     }
 
     [Fact]
