@@ -3,7 +3,7 @@ namespace EventDbx.Benchmarks.Rest;
 /// <summary>Our REST surface against an endpoint that answers a constant and against PostgreSQL, in one run.</summary>
 internal static class RestBenchmark
 {
-    const string Empty = "empty endpoint";
+    public const string Empty = "empty endpoint";
     const string Peer = "PostgreSQL with state";
 
     public static void Append(Arguments arguments) => Run(arguments, appends: true);

@@ -14,11 +14,14 @@ internal sealed class RestComparison(AggregateKey[] aggregates, Arguments argume
     {
         if (arguments.Texts("only") is { Length: > 0 } only)
             subjects = [.. subjects.Where(subject => only.Any(part => subject.Name.Contains(part, StringComparison.Ordinal)))];
+        if (subjects.Length == 0)
+            throw new ArgumentException("--only leaves nothing: say a part of a name in the first column.");
         // Code is compiled again while it runs hot: before the clock starts.
         foreach (var subject in subjects)
             Measure(subject, connections: 16, arguments.Seconds("warm", 4));
 
-        Report report = new("what", unit, "× empty", $"× {peer}", "p50 µs", "p99 µs", "server CPU µs", "client CPU µs", "busy cores");
+        // Variants of one server have the first of them for their measure.
+        Report report = new("what", unit, subjects[0].Name == RestBenchmark.Empty ? "× empty" : "× first", $"× {peer}", "p50 µs", "p99 µs", "server CPU µs", "client CPU µs", "busy cores");
         foreach (var connections in arguments.Ints("connections", [1, 16, 64]))
         {
             var runs = subjects.Select(_ => new List<Figures>()).ToArray();
