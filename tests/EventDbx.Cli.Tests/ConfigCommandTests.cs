@@ -173,6 +173,18 @@ public sealed class ConfigCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_restriction_holds_for_commands_on_the_directory_too()
+    {
+        await _line.RunAsync("config", "--restrict", "strict");
+        var strict = await _line.RunAsync("aggregate", "apply", "order", "o-1", "placed", "--json");
+        await _line.RunAsync("config", "--restrict", "default");
+        var byDefault = await _line.RunAsync("aggregate", "apply", "order", "o-1", "placed");
+
+        Assert.Equal((ExitCode.Failed, ExitCode.Done), (strict.Code, byDefault.Code));
+        Assert.Contains("\"schema_violation\"", strict.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_hash_of_a_master_key_is_the_published_kind()
     {
         // The hash itself comes from another implementation (Konscious.Security.Cryptography 1.3.1).

@@ -54,6 +54,7 @@ internal static class Link
             Encrypted = choice.Encrypted,
             Durability = config.Durability,
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
+            Restriction = config.Restrict,
             LockTimeout = call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault,
             HeadCacheEntries = config.CacheThreshold,
             Holder = call.CommandName,

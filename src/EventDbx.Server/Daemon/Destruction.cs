@@ -65,11 +65,19 @@ public sealed class Destruction
     {
         if (_hasData)
         {
-            using var held = Database.Hold(DataDirectory, "dbx destroy", timeout);
-            foreach (var entry in new DirectoryInfo(DataDirectory).EnumerateFileSystemInfos().ToList())
-                RemoveOwn(entry);
-            // Last: who finds it gone finds everything gone.
-            File.Delete(Path.Combine(DataDirectory, "event_store.lock"));
+            var lockFile = Path.Combine(DataDirectory, "event_store.lock");
+            using (Database.Hold(DataDirectory, "dbx destroy", timeout))
+            {
+                foreach (var entry in new DirectoryInfo(DataDirectory).EnumerateFileSystemInfos().ToList())
+                    RemoveOwn(entry);
+                // Last, and while it is held: who finds it gone finds everything gone.
+                if (!OperatingSystem.IsWindows())
+                    File.Delete(lockFile);
+            }
+
+            // There an open file cannot be deleted.
+            if (OperatingSystem.IsWindows())
+                File.Delete(lockFile);
         }
 
         List<string> left = [];

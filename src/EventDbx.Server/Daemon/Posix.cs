@@ -20,8 +20,8 @@ internal static partial class Posix
     /// <exception cref="IOException">It may not be signalled.</exception>
     public static bool Signal(int pid, bool force)
     {
-        // 0 and below are whole groups of processes.
-        ArgumentOutOfRangeException.ThrowIfLessThan(pid, 2);
+        // 0 and below are whole groups of processes; 1 is the server in a container of its own.
+        ArgumentOutOfRangeException.ThrowIfLessThan(pid, 1);
         if (kill(pid, force ? SigKill : SigTerm) == 0)
             return true;
         var error = Marshal.GetLastPInvokeError();
