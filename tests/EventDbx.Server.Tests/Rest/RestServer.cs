@@ -12,7 +12,7 @@ namespace EventDbx.Server.Tests.Rest;
 public sealed class RestServer : IAsyncLifetime
 {
     readonly TemporaryDirectory _directory = new();
-    readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 64 });
+    readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 256 });
     readonly Func<DatabaseOptions, DatabaseOptions> _change;
     readonly Action<KestrelServerLimits>? _limits;
 
