@@ -19,7 +19,7 @@ internal static class Link
     static readonly TimeSpan LockTimeoutDefault = TimeSpan.FromSeconds(5);
 
     /// <summary>How long to wait for the lock before looking for a server again.</summary>
-    static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Runs on a store that is there; otherwise nothing is made and the answer is <paramref name="absent"/>.</summary>
     public static Task<ExitCode> ToExistingAsync(

@@ -20,10 +20,10 @@ internal static class TokenCommand
         ?? throw new UsageException("TOKEN is blank; give the token, or its id.");
 
     public static Option<long?> TtlOption(string whenAbsent) => Options.WholeNumber(
-        "--expiration", $"Seconds it lives; 0: for ever. {whenAbsent}", aliases: "--ttl");
+        "--expiration", $"Seconds it lives, 0 for ever (default: {whenAbsent}).", aliases: "--ttl");
 
     public static Option<long?> LimitOption(string whenAbsent) => Options.WholeNumber(
-        "--limit", $"Events it may append in its life. {whenAbsent}", aliases: "--write-limit");
+        "--limit", $"Events it may append in its life (default: {whenAbsent}).", aliases: "--write-limit");
 
     /// <summary>What to say where there is no store, and so no token.</summary>
     public static RefusedException NoneYet() => new(RefusalCode.Unauthenticated, "Token not found or inactive: there is no store yet, and so no token.");

@@ -23,9 +23,9 @@ internal static class TokenGenerate
         Description = "On which aggregates, such as aggregate:order or aggregate:order:2025-*; as often as needed (default: all).",
     };
 
-    static readonly Option<long?> Ttl = TokenCommand.TtlOption("(default: as configured)");
+    static readonly Option<long?> Ttl = TokenCommand.TtlOption("as configured");
     static readonly Option<string> IssuedBy = Options.Text("--issued-by", "TEXT", "Who issues it (default: cli).");
-    static readonly Option<long?> Limit = TokenCommand.LimitOption("(default: no limit)");
+    static readonly Option<long?> Limit = TokenCommand.LimitOption("no limit");
     static readonly Option<bool> KeepAlive = Options.Switch("--keep-alive", "Every use moves its end to a whole lifetime from then on.");
 
     public static Verb Create() => new("generate", "Issue a token; it is shown this once, and only its hash is kept.", Group, User)

@@ -5,8 +5,8 @@ namespace EventDbx.Cli.Commands.Token;
 /// <summary><c>dbx token refresh</c>: the successor of a token, which ends.</summary>
 internal static class TokenRefresh
 {
-    static readonly Option<long?> Ttl = TokenCommand.TtlOption("(default: the lifetime the old one had)");
-    static readonly Option<long?> Limit = TokenCommand.LimitOption("(default: what the old one has left)");
+    static readonly Option<long?> Ttl = TokenCommand.TtlOption("the lifetime the old one had");
+    static readonly Option<long?> Limit = TokenCommand.LimitOption("what the old one has left");
 
     public static Verb Create() => new("refresh", "End a token and issue its successor, with the same rights.", TokenCommand.Existing)
     {
