@@ -4,19 +4,22 @@ using System.Globalization;
 
 namespace EventDbx.Server.Rest;
 
-/// <summary>The opaque texts with which lists go on: base64url of a kind and a place.</summary>
-internal static class Cursors
+/// <summary>The opaque texts with which lists go on, here and on the command line: base64url of a kind and a place.</summary>
+public static class Cursors
 {
     const byte Aggregates = 1, Events = 2;
 
+    /// <summary>Of a page of aggregates that has a next one.</summary>
     public static string OfAggregates(ReadOnlySpan<byte> next) => Base64Url.EncodeToString([Aggregates, .. next]);
 
+    /// <exception cref="RefusedException">It is none of a list of aggregates.</exception>
     public static byte[] ReadAggregates(string cursor)
     {
         var bytes = Read(cursor, Aggregates);
         return bytes.Length > 1 ? bytes[1..] : throw Refused(cursor);
     }
 
+    /// <summary>Of a page of events that has a next one.</summary>
     public static string OfEvents(ulong nextVersion)
     {
         Span<byte> bytes = stackalloc byte[9];
@@ -25,6 +28,7 @@ internal static class Cursors
         return Base64Url.EncodeToString(bytes);
     }
 
+    /// <exception cref="RefusedException">It is none of a list of events.</exception>
     public static ulong ReadEvents(string cursor)
     {
         var bytes = Read(cursor, Events);

@@ -70,6 +70,9 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     Session Enter(HttpContext http, RestRoute route)
     {
         var session = Authenticate(http);
+        // The socket is how commands reach the server, whatever it serves to others.
+        if (!options.Config.ApiRest && http.Features.Get<Arrival>() is not { OwnerOnly: true })
+            throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
         if (route.Access.IsRoot)
             session.DemandRoot($"use {route.Method} {route.Template}");
         else if (route.Access.Action is { } action)
