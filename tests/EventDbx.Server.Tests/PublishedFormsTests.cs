@@ -20,10 +20,11 @@ public sealed class PublishedFormsTests
             return ended.Out;
         }
 
-        // Without a server: the quick start's own append, by position; and the settings of the examples.
-        await Run("aggregate", "apply", "person", "p-002", "patient-added", "--field", "name=Jane Doe", "--field", "status=active");
+        // Without a server: the settings of the examples, and the quick start's own append, by position.
         var config = Path.Combine(dbx.Home.Path, ".eventdbx", "config.toml");
-        await File.AppendAllTextAsync(config, "\n[api]\nrest = true\ngraphql = true\ngrpc = true\n", TestContext.Current.CancellationToken);
+        Directory.CreateDirectory(Path.GetDirectoryName(config)!);
+        await File.WriteAllTextAsync(config, "[api]\nrest = true\ngraphql = true\ngrpc = true\n", TestContext.Current.CancellationToken);
+        await Run("aggregate", "apply", "person", "p-002", "patient-added", "--field", "name=Jane Doe", "--field", "status=active");
         await Run("config", "--admin-bind", "127.0.0.1", "--admin-port", "7171", "--admin-master-key", "rotate-me-please");
         await Run("start", "--port=0", "--bind=127.0.0.1");
         var status = JsonDocument.Parse(await Run("status", "--json")).RootElement;
