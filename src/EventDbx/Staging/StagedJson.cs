@@ -84,7 +84,8 @@ public static class StagedJson
             Aggregate = AggregateKey.Create(Text("aggregate"), Text("aggregate_id")),
             EventType = Text("event") ?? "",
             Payload = patch is null ? Raw("payload") ?? "null"u8.ToArray() : default(ReadOnlyMemory<byte>),
-            Patch = patch is null ? null : patch,
+            // The cast matters: a bare null array would become an empty patch.
+            Patch = patch is null ? (ReadOnlyMemory<byte>?)null : patch,
             Note = Text("note"),
             EventId = item.GetProperty("event_id").GetGuid(),
             ExpectedVersion = item.TryGetProperty("expected_version", out var expected) ? expected.GetUInt64() : null,
