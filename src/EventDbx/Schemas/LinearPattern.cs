@@ -37,7 +37,7 @@ internal sealed class LinearPattern
         if (PatternParser.Parse(pattern, out why) is not { } node)
             return null;
         List<Step> steps = [];
-        if (!Emit(node, steps))
+        if (!Emit(node, steps) || steps.Count > Limits.SchemaPatternStepsMax)
         {
             why = $"with its repetitions written out it has more than {Limits.SchemaPatternStepsMax} steps";
             return null;
