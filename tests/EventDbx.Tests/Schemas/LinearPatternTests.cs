@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using CsCheck;
 using EventDbx.Schemas;
 
@@ -128,11 +129,13 @@ public sealed class LinearPatternTests
     [Fact]
     public void Random_patterns_match_what_the_framework_says() => Gen.Select(Pattern(3), Gen.String[Gen.Char["abB\n "], 0, 8]).Sample((pattern, text) =>
     {
+        // Its engine without backtracking, for the other takes hours over some of these draws.
         // Without (?m), which no draw has, the framework's $ also stands before a last line feed.
-        var expected = System.Text.RegularExpressions.Regex.IsMatch(
-            text, pattern.Replace("$", @"\z", StringComparison.Ordinal), System.Text.RegularExpressions.RegexOptions.CultureInvariant);
+        var expected = Regex.IsMatch(
+            text,
+            pattern.Replace("$", @"\z", StringComparison.Ordinal), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         Assert.Equal((pattern, text, expected), (pattern, text, LinearPattern.Compile(pattern, out _)!.IsMatch(text)));
-    }, iter: Effort.Choose(5_000, 50_000, 500_000));
+    }, iter: Effort.Choose(2_000, 30_000, 300_000));
 
     static Gen<string> Pattern(int depth)
     {
