@@ -18,6 +18,9 @@ internal sealed class Arguments(string[] words)
 
     public string? Text(string name) => Find(name);
 
+    /// <summary>Words with commas between them.</summary>
+    public string[] Texts(string name) => Find(name)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [];
+
     public bool Flag(string name) => words.Contains($"--{name}");
 
     /// <summary>The same, with other pairs taken first.</summary>

@@ -1,8 +1,12 @@
+using EventDbx.Benchmarks.Rest;
+
 namespace EventDbx.Benchmarks;
 
 /// <summary>Every measurement after the other; with <c>--quick</c> so small that it only shows that they work.</summary>
 internal static class Everything
 {
+    static readonly string[] s_quickRest = ["--seconds", "0.5", "--rounds", "1", "--warm", "0.5", "--aggregates", "500", "--connections", "1,16"];
+
     static readonly (string Name, Action<Arguments> Run, string[] Quick)[] s_parts =
     [
         ("rocksdb-baseline", RocksDbBaseline.Run, ["--threads", "4", "--seconds", "0.5"]),
@@ -11,14 +15,22 @@ internal static class Everything
         ("reads", ReadBenchmark.Run, ["--aggregates", "1000", "--seconds", "0.3", "--rounds", "1"]),
         ("verify", VerifyBenchmark.Run, ["--events", "10000", "--rounds", "1"]),
         ("open", OpenBenchmark.Run, ["--events", "5000", "--rounds", "1"]),
+        ("rest-append", RestBenchmark.Append, s_quickRest),
+        ("rest-read", RestBenchmark.Read, s_quickRest),
+        ("start", StartBenchmark.Run, ["--rounds", "2"]),
+        ("memory", MemoryBenchmark.Run, ["--seconds", "2", "--rest", "1"]),
     ];
 
     public static void Run(Arguments arguments)
     {
-        foreach (var (name, run, quick) in s_parts)
+        foreach (var (name, run, _) in s_parts)
         {
             Console.WriteLine($"{Environment.NewLine}## {name}{Environment.NewLine}");
-            run(arguments.Flag("quick") ? arguments.With(quick) : arguments);
+            run(Sized(name, arguments));
         }
     }
+
+    /// <summary>With <c>--quick</c> its small sizes; what was said beside it is overruled.</summary>
+    public static Arguments Sized(string verb, Arguments arguments) =>
+        arguments.Flag("quick") && Array.Find(s_parts, part => part.Name == verb).Quick is { } quick ? arguments.With(quick) : arguments;
 }

@@ -1,5 +1,6 @@
 using EventDbx.Benchmarks;
 using EventDbx.Benchmarks.Layout;
+using EventDbx.Benchmarks.Rest;
 
 Verb[] verbs =
 [
@@ -11,7 +12,12 @@ Verb[] verbs =
     new("verify", "--dir DIR [--events 200000] [--rounds 3]", "verifying everything, and one aggregate", VerifyBenchmark.Run),
     new("open", "--dir DIR [--events 1000000] [--rounds 3]", "opening, and bytes per event", OpenBenchmark.Run),
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
-    new("all", "--dir DIR [--quick]", "all of them; --quick: under a minute, to see that they work", Everything.Run),
+    new("rest-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--native DIR] [--only PART,…] [--no-postgres] [--server-env NAME=VALUE,…]", "appends over REST against an empty endpoint and PostgreSQL", RestBenchmark.Append),
+    new("rest-read", "as rest-append", "states over REST, likewise", RestBenchmark.Read),
+    new("start", "--dir DIR [--rounds 20] [--native DIR]", "help, and a server's first answer", StartBenchmark.Run),
+    new("memory", "--dir DIR [--seconds 60] [--connections 16] [--native DIR]", "of the server, idle and behind appends", MemoryBenchmark.Run),
+    new("serve-json", "[--postgres CONNECTION [--state]]", "what rest-append and rest-read measure against; they start it", JsonEndpoint.Serve),
+    new("all", "--dir DIR [--quick]", "all of them; --quick: in a minute or two, to see that they work", Everything.Run),
 ];
 
 var verb = verbs.FirstOrDefault(verb => verb.Name == args.FirstOrDefault());
@@ -21,7 +27,7 @@ if (verb is null)
         Console.WriteLine($"{known.Name,-18} {known.Summary}: {known.Usage}");
     return 2;
 }
-verb.Run(new Arguments(args[1..]));
+verb.Run(Everything.Sized(verb.Name, new(args[1..])));
 return 0;
 
 internal sealed record Verb(string Name, string Usage, string Summary, Action<Arguments> Run);

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace EventDbx.Benchmarks;
 
 /// <summary>Events of the shape of a permit office's log: about 300 bytes, eight fields, one of them an object.</summary>
@@ -7,6 +9,7 @@ internal sealed class Receipts
     const int Payloads = 16 * 1024;
 
     static readonly string[] s_types = ["confirmation-of-receipt", "t02-check-confirmation-of-receipt", "t06-determine-necessity-of-stop-advice"];
+    static readonly byte[][] s_typesUtf8 = [.. s_types.Select(Encoding.UTF8.GetBytes)];
 
     readonly ReadOnlyMemory<byte>[] _payloads;
 
@@ -25,9 +28,27 @@ internal sealed class Receipts
     public EventDraft Draft(AggregateKey aggregate, int number) => new()
     {
         Aggregate = aggregate,
-        EventType = s_types[number % s_types.Length],
-        Payload = _payloads[number % Payloads],
+        EventType = EventType(number),
+        Payload = Payload(number),
     };
+
+    public static string EventType(int number) => s_types[number % s_types.Length];
+
+    public ReadOnlyMemory<byte> Payload(int number) => _payloads[number % Payloads];
+
+    /// <summary>The same event as the body of <c>POST /v1/events</c>.</summary>
+    public void WriteAppend(IBufferWriter<byte> output, AggregateKey aggregate, int number)
+    {
+        output.Write("{\"aggregate_type\":\""u8);
+        output.Write(aggregate.TypeUtf8);
+        output.Write("\",\"aggregate_id\":\""u8);
+        output.Write(aggregate.IdUtf8);
+        output.Write("\",\"event_type\":\""u8);
+        output.Write(s_typesUtf8[number % s_types.Length]);
+        output.Write("\",\"payload\":"u8);
+        output.Write(Payload(number).Span);
+        output.Write("}"u8);
+    }
 
     public EventDraft[] Batch(AggregateKey[] aggregates, int first, int count)
     {

@@ -25,7 +25,8 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
         Path(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
         ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE"), shell.WorkingDirectory),
         Path(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
-        shell.Clock);
+        shell.Clock,
+        new ConfigEnvironment(shell.Environment, shell.WorkingDirectory));
 
     /// <summary>A path, or null; an empty one is a variable that was not set, and must not come to mean this directory.</summary>
     string? Path(Option<string> option) => Get(option) is not { } path ? null

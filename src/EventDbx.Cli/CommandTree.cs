@@ -5,6 +5,8 @@ using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Recover;
+using EventDbx.Cli.Commands.Server;
+using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Verify;
 
 namespace EventDbx.Cli;
@@ -18,13 +20,20 @@ internal static class CommandTree
     /// <summary>Built once: parsing does not change it.</summary>
     public static RootCommand Root { get; } = WithGlobals(new("EventDBX: an event-sourced, key-value, write-side database.")
     {
+        StartCommand.Create(),
+        StopCommand.Create(),
+        StatusCommand.Create(),
+        RestartCommand.Create(),
+        DestroyCommand.Create(),
         AggregateCommand.Create(),
         ConfigCommand.Create(),
+        TokenCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         RecoverCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),
+        ServerCommand.Create(),
     });
 
     /// <summary>The exit code of <c>dbx</c> with these arguments.</summary>

@@ -7,7 +7,7 @@ namespace EventDbx.Cli;
 internal static class Options
 {
     /// <summary>A whole number within bounds; null when the option is not given.</summary>
-    public static Option<long?> WholeNumber(string name, string description, long min = 0, long max = long.MaxValue) => new(name)
+    public static Option<long?> WholeNumber(string name, string description, long min = 0, long max = long.MaxValue, params string[] aliases) => new(name, aliases)
     {
         HelpName = "N",
         Description = description,

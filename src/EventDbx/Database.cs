@@ -179,6 +179,17 @@ public sealed class Database : IAsyncDisposable
     /// <summary>Who said last to have a data directory open; it may be gone since.</summary>
     public static LockHolder? ReadHolder(string directory) => DirectoryLock.ReadHolder(new DataDirectory(Path.GetFullPath(directory)).Lock);
 
+    /// <summary>Keeps everybody else from opening a directory, without opening it; until it is disposed.</summary>
+    /// <param name="directory">One that exists.</param>
+    /// <param name="holder">What for, for the message to the next one who wants it.</param>
+    /// <param name="timeout">How long to wait for another process that has it open.</param>
+    /// <exception cref="StoreRefusedException">Another process has it open.</exception>
+    public static IDisposable Hold(string directory, string holder, TimeSpan timeout) =>
+        DirectoryLock.TryAcquire(
+            new DataDirectory(Path.GetFullPath(directory)).Lock, holder, timeout, TimeProvider.System, out var held, out var why)
+            ? held
+            : throw new StoreRefusedException(why) { InUse = true };
+
     /// <summary>The directory's own word about the log, for those who doubt; null without a directory.</summary>
     internal Func<WatermarkSlot?>? ReadWatermark => _store is null ? null : _store.ReadWatermark;
 

@@ -100,8 +100,33 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         init;
     }
 
+    /// <summary>The same refusal as that of a whole batch, for the sake of one of its operations.</summary>
+    /// <param name="operation">Which, from 0.</param>
+    /// <param name="count">How many there are.</param>
+    public Refusal InBatch(int operation, int count) => this with
+    {
+        Message = PlaceIn(operation, count) + Message, Reason = Message, Operation = operation,
+    };
+
+    /// <summary>Finds <see cref="Reason"/> again in a refusal that came over a wire, of a batch with so many operations.</summary>
+    public Refusal FromBatch(int count) => Operation is { } operation && PlaceIn(operation, count) is var place && Message.StartsWith(place, StringComparison.Ordinal)
+        ? this with { Reason = Message[place.Length..] }
+        : this;
+
     /// <summary>The code as it stands in JSON: snake_case.</summary>
     public string Name => NameOf(Code);
+
+    /// <summary>The code of that name; null when it is none of ours.</summary>
+    public static RefusalCode? CodeOf(string? name)
+    {
+        foreach (var code in Enum.GetValues<RefusalCode>())
+        {
+            if (NameOf(code) == name)
+                return code;
+        }
+
+        return null;
+    }
 
     /// <summary>Whether the same request may succeed later without being changed.</summary>
     public bool Retryable => Code is RefusalCode.Overloaded or RefusalCode.Unavailable or RefusalCode.RequestTimeout;
@@ -136,6 +161,8 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         RefusalCode.UnsupportedMediaType => "unsupported_media_type",
         RefusalCode.Internal => "internal",
     };
+
+    static string PlaceIn(int operation, int count) => $"Operation {operation + 1} of {count} was refused, so nothing of the batch was written: ";
 }
 
 /// <summary>A refusal on its way across a public method.</summary>

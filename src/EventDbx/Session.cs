@@ -25,7 +25,10 @@ public sealed partial class Session : IImportTarget
     public Grants Grants { get; }
 
     /// <summary>The one place where a caller is told no.</summary>
-    void Demand(AccessAction action, AggregateKey? aggregate = null)
+    /// <param name="action">What is wanted.</param>
+    /// <param name="aggregate">On what; null: on anything at all.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.PermissionDenied"/>.</exception>
+    public void Demand(AccessAction action, AggregateKey? aggregate = null)
     {
         if (Grants.Allows(action, aggregate))
             return;
@@ -37,7 +40,10 @@ public sealed partial class Session : IImportTarget
                 : $"This token does not allow {name}. Use one that has been given it.");
     }
 
-    void DemandRoot(string what)
+    /// <summary>For what only root may do: tokens, the server itself.</summary>
+    /// <param name="what">As it follows "only a root token may".</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.PermissionDenied"/>.</exception>
+    public void DemandRoot(string what)
     {
         if (!Grants.Root)
             throw new RefusedException(RefusalCode.PermissionDenied, $"Only a root token may {what}.");

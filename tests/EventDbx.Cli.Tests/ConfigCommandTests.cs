@@ -27,9 +27,9 @@ public sealed class ConfigCommandTests : IDisposable
     {
         var saved = await _line.RunAsync(
             "config", "--port", "8080", "--list-page-size=20", "--page-limit", "200", "--cache-threshold", "0", "--plugin-max-attempts", "0",
-            "--snapshot-threshold", "100", "--admin-enabled", "true", "--admin-bind", "127.0.0.2", "--admin-port", "0", "--restrict", "strict",
+            "--snapshot-threshold", "100", "--admin-enabled", "true", "--admin-master-key", "k", "--admin-bind", "127.0.0.2", "--admin-port", "0", "--restrict", "strict",
             "--api", "rest,grpc", "--durability", "relaxed", "--relaxed-interval-ms", "20", "--socket-bind", "127.0.0.1:1", "--grpc-bind", "[::1]:2",
-            "--data-dir", "store");
+            "--bind", "::1", "--data-dir", "store");
         var shown = JsonDocument.Parse((await _line.RunAsync("config", "--json")).Out).RootElement;
 
         Assert.Equal((ExitCode.Done, ""), (saved.Code, saved.Out));
@@ -38,7 +38,7 @@ public sealed class ConfigCommandTests : IDisposable
         {
             "port", "list_page_size", "page_limit", "cache_threshold", "plugin_max_attempts", "snapshot_threshold",
         }.Select(key => shown.GetProperty(key).GetInt32())));
-        Assert.Equal("strict relaxed", $"{shown.GetProperty("restrict")} {shown.GetProperty("durability")}");
+        Assert.Equal("strict relaxed ::1", $"{shown.GetProperty("restrict")} {shown.GetProperty("durability")} {shown.GetProperty("bind_addr")}");
         Assert.Equal("""{"rest":true,"graphql":false,"grpc":true}""", JsonSerializer.Serialize(shown.GetProperty("api")));
         Assert.Equal(0, shown.GetProperty("admin").GetProperty("port").GetInt32());
         Assert.Equal(_line.Directory["store"], shown.GetProperty("data_dir").GetString());
@@ -79,6 +79,10 @@ public sealed class ConfigCommandTests : IDisposable
     [InlineData("--dek", "env:NOBODY_SETS_THIS", "`--dek` names the environment variable NOBODY_SETS_THIS, which is not set.")]
     [InlineData("--admin-enabled", "yes", "`--admin-enabled` must be true or false, not `yes`.")]
     [InlineData("--admin-bind", "somewhere", "`--admin-bind` must be an IP address")]
+    [InlineData("--port", "0", "`--port` must be a whole number from 1 to 65535, not `0`.")]
+    [InlineData("--port", "65536", "`--port` must be a whole number from 1 to 65535, not `65536`.")]
+    [InlineData("--list-page-size", "0", "`--list-page-size` must be a whole number from 1")]
+    [InlineData("--bind", "localhost", "`--bind` must be an IP address")]
     [InlineData("--socket-bind", "7", "`--socket-bind` must be an IP address and a port")]
     [InlineData("--page-limit", "-1", "`--page-limit` must be a whole number from 1")]
     [InlineData("--cache-threshold", "1.5", "`--cache-threshold` must be a whole number from 0")]
@@ -136,6 +140,48 @@ public sealed class ConfigCommandTests : IDisposable
 
         Assert.Equal(ExitCode.Failed, outcome.Code);
         Assert.Contains("encryption cannot be \"off\"", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_Admin_API_is_not_enabled_without_a_master_key_and_one_can_be_withdrawn()
+    {
+        var without = await _line.RunAsync("config", "--admin-enabled", "true");
+        var with = await _line.RunAsync("config", "--admin-enabled", "true", "--admin-master-key", "k");
+        var withdrawn = await _line.RunAsync("config", "--clear-admin-master-key");
+
+        Assert.Equal((ExitCode.Failed, ExitCode.Done, ExitCode.Done), (without.Code, with.Code, withdrawn.Code));
+        Assert.StartsWith("Error: The Admin API is enabled (admin.enabled) and has no master key.", without.Error, StringComparison.Ordinal);
+        Assert.Contains("A server does not start like this.", withdrawn.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_environment_stands_above_the_file_is_named_and_is_never_saved()
+    {
+        await _line.RunAsync("config", "--port", "1");
+        _line.Environment["EVENTDBX_PORT"] = "2";
+        _line.Environment["EVENTDBX_AUTH_SECRET"] = "do-not-show";
+
+        var shown = await _line.RunAsync("config");
+        var saved = await _line.RunAsync("config", "--list-page-size", "7", "--json");
+
+        Assert.StartsWith("port = 2\n", shown.Out, StringComparison.Ordinal);
+        Assert.Equal("From the environment, above the file: port (EVENTDBX_PORT), auth.secret (EVENTDBX_AUTH_SECRET)\n", shown.Error);
+        Assert.DoesNotContain("do-not-show", shown.Out, StringComparison.Ordinal);
+        Assert.Equal(2, JsonDocument.Parse(saved.Out).RootElement.GetProperty("port").GetInt32());
+        Assert.Contains("port = 1\n", _line.ConfigText, StringComparison.Ordinal);
+        Assert.DoesNotContain("do-not-show", _line.ConfigText, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_restriction_holds_for_commands_on_the_directory_too()
+    {
+        await _line.RunAsync("config", "--restrict", "strict");
+        var strict = await _line.RunAsync("aggregate", "apply", "order", "o-1", "placed", "--json");
+        await _line.RunAsync("config", "--restrict", "default");
+        var byDefault = await _line.RunAsync("aggregate", "apply", "order", "o-1", "placed");
+
+        Assert.Equal((ExitCode.Failed, ExitCode.Done), (strict.Code, byDefault.Code));
+        Assert.Contains("\"schema_violation\"", strict.Error, StringComparison.Ordinal);
     }
 
     [Fact]

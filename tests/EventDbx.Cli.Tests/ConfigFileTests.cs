@@ -174,6 +174,7 @@ public sealed class ConfigFileTests : IDisposable
         {
             DataDir = "/d \"q\" \\ \u0001",
             Port = 1,
+            BindAddr = "1.2.3.4",
             CacheThreshold = 2,
             SnapshotThreshold = 3,
             DataEncryptionKey = Convert.ToBase64String(new byte[32]),

@@ -1,3 +1,7 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The form that ships: one native program and its libraries.</summary>
@@ -18,6 +22,7 @@ public sealed class NativeBuildTests
         Assert.DoesNotContain("warning", built.Out + built.Error, StringComparison.OrdinalIgnoreCase);
         Assert.Equal(3, Directory.EnumerateFileSystemEntries(home["release"]).Count());
         await ImportsAsync(home);
+        await ServesAsync(home);
     }
 
     /// <summary>The same as <see cref="ReceiptsTests"/>, with this program; and its own check of a store that was not closed.</summary>
@@ -37,6 +42,42 @@ public sealed class NativeBuildTests
         Assert.StartsWith("imported 8,577 lines: 0 events appended, 8,577 known, 0 aggregates in ", second.Out, StringComparison.Ordinal);
         Assert.StartsWith("verified 8,577 events and 1 other entries in 1,434 aggregates ", verified.Out, StringComparison.Ordinal);
         Assert.Contains("\"port\": 1,", saved.Out, StringComparison.Ordinal);
+    }
+
+    /// <summary>A web server loses more to trimming than a command line: it appends, reads, and says no.</summary>
+    static async Task ServesAsync(TemporaryDirectory home)
+    {
+        var (program, served) = (home["release/dbx"], Directory.CreateDirectory(home["h"]).FullName);
+        var started = await Program.RunAsync(program, served, served, "start", "--port=0", "--bind=127.0.0.1");
+        try
+        {
+            Assert.True(started.Code == ExitCode.Done, started.Error);
+            using HttpClient owner = new(new SocketsHttpHandler
+            {
+                ConnectCallback = async (_, cancellation) =>
+                {
+                    Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(home["h/.eventdbx/dbx.sock"]), cancellation);
+                    return new NetworkStream(socket, ownsSocket: true);
+                },
+            });
+            using StringContent append = new(
+                """{"aggregate_type":"order","aggregate_id":"o-1","event_type":"order-paid","payload":{"total":42.50}}""", Encoding.UTF8, "application/json");
+            using StringContent misspelt = new("""{"aggregate":"order"}""", Encoding.UTF8, "application/json");
+
+            using var appended = await owner.PostAsync(new Uri("http://dbx/v1/events"), append, TestContext.Current.CancellationToken);
+            using var refused = await owner.PostAsync(new Uri("http://dbx/v1/events"), misspelt, TestContext.Current.CancellationToken);
+            var state = await owner.GetStringAsync(new Uri("http://dbx/v1/aggregates/order/o-1"), TestContext.Current.CancellationToken);
+
+            Assert.Equal(HttpStatusCode.OK, appended.StatusCode);
+            Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+            Assert.Contains("\"state\":{\"total\":\"42.50\"}", state, StringComparison.Ordinal);
+        }
+        finally
+        {
+            var stopped = await Program.RunAsync(program, served, served, "stop");
+            Assert.True(stopped.Code == ExitCode.Done, stopped.Error);
+        }
     }
 
     static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)

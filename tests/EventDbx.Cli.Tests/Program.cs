@@ -37,6 +37,9 @@ internal sealed class Program : IDisposable
         return program;
     }
 
+    /// <summary>Starts it and waits for nothing.</summary>
+    public static Program Begin(string home, params string[] arguments) => Start(File, home, home, arguments);
+
     /// <summary>Runs it to its end, with nothing on its standard input.</summary>
     /// <param name="program">What to run.</param>
     /// <param name="directory">Its working directory.</param>

@@ -1,4 +1,5 @@
 global using EventDbx.Access;
 global using EventDbx.Events;
+global using EventDbx.Server;
 global using EventDbx.TestKit;
 global using Xunit;

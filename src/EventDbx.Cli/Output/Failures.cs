@@ -1,4 +1,5 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
 
 namespace EventDbx.Cli.Output;
 
@@ -43,8 +44,16 @@ internal static class Failures
         if (parse.GetValue(GlobalOptions.Json))
         {
             var json = new JsonText(pretty: false);
-            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable).EndObject();
-            await shell.Error.WriteAsync(json.ToString()).ConfigureAwait(false);
+            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable);
+            if (failure is RefusedException { Refusal: var refusal })
+            {
+                if (refusal.ActualVersion is { } actual)
+                    json.Member("actual_version", actual);
+                if (refusal.Operation is { } operation)
+                    json.Member("operation", operation);
+            }
+
+            await shell.Error.WriteAsync(json.EndObject().ToString()).ConfigureAwait(false);
         }
         else if (exit == ExitCode.Usage)
         {
@@ -63,7 +72,9 @@ internal static class Failures
         UsageException => (ExitCode.Usage, "usage", false),
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
+        ServerLostException => (ExitCode.Failed, "connection_lost", true),
         ConfigException => (ExitCode.Failed, "configuration", false),
+        DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),
         _ => (ExitCode.Failed, "internal", false),

@@ -17,18 +17,29 @@ public sealed class ConfigFile
     readonly ServerConfig _saved;
     readonly TimeProvider _clock;
     readonly string _root;
+    readonly string? _dataDir;
+    readonly ConfigEnvironment _environment;
 
-    ConfigFile(string path, string text, ServerConfig saved, string root, string? dataDir, TimeProvider clock)
+    ConfigFile(string path, string text, ServerConfig saved, string root, string? dataDir, TimeProvider clock, ConfigEnvironment environment)
     {
-        (Path, _text, _saved, _root, _clock) = (path, text, saved, root, clock);
-        Config = saved with { DataDir = dataDir ?? System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(path)!) };
+        (Path, _text, _saved, _root, _dataDir, _clock, _environment) = (path, text, saved, root, dataDir, clock, environment);
+        Config = InForce(saved);
     }
 
     /// <summary>Absolute.</summary>
     public string Path { get; }
 
-    /// <summary>The settings in force: the file's, with this run's data directory.</summary>
+    /// <summary>The settings in force: the file's, the environment's above them, and this run's data directory.</summary>
     public ServerConfig Config { get; }
+
+    /// <summary>The data directory whatever this run's command line says.</summary>
+    public string ConfiguredDataDir => _environment.Over(WithFullPath(_saved)).DataDir;
+
+    /// <summary>Which of them the environment makes.</summary>
+    public IReadOnlyList<ConfigOverride> Overrides => [.. _environment.Overrides];
+
+    /// <summary>The settings of the file alone.</summary>
+    internal ServerConfig Saved => _saved;
 
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
@@ -38,21 +49,33 @@ public sealed class ConfigFile
     /// <param name="root">The default directory, see <see cref="DefaultRoot"/>.</param>
     /// <param name="dataDir">The data directory of this run, whatever the file says.</param>
     /// <param name="clock">Dates a file that is written.</param>
-    /// <exception cref="ConfigException">The file is not valid; names line and key.</exception>
-    public static ConfigFile Load(string? path, string root, string? dataDir, TimeProvider clock)
+    /// <param name="environment">Settings that stand above the file's; null: none.</param>
+    /// <exception cref="ConfigException">The file is not valid, or a variable; names line and key, or the variable.</exception>
+    public static ConfigFile Load(string? path, string root, string? dataDir, TimeProvider clock, ConfigEnvironment? environment = null)
     {
         var full = System.IO.Path.GetFullPath(path ?? System.IO.Path.Combine(root, "config.toml"));
         var text = ReadText(full);
         var saved = ConfigReader.Read(full, text, Defaults(root));
-        return new ConfigFile(full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock);
+        return new ConfigFile(
+            full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
     }
+
+    /// <summary>Settings as the file holds them, and what they come to in this run.</summary>
+    public ServerConfig InForce(ServerConfig saved)
+    {
+        var config = _environment.Over(WithFullPath(saved));
+        return _dataDir is null ? config : config with { DataDir = _dataDir };
+    }
+
+    /// <summary>Where a setting comes from: a variable of the environment, or the file.</summary>
+    public string SourceOf(string key) => Overrides.FirstOrDefault(found => found.Key.Name == key)?.Variable ?? Path;
 
     /// <summary>Below the home directory; without one, below the working directory.</summary>
     public static string DefaultRoot(string? home, string workingDirectory) =>
         System.IO.Path.Combine(string.IsNullOrEmpty(home) ? workingDirectory : home, RootName);
 
     /// <summary>Changes the file, on top of what it holds by now, and returns the settings it holds then.</summary>
-    /// <remarks>Two processes that update at once do so one after the other. The data directory of this run is not written.</remarks>
+    /// <remarks>Two processes that update at once do so one after the other. What the environment makes, and the data directory of this run, are not written.</remarks>
     public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, CancellationToken cancellation)
     {
         CreatePrivate(System.IO.Path.GetDirectoryName(Path)!);
@@ -75,9 +98,15 @@ public sealed class ConfigFile
         return after;
     }
 
+    /// <summary>Dates what is written.</summary>
+    internal TimeProvider Clock => _clock;
+
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
         key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
+
+    ServerConfig WithFullPath(ServerConfig saved) =>
+        saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) };
 
     // It may come to hold a key.
     static void CreatePrivate(string directory)

@@ -18,6 +18,9 @@ public sealed record ConfigKey(
     /// <summary>An older form of these keys: read, never written, and removed once one of them is changed.</summary>
     public IReadOnlyList<string> OlderFormOf { get; init; } = [];
 
+    /// <summary>Says something about the file, and is no setting: no variable of the environment stands for it.</summary>
+    public bool FileOnly { get; init; }
+
     /// <summary>The part before the last dot, or nothing for a key at the top.</summary>
     public string Table => Name.LastIndexOf('.') is var dot and > 0 ? Name[..dot] : "";
 
@@ -33,6 +36,7 @@ public static class ConfigKeys
     public static IReadOnlyList<ConfigKey> All { get; } =
     [
         new("port", c => (long)c.Port, (c, v) => c with { Port = v.Integer(1, 65_535) }),
+        new("bind_addr", c => c.BindAddr, (c, v) => c with { BindAddr = v.Address() }),
         new("data_dir", c => c.DataDir, (c, v) => c with { DataDir = v.Text("the path of a directory") }),
         new("cache_threshold", c => (long)c.CacheThreshold, (c, v) => c with { CacheThreshold = v.Integer(0, int.MaxValue) })
         {
@@ -48,8 +52,8 @@ public static class ConfigKeys
         new("durability", c => c.Durability == Durability.Sync ? "sync" : "relaxed",
             (c, v) => c with { Durability = v.OneOf(("sync", Durability.Sync), ("relaxed", Durability.Relaxed)) }),
         new("relaxed_interval_ms", c => (long)c.RelaxedIntervalMs, (c, v) => c with { RelaxedIntervalMs = v.Integer(1, 60_000) }),
-        new("created_at", c => c.CreatedAt, (c, v) => c with { CreatedAt = v.Text("a time in quotes") }),
-        new("updated_at", c => c.UpdatedAt, (c, v) => c with { UpdatedAt = v.Text("a time in quotes") }),
+        new("created_at", c => c.CreatedAt, (c, v) => c with { CreatedAt = v.Text("a time in quotes") }) { FileOnly = true },
+        new("updated_at", c => c.UpdatedAt, (c, v) => c with { UpdatedAt = v.Text("a time in quotes") }) { FileOnly = true },
         new("restrict", c => NameOf(c.Restrict), (c, v) => c with { Restrict = RestrictionOf(v) }),
         new("list_page_size", c => (long)c.ListPageSize, (c, v) => c with { ListPageSize = v.Integer(1, 1_000_000) }),
         new("page_limit", c => (long)c.PageLimit, (c, v) => c with { PageLimit = v.Integer(1, 1_000_000) }),
@@ -82,13 +86,14 @@ public static class ConfigKeys
             (c, v) => c with { AuthClockSkewSecs = Math.Min(300, v.Integer(0, int.MaxValue)) }),
 
         // Plugins once stood here; they are read from their own file now, and what stands here is left alone.
-        new("plugins", _ => null, (c, _) => c),
+        new("plugins", _ => null, (c, _) => c) { FileOnly = true },
     ];
 
     /// <summary>The key of that name; the name is one of <see cref="All"/>.</summary>
     public static ConfigKey Named(string name) => All.Single(key => key.Name == name);
 
-    static string NameOf(Restriction mode) => mode switch
+    /// <summary>A mode as it is written: <c>off</c>, <c>default</c>, <c>strict</c>.</summary>
+    public static string NameOf(Restriction mode) => mode switch
     {
         Restriction.Off => "off",
         Restriction.Default => "default",

@@ -17,6 +17,9 @@ public sealed record ServerConfig
     /// <summary>Of the listener that REST, GraphQL and gRPC share.</summary>
     public int Port { get; init; } = 7070;
 
+    /// <summary>The address of that listener; <c>0.0.0.0</c> is every one of this machine.</summary>
+    public string BindAddr { get; init; } = "0.0.0.0";
+
     /// <summary>Absolute. Holds <c>event_store/</c> and the files beside it.</summary>
     public required string DataDir { get; init; }
 

@@ -37,7 +37,7 @@ public static class StoreKey
             return new StoreKeyChoice(Key: null, Encrypted: false, Notice: null);
 
         key.Dispose();
-        throw new ConfigException($"encryption is \"off\" in {file.Path}, yet a data encryption key is given; remove one of the two.");
+        throw new ConfigException($"encryption is \"off\" in {file.SourceOf("encryption")}, yet a data encryption key is given; remove one of the two.");
     }
 
     /// <summary>The key as text, if it is one.</summary>
@@ -55,16 +55,18 @@ public static class StoreKey
     static DataKey? Given(ConfigFile file, string? supplied)
     {
         var configured = file.Config.DataEncryptionKey;
+        var source = file.SourceOf("data_encryption_key");
+        if (file.Saved.DataEncryptionKey is { } kept && kept != configured)
+            throw TwoKeys(source, file.Path);
         if (string.IsNullOrWhiteSpace(supplied))
-            return configured is null ? null : Parse(configured, file.Path);
+            return configured is null ? null : Parse(configured, source);
         if (configured is not null && configured != supplied.Trim())
-        {
-            throw new ConfigException(
-                $"{Variable} and the data_encryption_key in {file.Path} are two different keys; remove the one that is wrong.");
-        }
-
+            throw TwoKeys(Variable, source);
         return Parse(supplied, Variable);
     }
+
+    static ConfigException TwoKeys(string one, string other) =>
+        new($"{one} and the data_encryption_key in {other} are two different keys; remove the one that is wrong.");
 
     static DataKey Parse(string text, string source) =>
         DataKey.TryParse(text, out var key, out var why) ? key : throw new ConfigException($"{source}: {why}");

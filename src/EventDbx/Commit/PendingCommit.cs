@@ -164,7 +164,7 @@ internal sealed class PendingCommit
         Array.Clear(Outcomes);
         var because = Operations.Length == 1
             ? refusal
-            : refusal with { Message = $"Operation {operation + 1} of {Operations.Length} was refused, so nothing of the batch was written: {refusal.Message}", Reason = refusal.Message, Operation = operation };
+            : refusal.InBatch(operation, Operations.Length);
         Outcomes[operation] = new() { Refusal = because };
         Refused = true;
     }

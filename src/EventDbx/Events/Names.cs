@@ -3,8 +3,8 @@ using System.Text;
 
 namespace EventDbx.Events;
 
-/// <summary>What may be a name: aggregate types and ids, event types.</summary>
-internal static class Names
+/// <summary>What may be a name: aggregate types and ids, event types, groups and users.</summary>
+public static class Names
 {
     static readonly SearchValues<char> Control =
         SearchValues.Create([.. Enumerable.Range(0, 0x20).Select(c => (char)c), '\u007f']);

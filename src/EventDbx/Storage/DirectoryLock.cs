@@ -70,6 +70,8 @@ internal sealed class DirectoryLock : IDisposable
     /// <summary>Who says to hold the lock, or null. Only a message: the process may be gone.</summary>
     public static LockHolder? ReadHolder(string path)
     {
+        if (!File.Exists(path))
+            return null;
         try
         {
             // Not File.OpenHandle on Unix: it takes an advisory lock of its own, and is refused while the holder has it.
@@ -77,7 +79,10 @@ internal sealed class DirectoryLock : IDisposable
                 ? File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete)
                 : Libc.Open(path, writable: false);
             Span<byte> content = stackalloc byte[ContentBytesMax];
-            return JsonSerializer.Deserialize(content[..DurableFile.Fill(file, content, 0)], LockHolderJson.Default.LockHolder);
+            // Whoever releases the lock leaves the file empty.
+            return DurableFile.Fill(file, content, 0) is > 0 and var length
+                ? JsonSerializer.Deserialize(content[..length], LockHolderJson.Default.LockHolder)
+                : null;
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or JsonException)
         {

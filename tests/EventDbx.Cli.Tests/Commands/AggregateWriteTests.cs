@@ -83,7 +83,7 @@ public sealed class AggregateWriteTests : IDisposable
         Assert.Equal((ExitCode.Failed, ""), (text.Code, text.Out));
         Assert.StartsWith("Error: order/o-1 is at version 1; ", text.Error, StringComparison.Ordinal);
         Assert.StartsWith("""{"code":"version_conflict","message":"order/o-1 is at version 1; """, json.Error, StringComparison.Ordinal);
-        Assert.EndsWith(""","retryable":false}""" + "\n", json.Error, StringComparison.Ordinal);
+        Assert.EndsWith(""","retryable":false,"actual_version":1}""" + "\n", json.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -37,8 +37,13 @@ internal static class AggregateApply
             new("dbx aggregate apply --aggregate order --aggregate-id o-1 --event order-noted --note \"by phone\"", "By name."),
             new("dbx aggregate apply -- order -7 order-placed", "After `--` a name may begin with `-`."),
         ],
-        Options = { Field, Payload, Note, EventId, ExpectedVersion },
-        Check = call => call.NotBoth(Field, Payload),
+        Options = { Field, Payload, Note, EventId, ExpectedVersion, AccessToken.Option },
+        Check = call =>
+        {
+            call.NotBoth(Field, Payload);
+            if (call.Get(Payload) == "-")
+                AccessToken.NotFromInputToo(call, "`--payload -`");
+        },
         Run = RunAsync,
     };
 
@@ -58,9 +63,9 @@ internal static class AggregateApply
             throw new RefusedException(refusal);
         return await Link.ToAnyAsync(
             call,
-            async session =>
+            async store =>
             {
-                var result = await session.AppendAsync(draft, cancellation).ConfigureAwait(false);
+                var result = await store.AppendAsync(draft, cancellation).ConfigureAwait(false);
                 await call.Shell.Out.WriteAsync(new JsonText().Record(result.Record).ToString()).ConfigureAwait(false);
                 if (!result.Appended && !call.Json)
                     await call.NoteAsync("This event id is known: this is its event, and nothing was appended.").ConfigureAwait(false);

@@ -13,22 +13,22 @@ internal static class AggregateArchive
             new("dbx aggregate archive order o-1 --comment \"year closed\"", "With a reason."),
             new("dbx aggregate archive --aggregate order --aggregate-id o-1", "By name."),
         ],
-        Options = { Comment },
+        Options = { Comment, AccessToken.Option },
         Run = (call, cancellation) => RunAsync(
-            call, call.Get(Comment), (session, aggregate, comment) => session.ArchiveAsync(aggregate, comment, cancellation), cancellation),
+            call, call.Get(Comment), (store, aggregate, comment) => store.ArchiveAsync(aggregate, comment, cancellation), cancellation),
     };
 
     /// <summary>Changes whether an aggregate is archived, and says so.</summary>
     public static Task<ExitCode> RunAsync(
-        Call call, string? comment, Func<Session, AggregateKey, string?, Task<AggregateState>> act, CancellationToken cancellation)
+        Call call, string? comment, Func<IStore, AggregateKey, string?, Task<AggregateState>> act, CancellationToken cancellation)
     {
         var aggregate = call.Aggregate;
         return Link.ToExistingAsync(
             call,
             aggregate,
-            async session =>
+            async store =>
             {
-                var now = await act(session, aggregate, comment).ConfigureAwait(false);
+                var now = await act(store, aggregate, comment).ConfigureAwait(false);
                 await call.Shell.Out.WriteAsync(Shown(call, now, comment)).ConfigureAwait(false);
                 return ExitCode.Done;
             },

@@ -14,7 +14,7 @@ internal static class AggregateCreate
             new("dbx aggregate create order o-1", "At version 0, with an empty state."),
             new("dbx aggregate create --aggregate order --aggregate-id o-1 --comment \"reserved\"", "The same by name, with a remark."),
         ],
-        Options = { Comment },
+        Options = { Comment, AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -23,9 +23,9 @@ internal static class AggregateCreate
         var aggregate = call.Aggregate;
         return Link.ToAnyAsync(
             call,
-            async session =>
+            async store =>
             {
-                var made = await session.CreateAsync(aggregate, call.Get(Comment), cancellation).ConfigureAwait(false);
+                var made = await store.CreateAsync(aggregate, call.Get(Comment), cancellation).ConfigureAwait(false);
                 await AggregateList.WriteAsync(call, [made]).ConfigureAwait(false);
                 return ExitCode.Done;
             },

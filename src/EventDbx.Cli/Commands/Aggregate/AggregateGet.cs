@@ -23,7 +23,7 @@ internal static class AggregateGet
             new("dbx aggregate get order o-1 --typed --fields status,/customer/name", "Two parts of the state."),
             new("dbx aggregate get --aggregate order --aggregate-id o-1", "By name."),
         ],
-        Options = { Version, At, IncludeEvents, Typed, Fields },
+        Options = { Version, At, IncludeEvents, Typed, Fields, AccessToken.Option },
         Check = call => call.NotBoth(Version, At),
         Run = RunAsync,
     };
@@ -34,18 +34,16 @@ internal static class AggregateGet
         return Link.ToExistingAsync(
             call,
             aggregate,
-            async session =>
+            async store =>
             {
-                var found = call.Get(Version) is { } version ? session.GetAggregate(aggregate, (ulong)version)
-                    : at is { } moment ? session.GetAggregate(aggregate, moment)
-                    : session.GetAggregate(aggregate);
-                await WriteAsync(call, session, found, fields, cancellation).ConfigureAwait(false);
+                var found = await store.GetAggregateAsync(aggregate, (ulong?)call.Get(Version), at, cancellation).ConfigureAwait(false);
+                await WriteAsync(call, store, found, fields, cancellation).ConfigureAwait(false);
                 return ExitCode.Done;
             },
             cancellation);
     }
 
-    static async Task WriteAsync(Call call, Session session, AggregateState found, FieldSelection? fields, CancellationToken cancellation)
+    static async Task WriteAsync(Call call, IStore store, AggregateState found, FieldSelection? fields, CancellationToken cancellation)
     {
         var json = new JsonText().BeginObject()
             .Member("aggregate_id", found.Aggregate.Id)
@@ -54,7 +52,7 @@ internal static class AggregateGet
         if (call.Get(IncludeEvents))
         {
             json.Name("events").BeginArray();
-            await foreach (var record in AggregateReplay.ReadAsync(session, found.Aggregate, 0, (long)found.Version, cancellation).ConfigureAwait(false))
+            await foreach (var record in AggregateReplay.ReadAsync(store, found.Aggregate, 0, (long)found.Version, cancellation).ConfigureAwait(false))
             {
                 json.SortedRecord(record);
                 await json.DrainAsync(call.Shell.Out).ConfigureAwait(false);

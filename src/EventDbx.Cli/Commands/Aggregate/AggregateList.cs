@@ -1,4 +1,4 @@
-using System.Buffers.Text;
+using EventDbx.Server.Rest;
 
 namespace EventDbx.Cli.Commands.Aggregate;
 
@@ -25,7 +25,8 @@ internal static class AggregateList
             new("dbx aggregate list --type order --id-prefix 2025- --take 100", "Some of them."),
             new("dbx aggregate list --archived false --json", "Those that take events, with their states."),
         ],
-        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor },
+        Check = call => call.NotBoth(Skip, Cursor),
+        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor, AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -57,7 +58,7 @@ internal static class AggregateList
         var after = CursorOf(call);
         return Link.ToExistingAsync(
             call,
-            session => RunAsync(call, session, filter, after, cancellation),
+            store => RunAsync(call, store, filter, after, cancellation),
             absent: () =>
             {
                 if (call.Json)
@@ -67,40 +68,55 @@ internal static class AggregateList
             cancellation);
     }
 
-    static async Task<ExitCode> RunAsync(Call call, Session session, AggregateFilter filter, byte[]? after, CancellationToken cancellation)
+    static async Task<ExitCode> RunAsync(Call call, IStore store, AggregateFilter filter, byte[]? after, CancellationToken cancellation)
     {
         var (skip, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? call.LoadConfig().Config.ListPageSize);
         var array = call.Json ? new JsonText().BeginArray() : null;
+        // One table, however many pages it takes.
+        List<AggregateState> drawn = [];
         while (left > 0)
         {
             cancellation.ThrowIfCancellationRequested();
-            var page = session.GetAggregates(filter, after, skip, (int)Math.Min(left, Limits.PageItemsMax));
+            var page = await store.GetAggregatesAsync(
+                filter, after, skip, (int)Math.Min(left, Limits.PageItemsMax), withState: array is not null, cancellation).ConfigureAwait(false);
             (after, skip, left) = (page.Next, 0, left - page.Items.Count);
-            if (array is null)
-                await WriteAsync(call, page.Items).ConfigureAwait(false);
+            if (array is not null)
+                await WriteAsync(call, array, page).ConfigureAwait(false);
+            else if (call.Shell.OutIsTerminal)
+                drawn.AddRange(page.Items);
             else
-                await WriteAsync(call, session, array, page).ConfigureAwait(false);
+                await WriteAsync(call, page.Items).ConfigureAwait(false);
             if (after is null)
                 break;
         }
 
+        if (drawn.Count > 0)
+            await WriteAsync(call, drawn).ConfigureAwait(false);
         if (array is not null)
             await call.Shell.Out.WriteAsync(array.EndArray().ToString()).ConfigureAwait(false);
         if (after is not null)
-            await call.NoteAsync($"next cursor: {Base64Url.EncodeToString(after)}").ConfigureAwait(false);
+            await call.NoteAsync($"next cursor: {Cursors.OfAggregates(after)}").ConfigureAwait(false);
         return ExitCode.Done;
     }
 
-    static async Task WriteAsync(Call call, Session session, JsonText array, AggregatePage page)
+    static async Task WriteAsync(Call call, JsonText array, AggregatePage page)
     {
         foreach (var item in page.Items)
         {
-            array.Aggregate(session.GetAggregate(item.Aggregate));
+            array.Aggregate(item);
             await array.DrainAsync(call.Shell.Out).ConfigureAwait(false);
         }
     }
 
-    static byte[]? CursorOf(Call call) => call.Get(Cursor) is not { } text ? null
-        : Base64Url.IsValid(text) && text.Length > 0 ? Base64Url.DecodeFromChars(text)
-        : throw new UsageException($"`--cursor` is what a list ended with after `next cursor:`, not `{text}`.");
+    static byte[]? CursorOf(Call call)
+    {
+        try
+        {
+            return call.Get(Cursor) is { } text ? Cursors.ReadAggregates(text) : null;
+        }
+        catch (RefusedException)
+        {
+            throw new UsageException($"`--cursor` is what a list ended with after `next cursor:`, not `{call.Get(Cursor)}`.");
+        }
+    }
 }

@@ -11,6 +11,7 @@ internal static class AggregateRemove
             new("dbx aggregate remove order o-1", "It was made with `aggregate create`, and nothing happened to it."),
             new("dbx aggregate remove --aggregate order --aggregate-id o-1", "By name."),
         ],
+        Options = { AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -20,9 +21,9 @@ internal static class AggregateRemove
         return Link.ToExistingAsync(
             call,
             aggregate,
-            async session =>
+            async store =>
             {
-                await session.RemoveAsync(aggregate, cancellation).ConfigureAwait(false);
+                await store.RemoveAsync(aggregate, cancellation).ConfigureAwait(false);
                 await call.Shell.Out.WriteAsync(Shown(call, aggregate)).ConfigureAwait(false);
                 return ExitCode.Done;
             },

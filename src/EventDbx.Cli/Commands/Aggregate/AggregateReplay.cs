@@ -18,25 +18,23 @@ internal static class AggregateReplay
             new("dbx aggregate replay order o-1 --skip 10 --take 5 --json", "Versions 11 to 15, as an array."),
             new("dbx aggregate replay --aggregate order --aggregate-id o-1", "By name."),
         ],
-        Options = { Skip, Take },
+        Options = { Skip, Take, AccessToken.Option },
         Run = RunAsync,
     };
 
     /// <summary>Events one after the other; a page of them is in memory, never the whole history.</summary>
     public static async IAsyncEnumerable<EventRecord> ReadAsync(
-        Session session, AggregateKey aggregate, long skip, long take, [EnumeratorCancellation] CancellationToken cancellation)
+        IStore store, AggregateKey aggregate, long skip, long take, [EnumeratorCancellation] CancellationToken cancellation)
     {
         ulong? next = (ulong)skip + 1;
         while (next is { } from && take > 0)
         {
             cancellation.ThrowIfCancellationRequested();
-            var page = session.GetEvents(aggregate, from, (int)Math.Min(take, Limits.PageItemsMax));
+            var page = await store.GetEventsAsync(aggregate, from, (int)Math.Min(take, Limits.PageItemsMax), cancellation).ConfigureAwait(false);
             foreach (var record in page.Items)
                 yield return record;
             (next, take) = (page.NextVersion, take - page.Items.Count);
         }
-
-        await Task.CompletedTask.ConfigureAwait(false);
     }
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
@@ -45,11 +43,11 @@ internal static class AggregateReplay
         return Link.ToExistingAsync(
             call,
             aggregate,
-            async session =>
+            async store =>
             {
                 // An aggregate without the events asked for prints nothing; one that is not there is refused.
-                _ = session.GetEvents(aggregate, 1, 0);
-                var events = ReadAsync(session, aggregate, call.Get(Skip) ?? 0, call.Get(Take) ?? long.MaxValue, cancellation);
+                _ = await store.GetEventsAsync(aggregate, 1, 0, cancellation).ConfigureAwait(false);
+                var events = ReadAsync(store, aggregate, call.Get(Skip) ?? 0, call.Get(Take) ?? long.MaxValue, cancellation);
                 await (call.Json ? WriteArrayAsync(call, events) : WriteAsync(call, events)).ConfigureAwait(false);
                 return ExitCode.Done;
             },

@@ -13,8 +13,8 @@ internal static class AggregateRestore
             new("dbx aggregate restore order o-1 --comment \"reopened\"", "With a reason."),
             new("dbx aggregate restore --aggregate order --aggregate-id o-1", "By name."),
         ],
-        Options = { Comment },
+        Options = { Comment, AccessToken.Option },
         Run = (call, cancellation) => AggregateArchive.RunAsync(
-            call, call.Get(Comment), (session, aggregate, comment) => session.RestoreAsync(aggregate, comment, cancellation), cancellation),
+            call, call.Get(Comment), (store, aggregate, comment) => store.RestoreAsync(aggregate, comment, cancellation), cancellation),
     };
 }

@@ -16,7 +16,7 @@ internal static class AggregateVerify
             new("dbx aggregate verify order o-1", "All of its history."),
             new("dbx aggregate verify --aggregate order --aggregate-id o-1 --quick", "Its end, in a moment."),
         ],
-        Options = { Quick },
+        Options = { Quick, AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -26,9 +26,9 @@ internal static class AggregateVerify
         return Link.ToExistingAsync(
             call,
             aggregate,
-            async session =>
+            async store =>
             {
-                var result = session.Verify(aggregate, call.Get(Quick) ? VerifyLevel.Quick : VerifyLevel.Full, cancellation);
+                var result = await store.VerifyAsync(aggregate, call.Get(Quick) ? VerifyLevel.Quick : VerifyLevel.Full, cancellation).ConfigureAwait(false);
                 await call.Shell.Out.WriteAsync(Shown(call, result)).ConfigureAwait(false);
                 return ExitCode.Done;
             },

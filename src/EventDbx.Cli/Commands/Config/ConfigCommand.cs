@@ -9,6 +9,7 @@ internal static class ConfigCommand
     static readonly (Option<string> Option, string Key)[] Settings =
     [
         (Options.Text("--port", "PORT", "The port that REST, GraphQL and gRPC share."), "port"),
+        (Options.Text("--bind", "IP", "The address of that port; 0.0.0.0 is every one of this machine."), "bind_addr"),
         (Options.Text("--cache-threshold", "N", "Aggregates whose heads are kept in memory; 0 keeps none."), "cache_threshold"),
         (Options.Text("--list-page-size", "N", "Items on a page of aggregates when a caller names no number."), "list_page_size"),
         (Options.Text("--page-limit", "N", "Items on a page at most."), "page_limit"),
@@ -46,6 +47,8 @@ internal static class ConfigCommand
             [
                 "Without options it prints the settings in force. With options it changes the file, keeping its comments; a server " +
                 "takes them up at its next start. `--data-dir` is kept here, not only used: data that exists is not moved.",
+                "A variable of the environment stands above the file: EVENTDBX_ and the key in capitals, `_` for a dot, such as " +
+                "EVENTDBX_PORT or EVENTDBX_AUTH_SECRET. It is never saved.",
                 "The data encryption key is made together with the store, unless one is given here or in EVENTDBX_DEK before.",
             ],
             Examples =
@@ -80,13 +83,22 @@ internal static class ConfigCommand
         var config = file.Config;
         if (changes.Count > 0)
         {
-            config = await file.UpdateAsync(
-                before => Checked(before, changes.Aggregate(before, (settings, change) => change(settings))), cancellation).ConfigureAwait(false);
+            var saved = await file.UpdateAsync(
+                before => Checked(before, changes.Aggregate(before, (settings, change) => change(settings)), call), cancellation).ConfigureAwait(false);
+            config = file.InForce(saved);
             await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
+            if (saved is { AdminEnabled: true, AdminMasterKeyHash: null })
+                await call.NoteAsync($"A server does not start like this. {StartCheck.MasterKeyMissing}").ConfigureAwait(false);
         }
         else if (!file.Exists)
         {
             await call.NoteAsync($"There is no {file.Path} yet; these are the defaults.").ConfigureAwait(false);
+        }
+
+        if (file.Overrides is { Count: > 0 } overrides)
+        {
+            await call.NoteAsync(
+                $"From the environment, above the file: {string.Join(", ", overrides.Select(found => $"{found.Key.Name} ({found.Variable})"))}").ConfigureAwait(false);
         }
 
         if (changes.Count == 0 || call.Json)
@@ -137,8 +149,13 @@ internal static class ConfigCommand
     }
 
     /// <summary>What a file may not come to say beside a store that exists.</summary>
-    static ServerConfig Checked(ServerConfig before, ServerConfig after)
+    static ServerConfig Checked(ServerConfig before, ServerConfig after, Call call)
     {
+        // Without its key on purpose: the secret is withdrawn, and what is enabled stays so. Not: enabled without one by oversight.
+        if (after is { AdminEnabled: true, AdminMasterKeyHash: null } && !before.AdminEnabled && !call.Get(ClearMasterKey))
+            throw new ConfigException(StartCheck.MasterKeyMissing);
+        if (!after.ApiRest && !after.ApiGraphQL && !after.ApiGrpc)
+            throw new UsageException("`--api` names no surface.");
         if (!after.Encryption && after.DataEncryptionKey is not null)
             throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key; remove one of the two.");
 

@@ -22,6 +22,12 @@ internal static class ImportCommand
             new("zcat orders.ndjson.gz | dbx import -", "From standard input."),
             new("dbx import --file orders.ndjson --json", "By name, with the summary as JSON."),
         ],
+        Options = { AccessToken.Option },
+        Check = call =>
+        {
+            if (call[Source] == "-")
+                AccessToken.NotFromInputToo(call, "the import");
+        },
         Run = RunAsync,
     };
 
@@ -39,9 +45,9 @@ internal static class ImportCommand
 
             return await Link.ToAnyAsync(
                 call,
-                async session =>
+                async store =>
                 {
-                    await WriteAsync(call, await ImportAsync(call, session, input, cancellation).ConfigureAwait(false)).ConfigureAwait(false);
+                    await WriteAsync(call, await ImportAsync(call, store, input, cancellation).ConfigureAwait(false)).ConfigureAwait(false);
                     return ExitCode.Done;
                 },
                 cancellation).ConfigureAwait(false);
@@ -66,14 +72,14 @@ internal static class ImportCommand
         }
     }
 
-    static async Task<ImportSummary> ImportAsync(Call call, Session session, Stream input, CancellationToken cancellation)
+    static async Task<ImportSummary> ImportAsync(Call call, IStore store, Stream input, CancellationToken cancellation)
     {
         using var progress = new Progress(call.Shell, "events");
         double? whole = input.CanSeek ? input.Length : null;
         var seen = new Seen(report => progress.Report(report.Lines, report.Bytes / whole));
         try
         {
-            return await new Importer(session, seen).RunAsync(input, cancellation).ConfigureAwait(false);
+            return await new Importer(store, seen).RunAsync(input, cancellation).ConfigureAwait(false);
         }
         catch (ImportRefusedException refused)
         {

@@ -19,7 +19,7 @@ internal static class VerifyCommand
             new("dbx verify --all", "With a bar on a terminal, and a summary."),
             new("dbx verify --all --json", "The summary as JSON."),
         ],
-        Options = { All },
+        Options = { All, AccessToken.Option },
         Check = call =>
         {
             if (!call.Get(All))
@@ -30,11 +30,11 @@ internal static class VerifyCommand
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation) => Link.ToExistingAsync(
         call,
-        async session =>
+        async store =>
         {
             VerifyAllResult result;
             using (var bars = new Bars(call.Shell))
-                result = session.VerifyAll(bars, cancellation);
+                result = await store.VerifyAllAsync(bars, cancellation).ConfigureAwait(false);
             await call.Shell.Out.WriteAsync(call.Json ? Json(result) : Text(result)).ConfigureAwait(false);
             return ExitCode.Done;
         },

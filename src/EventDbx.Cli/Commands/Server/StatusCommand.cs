@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using EventDbx.Server;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
+using EventDbx.Storage;
+
+namespace EventDbx.Cli.Commands.Server;
+
+/// <summary><c>dbx status</c>: whether a server runs, and what it is.</summary>
+internal static class StatusCommand
+{
+    public static Verb Create() => new("status", "Say whether the server runs, and what it is.")
+    {
+        Remarks = ["It asks the server itself; exit code 0 whatever the answer."],
+        Examples =
+        [
+            new("dbx status", "Does it run?"),
+            new("dbx status --json", "The same as JSON; `running` is the answer."),
+        ],
+        Run = RunAsync,
+    };
+
+    static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var directory = call.LoadConfig().Config.DataDir;
+        switch (ServerPresence.Find(directory))
+        {
+            case ServerPresence.Absent absent:
+                await AbsentAsync(call, absent.LeftPidFile && PidFile.Remove(directory)).ConfigureAwait(false);
+                break;
+            case ServerPresence.InUse { By: var by }:
+                await AbsentAsync(call, PidFile.IsIn(directory) && PidFile.Remove(directory)).ConfigureAwait(false);
+                await call.NoteAsync(FormattableString.Invariant($"The data directory is in use by process {by.Pid} ({by.HeldBy}).")).ConfigureAwait(false);
+                break;
+            case ServerPresence.Starting { By: var by }:
+                await PresentAsync(call, directory, by, null, cancellation).ConfigureAwait(false);
+                break;
+            case ServerPresence.Doubtful { By: var by, Why: var why }:
+                await PresentAsync(call, directory, by, null, cancellation).ConfigureAwait(false);
+                await call.NoteAsync($"`dbx stop` would not stop it: {why}.").ConfigureAwait(false);
+                break;
+            case ServerPresence.Running { By: var by, File: var file }:
+                await PresentAsync(call, directory, by, file, cancellation).ConfigureAwait(false);
+                break;
+            default:
+                throw new UnreachableException();
+        }
+
+        return ExitCode.Done;
+    }
+
+    static Task AbsentAsync(Call call, bool removed) => call.Shell.Out.WriteAsync(call.Json
+        ? new JsonText().BeginObject().Member("running", false).Member("removed_stale_pid_file", removed).EndObject().ToString()
+        : removed ? "EventDBX server is not running (removed stale pid file).\n" : "EventDBX server is not running.\n");
+
+    static async Task PresentAsync(Call call, string directory, LockHolder holder, PidFile? file, CancellationToken cancellation)
+    {
+        try
+        {
+            var status = await StatusQuery.AskAsync(holder.Socket, Environment.UserName, cancellation).ConfigureAwait(false);
+            await call.Shell.Out.WriteAsync(call.Json ? Json(status, file?.LogFile) : Text(status, file?.LogFile)).ConfigureAwait(false);
+        }
+        catch (DaemonException silent)
+        {
+            await call.Shell.Out.WriteAsync(call.Json
+                ? new JsonText().BeginObject()
+                    .Member("running", true).Member("answers", false).Member("pid", (long)holder.Pid).Member("data_dir", directory)
+                    .Member("problem", silent.Message).EndObject().ToString()
+                : FormattableString.Invariant(
+                    $"EventDBX server (pid {holder.Pid}) has {directory} open since {holder.StartedAt}, but does not answer: {silent.Message}. It may still be starting; {file?.LogFile ?? "its log"} says more.\n"))
+                .ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The published line, and a line for each thing worth knowing.</summary>
+    internal static string Text(ServerStatus status, string? logFile)
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"EventDBX server is running on port {status.Port} (pid {status.Pid}) — restrict={ConfigKeys.NameOf(status.Restriction)}");
+        text.Append(CultureInfo.InvariantCulture, $" — up for {Uptime.Text(status.Uptime)} (since {status.StartedAt})\n");
+        foreach (var address in status.Addresses)
+            text.Append("  address=").Append(address).Append('\n');
+        text.Append("  exposure=").Append(status.Exposure == Exposure.Plaintext ? "plaintext (other machines can read along)" : "loopback").Append('\n');
+        text.Append("  durability=").Append(NameOf(status.Durability)).Append('\n');
+        text.Append("  encryption=").Append(status.Encryption ? "on" : "off").Append('\n');
+        text.Append("  data_dir=").Append(status.DataDir).Append('\n');
+        if (logFile is not null)
+            text.Append("  log_file=").Append(logFile).Append('\n');
+        text.Append(CultureInfo.InvariantCulture, $"  log_size={status.LogSize}\n");
+        if (status.Unhealthy is { } unhealthy)
+            text.Append("  unhealthy=").Append(unhealthy).Append('\n');
+        return text.ToString();
+    }
+
+    static string Json(ServerStatus status, string? logFile)
+    {
+        var json = new JsonText().BeginObject()
+            .Member("running", true)
+            .Member("answers", true)
+            .Member("pid", (long)status.Pid)
+            .Member("port", (long)status.Port)
+            .Member("version", status.Version)
+            .Name("addresses").BeginArray();
+        foreach (var address in status.Addresses)
+            json.Value(address);
+        return json.EndArray()
+            .Member("exposure", status.Exposure == Exposure.Plaintext ? "plaintext" : "loopback")
+            .Member("started_at", status.StartedAt.ToString())
+            .Member("uptime_seconds", (long)status.Uptime.TotalSeconds)
+            .Member("restriction", ConfigKeys.NameOf(status.Restriction))
+            .Member("durability", NameOf(status.Durability))
+            .Member("encryption", status.Encryption ? "on" : "off")
+            .Member("data_dir", status.DataDir)
+            .Member("log_file", logFile)
+            .Member("database_id", status.DatabaseId.ToString())
+            .Member("epoch", (long)status.Epoch)
+            .Member("log_size", status.LogSize)
+            .Member("log_root", status.LogRoot)
+            .Member("connections", (long)status.Connections)
+            .Member("unhealthy", status.Unhealthy)
+            .EndObject().ToString();
+    }
+
+    static string NameOf(Durability durability) => durability switch { Durability.Sync => "sync", Durability.Relaxed => "relaxed" };
+}

@@ -1,0 +1,142 @@
+using System.Net.Sockets;
+using EventDbx.Recovery;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
+
+namespace EventDbx.Cli;
+
+/// <summary>From a command line to a store: the one a server has open, or the data directory itself; and the orderly end of it.</summary>
+/// <remarks>
+/// A server says in the lock file of the directory on which socket it listens. Where one accepts, the command goes there, and needs no
+/// key; otherwise it opens the directory. While somebody else has the directory, both are tried until <c>--lock-timeout</c> is over,
+/// so that a server which is just starting, or stopping, is met one way or the other.
+/// </remarks>
+internal static class Link
+{
+    /// <summary>The hidden command with which the program checks a store in a process of its own.</summary>
+    public const string Inspect = "__inspect";
+
+    static readonly TimeSpan LockTimeoutDefault = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long to wait for the lock before looking for a server again.</summary>
+    static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Runs on a store that is there; otherwise nothing is made and the answer is <paramref name="absent"/>.</summary>
+    public static Task<ExitCode> ToExistingAsync(
+        Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode> absent, CancellationToken cancellation) =>
+        RunAsync(call, act, absent, Caller.OfCommand, cancellation);
+
+    /// <summary>The same for what is about one aggregate: where there is no store, there is no such aggregate.</summary>
+    public static Task<ExitCode> ToExistingAsync(Call call, AggregateKey aggregate, Func<IStore, Task<ExitCode>> act, CancellationToken cancellation) =>
+        ToExistingAsync(
+            call, act, () => throw new RefusedException(RefusalCode.NotFound, $"There is no aggregate {aggregate}: there is no store yet."), cancellation);
+
+    /// <summary>Runs on the store, which is made if there is none.</summary>
+    public static Task<ExitCode> ToAnyAsync(Call call, Func<IStore, Task<ExitCode>> act, CancellationToken cancellation) =>
+        RunAsync(call, act, absent: null, Caller.OfCommand, cancellation);
+
+    /// <summary>Runs on the store and its tokens, always as the owner; without <paramref name="absent"/> the store is made if there is none.</summary>
+    public static Task<ExitCode> ToTokensAsync(
+        Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, CancellationToken cancellation) =>
+        RunAsync(call, act, absent, Caller.OwnerOfTokens, cancellation);
+
+    /// <summary>How this command line opens the data directory. A key that is made for a new store is announced.</summary>
+    public static async Task<DatabaseOptions> OptionsAsync(Call call, ConfigFile file, CancellationToken cancellation)
+    {
+        var (config, shell) = (file.Config, call.Shell);
+        var choice = await StoreKey.ChooseAsync(file, shell.Environment(StoreKey.Variable), cancellation).ConfigureAwait(false);
+        if (choice.Notice is not null)
+            await call.NoteAsync(choice.Notice).ConfigureAwait(false);
+        return new()
+        {
+            Directory = config.DataDir,
+            Key = choice.Key,
+            Encrypted = choice.Encrypted,
+            Durability = config.Durability,
+            RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
+            Restriction = config.Restrict,
+            LockTimeout = call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault,
+            HeadCacheEntries = config.CacheThreshold,
+            Holder = call.CommandName,
+            Check = StoreCheck.InChild(shell.Self[0], [.. shell.Self.Skip(1), Inspect]),
+            Progress = shell.ErrorIsTerminal ? shell.Error.WriteLine : null,
+            Clock = shell.Clock,
+        };
+    }
+
+    /// <summary>As whom a command comes.</summary>
+    enum Caller
+    {
+        /// <summary>As the token that the command line gives; without one as the owner.</summary>
+        OfCommand,
+
+        /// <summary>As the owner, to manage tokens.</summary>
+        OwnerOfTokens,
+    }
+
+    static async Task<ExitCode> RunAsync(Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, Caller caller, CancellationToken cancellation)
+    {
+        var token = caller == Caller.OwnerOfTokens ? null : await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false);
+        var file = call.LoadConfig();
+        var directory = file.Config.DataDir;
+        var server = await ReachServerAsync(directory, cancellation).ConfigureAwait(false);
+        if (server is null && absent is not null && !Database.ExistsIn(directory))
+            return absent();
+        var store = server is { } reached
+            ? OpenServer(reached, token)
+            : await OpenAsync(call, file, token, caller, cancellation).ConfigureAwait(false);
+        await using (store.ConfigureAwait(false))
+            return await act(store).ConfigureAwait(false);
+    }
+
+    /// <summary>The directory, once it is free; or the server that has it, once it listens.</summary>
+    static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, Caller caller, CancellationToken cancellation)
+    {
+        var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+        using var key = options.Key;
+        var began = options.Clock.GetTimestamp();
+        while (true)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var left = options.LockTimeout - options.Clock.GetElapsedTime(began);
+            try
+            {
+                var database = Database.Open(options with { LockTimeout = left < Slice ? (left > TimeSpan.Zero ? left : TimeSpan.Zero) : Slice });
+                return await OpenDirectAsync(database, options.Clock, file, token, caller, cancellation).ConfigureAwait(false);
+            }
+            catch (StoreRefusedException refused) when (refused.InUse && left > TimeSpan.Zero)
+            {
+                if (await ReachServerAsync(options.Directory, cancellation).ConfigureAwait(false) is { } server)
+                    return OpenServer(server, token);
+            }
+        }
+    }
+
+    static async Task<IStore> OpenDirectAsync(
+        Database database, TimeProvider clock, ConfigFile file, string? token, Caller caller, CancellationToken cancellation)
+    {
+        TokenAuthority? tokens = null;
+        try
+        {
+            if (token is not null || caller == Caller.OwnerOfTokens)
+                tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock);
+            return new DirectStore(database, tokens, token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token));
+        }
+        catch
+        {
+            if (tokens is not null)
+                await tokens.DisposeAsync().ConfigureAwait(false);
+            await database.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    // A method of its own: the types of HTTP are loaded where they are needed.
+    static ServerStore OpenServer((Socket Socket, string Path) server, string? token) =>
+        new(new ServerConnection(server.Socket, server.Path, token, Environment.UserName));
+
+    static async Task<(Socket Socket, string Path)?> ReachServerAsync(string directory, CancellationToken cancellation) =>
+        Database.ReadHolder(directory)?.Socket is { } path && await ServerSocket.TryConnectAsync(path, cancellation).ConfigureAwait(false) is { } socket
+            ? (socket, path)
+            : null;
+}

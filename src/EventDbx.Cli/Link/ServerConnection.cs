@@ -1,0 +1,175 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+
+namespace EventDbx.Cli;
+
+/// <summary>HTTP over the socket of a server. What the server refuses comes back as the refusal that it was.</summary>
+/// <remarks>No proxy, no redirect, no cookie: there is nothing between a command and the server on the same machine.</remarks>
+internal sealed class ServerConnection : IDisposable
+{
+    /// <summary>A payload's depth, and the record, list and envelope around it.</summary>
+    static readonly JsonDocumentOptions Reading = new() { MaxDepth = Limits.PayloadDepthMax + 8 };
+
+    static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
+    readonly HttpClient _http;
+    readonly string _socket;
+    Socket? _first;
+
+    /// <param name="first">A connection that was made to see whether somebody listens; the first request takes it.</param>
+    /// <param name="socket">Where, for further ones.</param>
+    /// <param name="token">As whom; null: the owner.</param>
+    /// <param name="user">The owner's name in the operating system.</param>
+    public ServerConnection(Socket first, string socket, string? token, string user)
+    {
+        (_first, _socket) = (first, socket);
+        _http = new(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
+            ConnectCallback = async (_, cancellation) => new NetworkStream(
+                Interlocked.Exchange(ref _first, null) ?? await ServerSocket.ConnectAsync(_socket, cancellation).ConfigureAwait(false),
+                ownsSocket: true),
+        })
+        {
+            // A verify takes as long as it takes; Ctrl-C ends it.
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+        if (token is null)
+            _http.DefaultRequestHeaders.TryAddWithoutValidation("X-EventDBX-User", user);
+        else
+            _http.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", $"Bearer {token}");
+    }
+
+    /// <summary>Asks, and reads the answer, which is JSON or nothing.</summary>
+    /// <param name="method">How.</param>
+    /// <param name="target">Path and query, percent-encoded.</param>
+    /// <param name="body">JSON, or null.</param>
+    /// <param name="again">Asking twice is asking once: where the connection is lost, it is asked once more.</param>
+    /// <param name="read">Reads the answer; without a body it gets an undefined element.</param>
+    /// <param name="minimal">Whether what was written need not be shown.</param>
+    /// <exception cref="RefusedException">The server said no.</exception>
+    /// <exception cref="ServerLostException">It did not answer.</exception>
+    public async Task<T> AskAsync<T>(
+        HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool again, Func<JsonElement, HttpResponseHeaders, T> read,
+        CancellationToken cancellation, bool minimal = false)
+    {
+        try
+        {
+            return await AskOnceAsync(method, target, body, minimal, read, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception lost) when (again && IsLoss(lost))
+        {
+            try
+            {
+                return await AskOnceAsync(method, target, body, minimal, read, cancellation).ConfigureAwait(false);
+            }
+            catch (Exception still) when (IsLoss(still))
+            {
+                throw Lost(still);
+            }
+        }
+        catch (Exception lost) when (IsLoss(lost))
+        {
+            throw Lost(lost);
+        }
+    }
+
+    /// <summary>Asks for lines of JSON, and hands them on as they come.</summary>
+    public async IAsyncEnumerable<JsonDocument> LinesAsync(
+        HttpMethod method, string target, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using var request = Request(method, target, null, minimal: false);
+        using var response = await OrLostAsync(_http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation)).ConfigureAwait(false);
+        if (!response.IsSuccessStatusCode)
+            throw Refused(response, await OrLostAsync(response.Content.ReadAsByteArrayAsync(cancellation)).ConfigureAwait(false));
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false), Encoding.UTF8);
+        while (await OrLostAsync(lines.ReadLineAsync(cancellation).AsTask()).ConfigureAwait(false) is { } line)
+        {
+            if (line.Length > 0)
+                yield return JsonDocument.Parse(line, Reading);
+        }
+    }
+
+    /// <summary>An error as it stands in an answer.</summary>
+    public static RefusedException Refused(JsonElement error)
+    {
+        var code = Refusal.CodeOf(error.GetProperty("code").GetString());
+        var message = error.GetProperty("message").GetString() ?? "";
+        // A code that a newer server knows and we do not.
+        return new(new Refusal(code ?? RefusalCode.Internal, message)
+        {
+            ActualVersion = error.TryGetProperty("actual_version", out var version) && version.TryGetUInt64(out var actual) ? actual : null,
+            Operation = error.TryGetProperty("operation", out var operation) && operation.TryGetInt32(out var place) ? place : null,
+        });
+    }
+
+    public void Dispose()
+    {
+        _http.Dispose();
+        Interlocked.Exchange(ref _first, null)?.Dispose();
+    }
+
+    async Task<T> AskOnceAsync<T>(
+        HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal, Func<JsonElement, HttpResponseHeaders, T> read, CancellationToken cancellation)
+    {
+        using var request = Request(method, target, body, minimal);
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
+        var bytes = await response.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false);
+        if (!response.IsSuccessStatusCode)
+            throw Refused(response, bytes);
+        if (bytes.Length == 0)
+            return read(default, response.Headers);
+        using var json = JsonDocument.Parse(bytes, Reading);
+        return read(json.RootElement, response.Headers);
+    }
+
+    static HttpRequestMessage Request(HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal)
+    {
+        if (!Uri.TryCreate($"http://dbx{target}", AsWritten, out var uri))
+            throw new FormatException($"`{target}` is no target of a request.");
+        var request = new HttpRequestMessage(method, uri);
+        if (body is { } content)
+            request.Content = new ReadOnlyMemoryContent(content) { Headers = { ContentType = new("application/json") } };
+        // Without a content the framework would ask again by itself, whether or not that is the same.
+        else if (method != HttpMethod.Get)
+            request.Content = new ByteArrayContent([]);
+        if (minimal)
+            request.Headers.TryAddWithoutValidation("Prefer", "return=minimal");
+        return request;
+    }
+
+    RefusedException Refused(HttpResponseMessage response, ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(body, Reading);
+            return Refused(json.RootElement);
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return new(RefusalCode.Internal, $"The server at {_socket} answered {(int)response.StatusCode} {response.StatusCode}, and not with an error of EventDBX.");
+        }
+    }
+
+    async Task<T> OrLostAsync<T>(Task<T> asked)
+    {
+        try
+        {
+            return await asked.ConfigureAwait(false);
+        }
+        catch (Exception lost) when (IsLoss(lost))
+        {
+            throw Lost(lost);
+        }
+    }
+
+    static bool IsLoss(Exception failure) => failure is HttpRequestException or IOException;
+
+    ServerLostException Lost(Exception cause) => new($"The server at {_socket} went away before it answered.", cause);
+}

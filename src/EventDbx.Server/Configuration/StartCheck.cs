@@ -1,0 +1,25 @@
+namespace EventDbx.Server.Configuration;
+
+/// <summary>What no single key shows: whether settings go together in a way that a server can be started with.</summary>
+public static class StartCheck
+{
+    /// <summary>How to give the Admin API its secret.</summary>
+    public const string MasterKeyMissing =
+        "The Admin API is enabled (admin.enabled) and has no master key. Give it one with `dbx config --admin-master-key -`, or disable it " +
+        "with `dbx config --admin-enabled false`.";
+
+    /// <summary>Refuses settings that do not go together.</summary>
+    /// <exception cref="ConfigException">Says which, and what would do.</exception>
+    public static void Demand(ServerConfig config)
+    {
+        if (!config.ApiRest && !config.ApiGraphQL && !config.ApiGrpc)
+        {
+            throw new ConfigException(
+                "Every surface is off (api.rest, api.graphql, api.grpc), so a server would serve nothing. Switch one on, as with " +
+                "`dbx config --api rest`.");
+        }
+
+        if (config.AdminEnabled && config.AdminMasterKeyHash is null)
+            throw new ConfigException(MasterKeyMissing);
+    }
+}

@@ -1,0 +1,137 @@
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Logs;
+using EventDbx.Storage;
+
+namespace EventDbx.Server.Daemon;
+
+/// <summary>What a destroy removes, and what it leaves: everything that is ours by its name, nothing else, and no link is followed.</summary>
+public sealed class Destruction
+{
+    /// <summary>One of them says that a directory is a data directory.</summary>
+    static readonly string[] Marks = ["event_store", "watermark", "event_store.lock"];
+
+    static readonly string[] OwnFiles =
+    [
+        "event_store.inventory", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "plugins.json", "plugin_queue.json",
+        "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json",
+    ];
+
+    static readonly string[] OwnDirectories =
+        ["event_store", "event_store.new", "event_store.salvage", "event_store.trial", "event_store.best", "plugins"];
+
+    /// <summary>A store that <c>dbx recover</c> put aside.</summary>
+    const string LostPrefix = "event_store.lost-";
+
+    readonly bool _hasData;
+
+    Destruction(string dataDirectory, bool hasData, string? configFile) => (DataDirectory, _hasData, ConfigFile) = (dataDirectory, hasData, configFile);
+
+    /// <summary>Absolute.</summary>
+    public string DataDirectory { get; }
+
+    /// <summary>Null: it stays, for it belongs to another data directory.</summary>
+    public string? ConfigFile { get; }
+
+    /// <summary>Works out what would be removed; changes nothing.</summary>
+    /// <param name="file">The configuration, with the data directory of this run.</param>
+    /// <param name="home">The user's home directory; null when there is none.</param>
+    /// <exception cref="DaemonException">The directory is not recognisably one of ours, or too much else is in it.</exception>
+    public static Destruction Plan(ConfigFile file, string? home)
+    {
+        var directory = Path.TrimEndingDirectorySeparator(file.Config.DataDir);
+        if (directory == Path.GetPathRoot(directory))
+            throw Refused(directory, "it is the root of the file system");
+        if (!string.IsNullOrEmpty(home) && (Path.GetFullPath(home) + Path.DirectorySeparatorChar).StartsWith(directory + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            throw Refused(directory, "it is the home directory, or one above it");
+        if (new DirectoryInfo(directory).LinkTarget is { } target)
+            throw Refused(directory, $"it is a link, to {target}; name that directory itself, with --data-dir");
+
+        var hasData = Marks.Any(mark => Path.Exists(Path.Combine(directory, mark)));
+        var besideConfig = file.Exists && directory == Path.GetDirectoryName(file.Path);
+        if (!hasData && !besideConfig && Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
+            throw Refused(directory, $"it is not recognisably a data directory: it has none of {string.Join(", ", Marks)}");
+
+        // With the configuration goes the key: where it is that of another store, it stays.
+        var configured = file.ConfiguredDataDir;
+        var ofAnother = configured != directory && Database.ExistsIn(configured);
+        return new(directory, hasData, file.Exists && !ofAnother ? file.Path : null);
+    }
+
+    /// <summary>Removes it.</summary>
+    /// <param name="timeout">How long to wait for another process that has the directory open.</param>
+    /// <returns>What is left in the directories, because it is not ours.</returns>
+    /// <exception cref="StoreRefusedException">Another process has it open; nothing was removed.</exception>
+    public IReadOnlyList<string> Run(TimeSpan timeout)
+    {
+        if (_hasData)
+        {
+            var lockFile = Path.Combine(DataDirectory, "event_store.lock");
+            using (Database.Hold(DataDirectory, "dbx destroy", timeout))
+            {
+                foreach (var entry in new DirectoryInfo(DataDirectory).EnumerateFileSystemInfos().ToList())
+                    RemoveOwn(entry);
+                // Last, and while it is held: who finds it gone finds everything gone.
+                if (!OperatingSystem.IsWindows())
+                    File.Delete(lockFile);
+            }
+
+            // There an open file cannot be deleted.
+            if (OperatingSystem.IsWindows())
+                File.Delete(lockFile);
+        }
+
+        List<string> left = [];
+        if (ConfigFile is not null)
+        {
+            if (new FileInfo(ConfigFile).LinkTarget is { } target)
+                left.Add(Path.GetFullPath(target, Path.GetDirectoryName(ConfigFile)!));
+            foreach (var path in (string[])[ConfigFile, ConfigFile + DurableFile.TemporarySuffix, ConfigFile + ".lock"])
+                File.Delete(path);
+        }
+
+        foreach (var directory in ((string[])[DataDirectory, Path.GetDirectoryName(ConfigFile) ?? DataDirectory]).Distinct())
+        {
+            if (!Directory.Exists(directory))
+                continue;
+            var foreign = Directory.GetFileSystemEntries(directory).Order(StringComparer.Ordinal).ToList();
+            // A configuration may lie anywhere, as in a project's folder: what is beside it there is nobody's business.
+            if (foreign.Count == 0 && (directory == DataDirectory || Path.GetFileName(directory) == Configuration.ConfigFile.RootName))
+                Directory.Delete(directory);
+            else if (directory == DataDirectory)
+                left.AddRange(foreign);
+        }
+
+        return left;
+    }
+
+    static void RemoveOwn(FileSystemInfo entry)
+    {
+        var name = entry.Name;
+        var isDirectory = entry is DirectoryInfo && entry.LinkTarget is null;
+        if (isDirectory && name == "logs")
+            RemoveLogs((DirectoryInfo)entry);
+        else if (OwnDirectories.Contains(name) || name.StartsWith(LostPrefix, StringComparison.Ordinal))
+            Remove(entry, isDirectory);
+        else if (!isDirectory && OwnFiles.Any(own => name == own || name == own + DurableFile.TemporarySuffix))
+            Remove(entry, isDirectory: false);
+    }
+
+    static void Remove(FileSystemInfo entry, bool isDirectory)
+    {
+        // Recursion removes the links it meets, not what they lead to.
+        if (isDirectory)
+            ((DirectoryInfo)entry).Delete(recursive: true);
+        else
+            entry.Delete();
+    }
+
+    static void RemoveLogs(DirectoryInfo logs)
+    {
+        foreach (var file in logs.EnumerateFiles().Where(file => file.Name == LogFile.Name || LogFile.IsOlder(file.Name)).ToList())
+            file.Delete();
+        if (!logs.EnumerateFileSystemInfos().Any())
+            logs.Delete();
+    }
+
+    static DaemonException Refused(string directory, string why) => new($"{directory} is not destroyed: {why}. Nothing was removed.");
+}

@@ -1,0 +1,77 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+
+namespace EventDbx.Server.Daemon;
+
+/// <summary>What the life of a process needs of the C library and .NET has no words for. Unix only.</summary>
+[UnsupportedOSPlatform("windows")]
+internal static partial class Posix
+{
+    const int SigTerm = 15;
+    const int SigKill = 9;
+    const int NoSuchProcess = 3; // ESRCH, the same number on Linux and macOS.
+    const int ReadWrite = 2;
+    const uint Unchanged = uint.MaxValue;
+
+    public static uint UserId => geteuid();
+
+    /// <summary>Asks a process to end, or ends it; false when it is gone.</summary>
+    /// <exception cref="IOException">It may not be signalled.</exception>
+    public static bool Signal(int pid, bool force)
+    {
+        // 0 and below are whole groups of processes; 1 is the server in a container of its own.
+        ArgumentOutOfRangeException.ThrowIfLessThan(pid, 1);
+        if (kill(pid, force ? SigKill : SigTerm) == 0)
+            return true;
+        var error = Marshal.GetLastPInvokeError();
+        return error == NoSuchProcess ? false : throw Failed($"signal process {pid}", error);
+    }
+
+    /// <summary>Leaves the terminal and its process group: neither its end nor its Ctrl-C reaches this process any more.</summary>
+    /// <returns>False when this process leads a group already, as the first process of a container does.</returns>
+    public static bool StartSession() => setsid() >= 0;
+
+    /// <summary>Standard input, output and error lead nowhere from now on; whoever reads them finds their end.</summary>
+    public static void CloseStandardStreams()
+    {
+        var nowhere = open("/dev/null", ReadWrite);
+        if (nowhere < 0)
+            throw Failed("open /dev/null", Marshal.GetLastPInvokeError());
+        for (var standard = 0; standard <= 2; standard++)
+        {
+            if (dup2(nowhere, standard) < 0)
+                throw Failed("redirect a standard stream", Marshal.GetLastPInvokeError());
+        }
+
+        if (nowhere > 2)
+            _ = close(nowhere);
+    }
+
+    /// <summary>Whether a path is this user's; for root, it is from now on. A link is judged itself, not what it leads to.</summary>
+    public static bool IsOwn(string path) => lchown(path, UserId, Unchanged) == 0;
+
+    static IOException Failed(string what, int error) =>
+        new($"Cannot {what}: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).", new Win32Exception(error));
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
+    private static partial int setsid();
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint geteuid();
+
+    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
+    private static partial int dup2(int from, int to);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int lchown(string path, uint owner, uint group);
+}

@@ -1,0 +1,60 @@
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace EventDbx.Server.Daemon;
+
+/// <summary>Asks a running server what it is, by its socket in the file system.</summary>
+public static class StatusQuery
+{
+    /// <summary>A server that has not answered by then is not well.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>The answer.</summary>
+    /// <param name="socket">The path that the lock file names; null when it names none.</param>
+    /// <param name="user">Who asks: the name of the user of this machine.</param>
+    /// <exception cref="DaemonException">There was none; says why.</exception>
+    public static async Task<ServerStatus> AskAsync(string? socket, string user, CancellationToken cancellation)
+    {
+        if (socket is null)
+            throw new DaemonException("it names no socket");
+        using var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ConnectCallback = async (_, cancelled) =>
+            {
+                var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                try
+                {
+                    await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancelled).ConfigureAwait(false);
+                    return new NetworkStream(connection, ownsSocket: true);
+                }
+                catch
+                {
+                    connection.Dispose();
+                    throw;
+                }
+            },
+        };
+        using var client = new HttpClient(handler) { BaseAddress = new("http://dbx.sock"), Timeout = Patience };
+        client.DefaultRequestHeaders.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        client.DefaultRequestHeaders.TryAddWithoutValidation("X-EventDBX-User", user);
+        try
+        {
+            using var answer = await client.GetAsync(new Uri("/admin/status", UriKind.Relative), cancellation).ConfigureAwait(false);
+            if (!answer.IsSuccessStatusCode)
+                throw new DaemonException(FormattableString.Invariant($"it answered {(int)answer.StatusCode}"));
+            var content = await answer.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false);
+            using var json = JsonDocument.Parse(content);
+            return ServerStatus.Read(json.RootElement);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new DaemonException(FormattableString.Invariant($"no answer on {socket} within {Patience.TotalSeconds:0} s"));
+        }
+        catch (Exception cause) when (cause is HttpRequestException or JsonException or FormatException or ArgumentOutOfRangeException)
+        {
+            throw new DaemonException($"{socket}: {cause.GetBaseException().Message.TrimEnd('.')}", cause);
+        }
+    }
+}

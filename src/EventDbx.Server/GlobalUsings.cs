@@ -1,0 +1,3 @@
+global using System.Text;
+global using EventDbx.Access;
+global using EventDbx.Events;

@@ -1,0 +1,69 @@
+using System.Buffers.Binary;
+using System.Buffers.Text;
+using System.Globalization;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>The opaque texts with which lists go on, here and on the command line: base64url of a kind and a place.</summary>
+public static class Cursors
+{
+    const byte Aggregates = 1, Events = 2;
+
+    /// <summary>Of a page of aggregates that has a next one.</summary>
+    public static string OfAggregates(ReadOnlySpan<byte> next) => Base64Url.EncodeToString([Aggregates, .. next]);
+
+    /// <exception cref="RefusedException">It is none of a list of aggregates.</exception>
+    public static byte[] ReadAggregates(string cursor)
+    {
+        var bytes = Read(cursor, Aggregates);
+        return bytes.Length > 1 ? bytes[1..] : throw Refused(cursor);
+    }
+
+    /// <summary>Of a page of events that has a next one.</summary>
+    public static string OfEvents(ulong nextVersion)
+    {
+        Span<byte> bytes = stackalloc byte[9];
+        bytes[0] = Events;
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[1..], nextVersion);
+        return Base64Url.EncodeToString(bytes);
+    }
+
+    /// <exception cref="RefusedException">It is none of a list of events.</exception>
+    public static ulong ReadEvents(string cursor)
+    {
+        var bytes = Read(cursor, Events);
+        return bytes.Length == 9 ? BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(1)) : throw Refused(cursor);
+    }
+
+    static byte[] Read(string cursor, byte kind)
+    {
+        if (!Base64Url.IsValid(cursor, out var length) || length == 0)
+            throw Refused(cursor);
+        var bytes = Base64Url.DecodeFromChars(cursor);
+        return bytes[0] == kind ? bytes : throw Refused(cursor);
+    }
+
+    static RefusedException Refused(string cursor) => new(
+        RefusalCode.InvalidArgument, $"`cursor` is \"{Shown.Of(cursor)}\", which no page of this list has given. Take it from X-Next-Cursor, or leave it out to begin.");
+}
+
+/// <summary>A place in the feed: <c>EPOCH-POSITION</c>.</summary>
+/// <param name="Epoch">Of the database when it was given.</param>
+/// <param name="Position">Everything up to here has been read.</param>
+internal readonly record struct FeedCursor(uint Epoch, ulong Position)
+{
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Epoch}-{Position}");
+
+    /// <summary>Reads one; a bare position is one of the current epoch.</summary>
+    /// <exception cref="RefusedException">It is none.</exception>
+    public static FeedCursor Parse(string text, uint currentEpoch)
+    {
+        var dash = text.IndexOf('-', StringComparison.Ordinal);
+        var epoch = currentEpoch;
+        if (ulong.TryParse(text.AsSpan(dash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var position)
+            && (dash < 0 || uint.TryParse(text.AsSpan(0, dash), NumberStyles.None, CultureInfo.InvariantCulture, out epoch)))
+            return new(epoch, position);
+        throw new RefusedException(
+            RefusalCode.InvalidArgument, $"`after` is \"{Shown.Of(text)}\"; it takes a cursor of the feed such as {currentEpoch}-42, or a position, or 0 for the beginning.");
+    }
+}

@@ -1,0 +1,55 @@
+using System.Buffers;
+using EventDbx.Reading;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>The feed: events of all aggregates in the order of their commit.</summary>
+internal static class FeedRoutes
+{
+    public static async Task ReadAsync(RestCall call)
+    {
+        var (query, database) = (call.Query, call.Host.Database);
+        var filter = new FeedFilter
+        {
+            AggregateType = query.Text("type"), EventType = query.Text("event_type"),
+            IncludeControl = query.Text("include") switch
+            {
+                null => false,
+                "control" => true,
+                var text => throw QueryParameters.Refused("include", text, "control"),
+            },
+        };
+        var after = FeedCursor.Parse(query.Text("after") ?? "0", database.Epoch);
+        var take = query.Take(call.Config.PageLimit, call.Config.PageLimit);
+        // Who may not read the feed is told so, and not how long it is.
+        call.Session.ReadFeed(0, 0, filter);
+        await Histories.RefuseGoneAsync(call.Host, after).ConfigureAwait(false);
+        var page = call.Session.ReadFeed(after.Position, take, filter);
+        var end = page.ReachedPosition >= database.LogSize;
+        using var answer = new Answer(call.Http);
+        answer.Output.Write("{\"items\":["u8);
+        await answer.WriteListAsync(page.Items, (output, item) => WriteItem(output, item, database.Epoch)).ConfigureAwait(false);
+        answer.Output.Write("],\"cursor\":"u8);
+        RecordJson.WriteText(answer.Output, new FeedCursor(database.Epoch, page.ReachedPosition).ToString());
+        answer.Output.Write(end ? ",\"end\":true}"u8 : ",\"end\":false}"u8);
+        await answer.EndAsync().ConfigureAwait(false);
+    }
+
+    static void WriteItem(IBufferWriter<byte> output, FeedItem item, uint epoch)
+    {
+        output.Write("{\"cursor\":"u8);
+        RecordJson.WriteText(output, new FeedCursor(epoch, item.Position).ToString());
+        if (item.Event is { } record)
+        {
+            output.Write(",\"event\":"u8);
+            RecordJson.WriteRecord(output, record);
+        }
+        else
+        {
+            output.Write(",\"control\":"u8);
+            RecordJson.WriteControl(output, item.Control!);
+        }
+
+        output.Write("}"u8);
+    }
+}

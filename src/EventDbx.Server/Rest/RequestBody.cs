@@ -1,0 +1,113 @@
+using System.Buffers;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>How much memory all request bodies together hold.</summary>
+internal sealed class BodyBudget
+{
+    long _held;
+
+    public bool TryTake(long bytes)
+    {
+        if (Interlocked.Add(ref _held, bytes) <= ServerLimits.BodyBytesMax)
+            return true;
+        Give(bytes);
+        return false;
+    }
+
+    public void Give(long bytes) => Interlocked.Add(ref _held, -bytes);
+}
+
+/// <summary>The body of one request, whole, in rented memory.</summary>
+internal sealed class RequestBody : IDisposable
+{
+    readonly BodyBudget _budget;
+    byte[] _bytes = [];
+    int _length;
+    int _taken;
+
+    RequestBody(BodyBudget budget) => _budget = budget;
+
+    public ReadOnlyMemory<byte> Bytes => _bytes.AsMemory(0, _length);
+
+    /// <summary>Whether the request has a body, be it empty.</summary>
+    public static bool IsThere(HttpContext http) => http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? false;
+
+    /// <summary>Whether it was read to its end, so that another request may follow on the connection.</summary>
+    public static bool WasRead(HttpContext http) => http.Items.ContainsKey(typeof(RequestBody));
+
+    /// <summary>Nobody will read it, nor what is left of it: the connection ends with the answer.</summary>
+    /// <remarks>Kestrel reads a chunked body to its end or limit all the same, so the limit becomes zero where it still can.</remarks>
+    public static void LeaveUnread(HttpContext http)
+    {
+        http.Response.Headers.Connection = "close";
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = 0;
+    }
+
+    /// <summary>Reads it. What says beforehand that it is too long is refused before a byte of it is read.</summary>
+    /// <exception cref="RefusedException">It is too long, or there is no memory for it now.</exception>
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget)
+    {
+        if (http.Request.ContentLength > Limits.RequestBytesMax)
+            throw new RefusedException(RestRefusals.TooLarge(http.Request.ContentLength));
+        var body = new RequestBody(budget);
+        try
+        {
+            await body.FillAsync(http).ConfigureAwait(false);
+            return body;
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        if (_bytes.Length > 0)
+            ArrayPool<byte>.Shared.Return(_bytes);
+        _budget.Give(_taken);
+        (_bytes, _length, _taken) = ([], 0, 0);
+    }
+
+    async ValueTask FillAsync(HttpContext http)
+    {
+        var reader = http.Request.BodyReader;
+        while (true)
+        {
+            var read = await reader.ReadAsync(http.RequestAborted).ConfigureAwait(false);
+            var piece = read.Buffer;
+            if (_length + piece.Length > Limits.RequestBytesMax)
+                throw new RefusedException(RestRefusals.TooLarge());
+            Reserve((int)piece.Length, http.Request.ContentLength);
+            piece.CopyTo(_bytes.AsSpan(_length));
+            _length += (int)piece.Length;
+            reader.AdvanceTo(piece.End);
+            if (read.IsCompleted)
+            {
+                http.Items[typeof(RequestBody)] = this;
+                return;
+            }
+        }
+    }
+
+    /// <summary>Memory follows what has come, not what was announced.</summary>
+    void Reserve(int more, long? announced)
+    {
+        if (_length + more <= _bytes.Length)
+            return;
+        var wanted = Math.Max(Math.Max(_length + more, _bytes.Length * 2), (int)Math.Min(announced ?? ServerLimits.BodyFirstBytes, ServerLimits.BodyFirstBytes));
+        if (!_budget.TryTake(wanted - _taken))
+            throw new RefusedException(RefusalCode.Overloaded, "Too many large requests are under way at once. Send this one again in a moment.");
+        _taken = wanted;
+        var larger = ArrayPool<byte>.Shared.Rent(wanted);
+        _bytes.AsSpan(0, _length).CopyTo(larger);
+        if (_bytes.Length > 0)
+            ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = larger;
+    }
+}

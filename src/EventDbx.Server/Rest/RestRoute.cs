@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>Whether a route reads a body.</summary>
+internal enum RestBody
+{
+    /// <summary>One that is sent is refused: it would be ignored.</summary>
+    None,
+
+    Optional,
+
+    Required,
+}
+
+/// <summary>Who may use a route: everybody, whoever has an action, or root. <see cref="Session"/> decides; this is what it will decide.</summary>
+internal readonly record struct RestAccess
+{
+    /// <summary>Without a token.</summary>
+    public static RestAccess Open { get; } = new() { IsOpen = true };
+
+    /// <summary>Root tokens, and the owner on the socket.</summary>
+    public static RestAccess Root { get; } = new() { IsRoot = true };
+
+    public bool IsOpen { get; private init; }
+
+    public bool IsRoot { get; private init; }
+
+    /// <summary>The action a token must allow, where neither of the others says so.</summary>
+    public AccessAction? Action { get; private init; }
+
+    public static RestAccess Of(AccessAction action) => new() { Action = action };
+}
+
+/// <summary>One method on one path.</summary>
+/// <param name="Method">A route for <c>GET</c> answers <c>HEAD</c> as well.</param>
+/// <param name="Template">The path; a segment in braces stands for any one segment.</param>
+/// <param name="Access">Who may.</param>
+/// <param name="Body">Whether it reads one.</param>
+/// <param name="Run">Answers, or throws a refusal.</param>
+internal sealed record RestRoute(string Method, string Template, RestAccess Access, RestBody Body, Func<RestCall, Task> Run)
+{
+    readonly string[] _segments = Template[1..].Split('/');
+
+    /// <summary>The parameters of its query.</summary>
+    public ImmutableArray<string> Parameters { get; init; } = [];
+
+    /// <summary>Whether it heeds <c>If-Match</c>, <c>If-None-Match</c> and <c>Idempotency-Key</c>; any other writing route refuses them.</summary>
+    public bool Conditional { get; init; }
+
+    public int SegmentCount => _segments.Length;
+
+    /// <summary>Whether a path is of this form. Fixed segments are compared as they are sent: each route has one spelling.</summary>
+    public bool Matches(string[] segments)
+    {
+        if (segments.Length != _segments.Length)
+            return false;
+        for (var i = 0; i < segments.Length; i++)
+        {
+            if (_segments[i][0] != '{' && _segments[i] != segments[i])
+                return false;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,70 @@
+using System.Collections.Immutable;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>Every route there is. Routing, <c>Allow</c>, access and the test of credentials all read this table.</summary>
+internal static class RestRoutes
+{
+    const string Aggregate = "/v1/aggregates/{type}/{id}";
+
+    static readonly RestAccess Read = RestAccess.Of(AccessAction.AggregateRead);
+    static readonly RestAccess Append = RestAccess.Of(AccessAction.AggregateAppend);
+    static readonly RestAccess Archive = RestAccess.Of(AccessAction.AggregateArchive);
+
+    public static ImmutableArray<RestRoute> All { get; } =
+    [
+        new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync),
+        new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
+        new("GET", "/v1/aggregates", Read, RestBody.None, AggregateRoutes.ListAsync)
+        {
+            Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "fields", "typed"],
+        },
+        new("GET", Aggregate, Read, RestBody.None, AggregateRoutes.GetAsync) { Parameters = ["version", "at", "fields", "typed"] },
+        new("PUT", Aggregate, Archive, RestBody.Optional, AggregateRoutes.CreateAsync),
+        new("DELETE", Aggregate, Archive, RestBody.None, AggregateRoutes.RemoveAsync),
+        new("POST", Aggregate + "/archive", Archive, RestBody.Optional, AggregateRoutes.ArchiveAsync),
+        new("POST", Aggregate + "/restore", Archive, RestBody.Optional, AggregateRoutes.RestoreAsync),
+        new("GET", Aggregate + "/events", Read, RestBody.None, EventRoutes.ListAsync) { Parameters = ["skip", "take", "cursor"] },
+        new("GET", Aggregate + "/events/{version}", Read, RestBody.None, EventRoutes.GetAsync),
+        new("GET", Aggregate + "/verify", Read, RestBody.None, VerifyRoutes.OneAsync) { Parameters = ["level"] },
+        new("POST", "/v1/events", Append, RestBody.Required, EventRoutes.AppendAsync) { Conditional = true },
+        new("POST", "/v1/events/batch", Append, RestBody.Required, EventRoutes.AppendBatchAsync),
+        new("GET", "/v1/events", RestAccess.Of(AccessAction.FeedRead), RestBody.None, FeedRoutes.ReadAsync)
+        {
+            Parameters = ["after", "take", "type", "event_type", "include"],
+        },
+        new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
+        new("POST", "/v1/imports", Append, RestBody.Required, EventRoutes.NoteImportAsync),
+        new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
+        new("GET", "/admin/status", RestAccess.Root, RestBody.None, ServerRoutes.StatusAsync),
+        new("GET", "/admin/tokens", RestAccess.Root, RestBody.None, TokenRoutes.ListAsync),
+        new("POST", "/admin/tokens", RestAccess.Root, RestBody.Required, TokenRoutes.IssueAsync),
+        new("POST", "/admin/tokens/revoke", RestAccess.Root, RestBody.Required, TokenRoutes.RevokeAsync),
+        new("POST", "/admin/tokens/refresh", RestAccess.Root, RestBody.Required, TokenRoutes.RefreshAsync),
+    ];
+
+    /// <summary>The route for a request; null when there is none.</summary>
+    /// <param name="method">As sent.</param>
+    /// <param name="segments">Of the path, as sent.</param>
+    /// <param name="allow">The methods that the path has, where the route is null; empty when there is no such path.</param>
+    public static RestRoute? Find(string method, string[] segments, out string allow)
+    {
+        allow = "";
+        var wanted = method == "HEAD" ? "GET" : method;
+        List<string>? others = null;
+        foreach (var route in All)
+        {
+            if (!route.Matches(segments))
+                continue;
+            if (route.Method == wanted)
+                return route;
+            (others ??= []).Add(route.Method);
+            if (route.Method == "GET")
+                others.Add("HEAD");
+        }
+
+        if (others is not null)
+            allow = string.Join(", ", others);
+        return null;
+    }
+}

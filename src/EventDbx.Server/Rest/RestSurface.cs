@@ -1,0 +1,200 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>From a request to an answer, in this order, so that nothing is paid for a request that will be refused.</summary>
+/// <remarks>
+/// <code>
+/// route          of the raw target                          404, 405
+/// who            token, or the owner's socket               401       no byte of the body was read so far
+/// may they       the action of the route                    403
+/// query          every parameter known, and once            400
+/// content type                                              415
+/// body           bounded, in rented memory                  413, 408, 503
+/// the route      parse, Session, write                      whatever the session says
+/// </code>
+/// A refusal that leaves a body unread closes the connection: it would have to be read to its end to find the next request.
+/// </remarks>
+internal sealed class RestSurface(ServerHost host, ServerOptions options)
+{
+    const string Scheme = "Bearer";
+
+    readonly BodyBudget _budget = new();
+
+    public async Task AnswerAsync(HttpContext http)
+    {
+        var started = options.Clock.GetTimestamp();
+        RestRoute? route = null;
+        try
+        {
+            if (!RequestTarget.TryParse(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget, out var target))
+                throw NoRoute(http);
+            route = RestRoutes.Find(http.Request.Method, target.Segments, out var allow);
+            if (route is null)
+                throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
+            await RunAsync(http, route, target).ConfigureAwait(false);
+        }
+        catch (Exception thrown)
+        {
+            await RefuseAsync(http, thrown).ConfigureAwait(false);
+        }
+
+        if (options.Log is { } log && options.LogFrom <= LogLevel.Debug)
+            log(Line(LogLevel.Debug, $"{http.Request.Method} {route?.Template ?? "(no route)"} {http.Response.StatusCode} {options.Clock.GetElapsedTime(started).TotalMilliseconds:0.0} ms"));
+    }
+
+    async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target)
+    {
+        var session = route.Access.IsOpen ? null : Enter(http, route);
+        var call = new RestCall(http, host, options, route, target.Segments) { Query = QueryParameters.Parse(target.Query, route.Parameters) };
+        if (session is not null)
+            call.Session = session;
+        if (!route.Conditional)
+            RefuseConditions(http.Request, route);
+        if (!TakesBody(http, route))
+        {
+            await route.Run(call).ConfigureAwait(false);
+            return;
+        }
+
+        using var body = await RequestBody.ReadAsync(http, _budget).ConfigureAwait(false);
+        call.Body = body.Bytes;
+        await route.Run(call).ConfigureAwait(false);
+    }
+
+    /// <summary>Who comes, and whether they may use this route at all.</summary>
+    Session Enter(HttpContext http, RestRoute route)
+    {
+        var session = Authenticate(http);
+        // The socket is how commands reach the server, whatever it serves to others.
+        if (!options.Config.ApiRest && http.Features.Get<Arrival>() is not { OwnerOnly: true })
+            throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
+        if (route.Access.IsRoot)
+            session.DemandRoot($"use {route.Method} {route.Template}");
+        else if (route.Access.Action is { } action)
+            session.Demand(action);
+        return session;
+    }
+
+    Session Authenticate(HttpContext http)
+    {
+        var headers = http.Request.Headers;
+        var given = headers.Authorization;
+        if (given.Count == 0 && http.Features.Get<Arrival>() is { OwnerOnly: true })
+            return host.Database.OpenSession(new Actor("cli", UserOf(headers)));
+        if (given.Count != 1 || given[0] is not { } text || !text.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new RefusedException(RefusalCode.Unauthenticated, given.Count == 0
+                ? "This route needs a token: send `Authorization: Bearer TOKEN`."
+                : "The header Authorization is not `Bearer TOKEN`, once.");
+        }
+
+        return host.Tokens.Authenticate(text[(Scheme.Length + 1)..].Trim());
+    }
+
+    /// <summary>Who sits at the other end of the socket says so itself: only the owner of the directory can get there.</summary>
+    static string UserOf(IHeaderDictionary headers) => headers["X-EventDBX-User"] is [{ Length: > 0 } user] ? user : Environment.UserName;
+
+    /// <summary>A condition that would be ignored must not be: its sender relies on it.</summary>
+    static void RefuseConditions(HttpRequest request, RestRoute route)
+    {
+        if (route.Method == "GET")
+            return;
+        var given = request.Headers.IfMatch.Count > 0 ? "If-Match"
+            : request.Headers.IfNoneMatch.Count > 0 ? "If-None-Match"
+            : request.Headers.ContainsKey(IdempotencyKey.Header) ? IdempotencyKey.Header
+            : null;
+        if (given is not null)
+            throw new RefusedException(RefusalCode.InvalidArgument, $"{route.Method} {route.Template} does not heed {given}, which only POST /v1/events does. Send the request without it.");
+    }
+
+    static bool TakesBody(HttpContext http, RestRoute route)
+    {
+        if (!RequestBody.IsThere(http))
+        {
+            return route.Body == RestBody.Required
+                ? throw new RefusedException(RefusalCode.InvalidPayload, "The request has no body; send a JSON object.")
+                : false;
+        }
+
+        if (route.Body == RestBody.None)
+            throw new RefusedException(RefusalCode.InvalidArgument, $"{route.Method} {route.Template} takes no body, and this request has one.");
+        if (!IsJson(http.Request.ContentType))
+        {
+            throw new RefusedException(RefusalCode.UnsupportedMediaType, http.Request.ContentType is { Length: > 0 } type
+                ? $"The body is {Shown.Of(type)}; this route reads application/json in UTF-8."
+                : "The body has no Content-Type; this route reads application/json.");
+        }
+
+        return true;
+    }
+
+    static bool IsJson(string? contentType)
+    {
+        if (!Microsoft.Net.Http.Headers.MediaTypeHeaderValue.TryParse(contentType, out var type))
+            return false;
+        return type.Type.Equals("application", StringComparison.OrdinalIgnoreCase)
+            && (type.SubType.Equals("json", StringComparison.OrdinalIgnoreCase) || type.SubType.EndsWith("+json", StringComparison.OrdinalIgnoreCase))
+            && (!type.Charset.HasValue || type.Charset.Value.AsSpan().Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase));
+    }
+
+    async Task RefuseAsync(HttpContext http, Exception thrown)
+    {
+        if (http.RequestAborted.IsCancellationRequested || thrown is ConnectionResetException or ConnectionAbortedException)
+            return; // Nobody is there to hear it.
+        var failed = thrown as PreconditionFailedException;
+        if ((failed?.Refusal ?? RestRefusals.Of(thrown, host.Stopping)) is not { } refusal)
+        {
+            refusal = new(RefusalCode.Internal, "The server failed at this request, and has written down why. Nothing is known about whether it took effect.");
+            options.Log?.Invoke(Line(LogLevel.Error, $"{http.Request.Method} failed: {thrown.GetType().Name}: {thrown.Message}", thrown));
+        }
+
+        if (http.Response.HasStarted)
+        {
+            // The head is gone and says that all is well; only a cut tells otherwise.
+            http.Abort();
+            return;
+        }
+
+        var headers = http.Response.Headers;
+        headers.ContentLength = null;
+        headers.ETag = default;
+        switch (refusal.Code)
+        {
+            case RefusalCode.Overloaded:
+                headers.RetryAfter = "1";
+                break;
+            case RefusalCode.Unauthenticated:
+                headers.WWWAuthenticate = Scheme;
+                break;
+        }
+
+        if (RequestBody.IsThere(http) && !RequestBody.WasRead(http))
+            RequestBody.LeaveUnread(http);
+        try
+        {
+            await Answer.OneAsync(
+                http, refusal, static (output, said) => RestRefusals.Write(output, said),
+                failed is null ? RestRefusals.StatusOf(refusal.Code) : StatusCodes.Status412PreconditionFailed).ConfigureAwait(false);
+        }
+        catch (Exception gone) when (gone is OperationCanceledException or IOException or SocketException)
+        {
+            // Nobody is there to hear it.
+        }
+    }
+
+    static RefusedException NoRoute(HttpContext http) => new(
+        RefusalCode.NotFound, $"There is no route {Shown.Of(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget)}. Names in a path are percent-encoded, and no path ends with a slash.");
+
+    static RefusedException NoMethod(HttpContext http, string allow)
+    {
+        http.Response.Headers.Allow = allow;
+        return new(RefusalCode.MethodNotAllowed, $"This path does not take {Shown.Of(http.Request.Method)}; it takes {allow}.");
+    }
+
+    LogLine Line(LogLevel level, string message, Exception? failure = null) => new(Timestamp.From(options.Clock.GetUtcNow()), level, "rest", message, failure);
+}

@@ -1,0 +1,37 @@
+using EventDbx.Server.Tokens;
+using Microsoft.AspNetCore.Http;
+
+namespace EventDbx.Server.Rest;
+
+/// <summary>Tokens: listed, issued, revoked, replaced.</summary>
+internal static class TokenRoutes
+{
+    public static Task ListAsync(RestCall call) => Answer.OneAsync(call.Http, call.Host.Tokens.List(call.Session), TokenJson.WriteListings);
+
+    public static async Task IssueAsync(RestCall call)
+    {
+        var issued = await call.Host.Tokens.IssueAsync(call.Session, TokenJson.ReadRequest(call.Body), call.Cancellation).ConfigureAwait(false);
+        await ShowAsync(call, issued).ConfigureAwait(false);
+    }
+
+    public static async Task RevokeAsync(RestCall call)
+    {
+        var (given, reason) = TokenJson.ReadRevoke(call.Body);
+        var revoked = await call.Host.Tokens.RevokeAsync(call.Session, given, reason, call.Cancellation).ConfigureAwait(false);
+        await Answer.OneAsync(call.Http, revoked, (output, revocation) => TokenJson.WriteRevocation(output, revocation, given)).ConfigureAwait(false);
+    }
+
+    public static async Task RefreshAsync(RestCall call)
+    {
+        var (given, refresh) = TokenJson.ReadRefresh(call.Body);
+        var issued = await call.Host.Tokens.RefreshAsync(call.Session, given, refresh, call.Cancellation).ConfigureAwait(false);
+        await ShowAsync(call, issued).ConfigureAwait(false);
+    }
+
+    static Task ShowAsync(RestCall call, IssuedToken issued)
+    {
+        // It is shown once, to whoever asked for it.
+        call.Http.Response.Headers.CacheControl = "no-store";
+        return Answer.OneAsync(call.Http, issued, TokenJson.WriteIssued, StatusCodes.Status201Created);
+    }
+}

@@ -1,0 +1,162 @@
+using EventDbx.Server.Rest;
+using EventDbx.Server.Tokens;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace EventDbx.Server;
+
+/// <summary>A running server: one open data directory, and the listeners through which others reach it.</summary>
+public sealed class ServerHost : IAsyncDisposable
+{
+    /// <summary>How long <see cref="DisposeAsync"/> lets requests finish.</summary>
+    static readonly TimeSpan DisposeDeadline = TimeSpan.FromSeconds(5);
+
+    readonly ServerOptions _options;
+    readonly WebApplication _app;
+    readonly Listeners _listeners;
+    readonly Timestamp _startedAt;
+    readonly long _started;
+    readonly Lock _stopping = new();
+    Task? _stopped;
+
+    ServerHost(ServerOptions options, Database database, TokenAuthority tokens)
+    {
+        (_options, Database, Tokens) = (options, database, tokens);
+        _listeners = new(options.Bind, options.Port, options.SocketPath);
+        _startedAt = Timestamp.From(options.Clock.GetUtcNow());
+        _started = options.Clock.GetTimestamp();
+        _app = Build();
+    }
+
+    /// <summary>The open data directory.</summary>
+    public Database Database { get; }
+
+    /// <summary>Who may come, and as whom.</summary>
+    public TokenAuthority Tokens { get; }
+
+    /// <summary>The TCP port it really listens on.</summary>
+    public int Port => _listeners.Port;
+
+    /// <summary>Whether it is on its way down: it takes no new connections.</summary>
+    public bool Stopping => _stopped is not null;
+
+    /// <summary>Opens the database and the tokens, then the listeners. When it returns, requests are answered.</summary>
+    /// <exception cref="StoreRefusedException">The directory was not opened.</exception>
+    /// <exception cref="IOException">An address is taken; nothing is left open.</exception>
+    public static async Task<ServerHost> StartAsync(ServerOptions options, CancellationToken cancellation)
+    {
+        // It may replay, check and wait for a lock: not on the caller's thread.
+        var database = await Task.Run(() => Database.Open(options.Database with { Socket = options.Database.Socket ?? options.SocketPath }), cancellation)
+            .ConfigureAwait(false);
+        ServerHost? host = null;
+        try
+        {
+            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock));
+            await host._app.StartAsync(cancellation).ConfigureAwait(false);
+            return host;
+        }
+        catch
+        {
+            if (host is null)
+                await database.DisposeAsync().ConfigureAwait(false);
+            else
+                await host.StopAsync(TimeSpan.Zero).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>What it is right now.</summary>
+    public ServerStatus Status() => new()
+    {
+        Version = _options.Version,
+        Pid = Environment.ProcessId,
+        Addresses = _listeners.Addresses,
+        Port = Port,
+        Exposure = _listeners.Exposure,
+        StartedAt = _startedAt,
+        Uptime = _options.Clock.GetElapsedTime(_started),
+        Restriction = Database.Restriction,
+        Durability = Database.Durability,
+        Encryption = Database.Encrypted,
+        DataDir = Path.GetFullPath(_options.Database.Directory),
+        DatabaseId = Database.DatabaseId,
+        Epoch = Database.Epoch,
+        LogSize = Database.LogSize,
+        LogRoot = Database.LogRoot.ToString(),
+        Connections = _listeners.Connections,
+        Unhealthy = Database.Unhealthy,
+    };
+
+    /// <summary>Takes no new connections, lets requests finish until the deadline, cuts off the rest, and closes the database.</summary>
+    /// <remarks>Every caller waits for the same stop; the first one's deadline counts.</remarks>
+    public Task StopAsync(TimeSpan deadline)
+    {
+        lock (_stopping)
+            return _stopped ??= Task.Run(() => CloseAsync(deadline));
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync(DisposeDeadline).ConfigureAwait(false);
+
+    async Task CloseAsync(TimeSpan deadline)
+    {
+        try
+        {
+            using var late = new CancellationTokenSource(deadline, _options.Clock);
+            await _app.StopAsync(late.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            await _app.DisposeAsync().ConfigureAwait(false);
+            _listeners.Remove();
+            await Tokens.DisposeAsync().ConfigureAwait(false);
+            await Database.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    WebApplication Build()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            SetLimits(kestrel.Limits);
+            _options.ChangeLimits?.Invoke(kestrel.Limits);
+            kestrel.AddServerHeader = false;
+            _listeners.Configure(kestrel);
+        });
+        builder.Services.Configure<SocketTransportOptions>(_listeners.Configure);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
+        // Signals belong to the process, which may embed us.
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        if (_options.Log is { } log)
+            builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
+        var app = builder.Build();
+        var rest = new RestSurface(this, _options);
+        app.Run(rest.AnswerAsync);
+        return app;
+    }
+
+    static void SetLimits(KestrelServerLimits limits)
+    {
+        limits.MaxConcurrentConnections = ServerLimits.ConnectionsMax;
+        limits.MaxConcurrentUpgradedConnections = 0;
+        limits.MaxRequestBodySize = Limits.RequestBytesMax;
+        limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;
+        limits.MaxRequestHeadersTotalSize = ServerLimits.HeaderBytesMax;
+        limits.MaxRequestHeaderCount = ServerLimits.HeadersMax;
+        limits.RequestHeadersTimeout = ServerLimits.HeadersTimeout;
+        limits.KeepAliveTimeout = ServerLimits.IdleTimeout;
+    }
+
+    /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>
+    sealed class NoSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,44 @@
+namespace EventDbx.Server;
+
+/// <summary>Every fixed bound of the server, each with its unit and its reason. Those of the data stand in <see cref="Limits"/>.</summary>
+public static class ServerLimits
+{
+    /// <summary>Connections at once, idle ones included. A socket each; beyond it new ones are closed at once.</summary>
+    public const int ConnectionsMax = 10_000;
+
+    /// <summary>Bytes of method, target and version: both names at their limit, all of it percent-encoded, and a long <c>fields</c>.</summary>
+    public const int RequestLineBytesMax = 16 * 1024;
+
+    /// <summary>Bytes of all headers of a request: a token with hundreds of resources is one of them.</summary>
+    public const int HeaderBytesMax = 64 * 1024;
+
+    /// <summary>Headers of a request. Proxies add a dozen.</summary>
+    public const int HeadersMax = 100;
+
+    /// <summary>How long the headers may take: who sends a byte a second gives a connection back within this.</summary>
+    public static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a connection may be idle between requests: longer than the usual 60 and 120 s of proxies in front.</summary>
+    public static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
+
+    /// <summary>Bytes of request bodies held at once, over all connections: what a crowd of large requests may cost.</summary>
+    public const long BodyBytesMax = 256L * 1024 * 1024;
+
+    /// <summary>Bytes of a body for which memory is taken before any of them came. More is taken as it comes.</summary>
+    public const int BodyFirstBytes = 16 * 1024;
+
+    /// <summary>Bytes of an answer that are gathered before they are sent: up to this many, the answer says its length.</summary>
+    public const int AnswerPieceBytes = 64 * 1024;
+
+    /// <summary>Levels of a request: that of a payload, and the request, list and record around it.</summary>
+    public const int RequestDepthMax = Limits.PayloadDepthMax + 4;
+
+    /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
+    public const int IdempotencyKeyMax = 256;
+
+    /// <summary>Bytes of the path of a socket: what the operating system has room for, less the zero at the end.</summary>
+    public static int SocketPathBytesMax => OperatingSystem.IsMacOS() ? 103 : 107;
+
+    /// <summary>Between two lines that tell how far a verify is.</summary>
+    public static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
+}

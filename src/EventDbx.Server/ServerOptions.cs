@@ -1,0 +1,42 @@
+using System.Net;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
+using Microsoft.Extensions.Logging;
+
+namespace EventDbx.Server;
+
+/// <summary>How to start a <see cref="ServerHost"/>.</summary>
+public sealed record ServerOptions
+{
+    /// <summary>The settings in effect: page sizes are read from here, addresses from the members below.</summary>
+    public required ServerConfig Config { get; init; }
+
+    /// <summary>How the data directory is opened. Where it names no <see cref="DatabaseOptions.Socket"/>, <see cref="SocketPath"/> is taken.</summary>
+    public required DatabaseOptions Database { get; init; }
+
+    /// <summary>How tokens are signed.</summary>
+    public required AuthSettings Auth { get; init; }
+
+    /// <summary>Where to listen.</summary>
+    public IPAddress Bind { get; init; } = IPAddress.Any;
+
+    /// <summary>0: any that is free; <see cref="ServerHost.Port"/> tells which.</summary>
+    public int Port { get; init; } = 7070;
+
+    /// <summary>Where to listen for commands of this machine; null: nowhere. Only the owner of the file can reach it.</summary>
+    public string? SocketPath { get; init; }
+
+    /// <summary>As <c>dbx --version</c> prints it.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Told what happens; called from many threads, and must not block. Null: nobody is told.</summary>
+    public Action<LogLine>? Log { get; init; }
+
+    /// <summary>Nothing below this level is told. Each request is a line at <see cref="LogLevel.Debug"/>.</summary>
+    public LogLevel LogFrom { get; init; } = LogLevel.Information;
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
+    internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }
+}

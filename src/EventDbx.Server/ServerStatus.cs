@@ -1,0 +1,145 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace EventDbx.Server;
+
+/// <summary>Who can reach a listener that does not encrypt.</summary>
+public enum Exposure
+{
+    /// <summary>Only this machine.</summary>
+    Loopback,
+
+    /// <summary>Other machines, in clear text: tokens and payloads can be read on the way.</summary>
+    Plaintext,
+}
+
+/// <summary>What a running server is: the answer to <c>GET /admin/status</c>, and what <c>dbx status</c> prints.</summary>
+public sealed record ServerStatus
+{
+    public required string Version { get; init; }
+
+    public required int Pid { get; init; }
+
+    /// <summary>Every address it listens on: <c>http://0.0.0.0:7070</c>, <c>unix:/var/lib/eventdbx/dbx.sock</c>.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
+
+    /// <summary>Of the TCP listener.</summary>
+    public required int Port { get; init; }
+
+    public required Exposure Exposure { get; init; }
+
+    public required Timestamp StartedAt { get; init; }
+
+    public required TimeSpan Uptime { get; init; }
+
+    public required Restriction Restriction { get; init; }
+
+    public required Durability Durability { get; init; }
+
+    /// <summary>Whether the store is encrypted.</summary>
+    public required bool Encryption { get; init; }
+
+    /// <summary>Absolute.</summary>
+    public required string DataDir { get; init; }
+
+    public required Guid DatabaseId { get; init; }
+
+    public required uint Epoch { get; init; }
+
+    /// <summary>Entries in the log that are on disk for good.</summary>
+    public required ulong LogSize { get; init; }
+
+    /// <summary>64 hex digits: root of the log tree over them.</summary>
+    public required string LogRoot { get; init; }
+
+    /// <summary>Open right now, on all listeners.</summary>
+    public required int Connections { get; init; }
+
+    /// <summary>What is wrong, in a sentence; null while all is well.</summary>
+    public string? Unhealthy { get; init; }
+
+    /// <summary>Writes it as a JSON object.</summary>
+    public void Write(IBufferWriter<byte> output)
+    {
+        using var json = new Utf8JsonWriter(output, new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteString("version", Version);
+        json.WriteNumber("pid", Pid);
+        json.WriteStartArray("addresses");
+        foreach (var address in Addresses)
+            json.WriteStringValue(address);
+        json.WriteEndArray();
+        json.WriteNumber("port", Port);
+        json.WriteString("exposure", NameOf(Exposure));
+        json.WriteString("started_at", StartedAt.ToString());
+        json.WriteNumber("uptime_seconds", Math.Round(Uptime.TotalSeconds, 3));
+        json.WriteString("restriction", NameOf(Restriction));
+        json.WriteString("durability", NameOf(Durability));
+        json.WriteString("encryption", Encryption ? "on" : "off");
+        json.WriteString("data_dir", DataDir);
+        json.WriteString("database_id", DatabaseId);
+        json.WriteNumber("epoch", Epoch);
+        json.WriteNumber("log_size", LogSize);
+        json.WriteString("log_root", LogRoot);
+        json.WriteNumber("connections", Connections);
+        json.WriteString("unhealthy", Unhealthy);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Reads what <see cref="Write"/> writes; members it does not know are ignored.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    public static ServerStatus Read(JsonElement json)
+    {
+        try
+        {
+            return new()
+            {
+                Version = json.GetProperty("version").GetString()!,
+                Pid = json.GetProperty("pid").GetInt32(),
+                Addresses = [.. json.GetProperty("addresses").EnumerateArray().Select(address => address.GetString()!)],
+                Port = json.GetProperty("port").GetInt32(),
+                Exposure = Named<Exposure>(json, "exposure", NameOf),
+                StartedAt = Timestamp.TryParse(json.GetProperty("started_at").GetString()!, out var time, out _)
+                    ? time : throw new FormatException("`started_at` is no time."),
+                Uptime = TimeSpan.FromSeconds(json.GetProperty("uptime_seconds").GetDouble()),
+                Restriction = Named<Restriction>(json, "restriction", NameOf),
+                Durability = Named<Durability>(json, "durability", NameOf),
+                Encryption = json.GetProperty("encryption").GetString() == "on",
+                DataDir = json.GetProperty("data_dir").GetString()!,
+                DatabaseId = json.GetProperty("database_id").GetGuid(),
+                Epoch = json.GetProperty("epoch").GetUInt32(),
+                LogSize = json.GetProperty("log_size").GetUInt64(),
+                LogRoot = json.GetProperty("log_root").GetString()!,
+                Connections = json.GetProperty("connections").GetInt32(),
+                Unhealthy = json.GetProperty("unhealthy").GetString(),
+            };
+        }
+        catch (Exception cause) when (cause is KeyNotFoundException or InvalidOperationException)
+        {
+            throw new FormatException($"This is no status of a server: {cause.Message}", cause);
+        }
+    }
+
+    static T Named<T>(JsonElement json, string member, Func<T, string> nameOf) where T : struct, Enum
+    {
+        var text = json.GetProperty(member).GetString();
+        foreach (var value in Enum.GetValues<T>())
+        {
+            if (nameOf(value) == text)
+                return value;
+        }
+
+        throw new FormatException($"`{member}` is \"{text}\", which this version does not know.");
+    }
+
+    static string NameOf(Exposure exposure) => exposure switch { Exposure.Loopback => "loopback", Exposure.Plaintext => "plaintext" };
+
+    static string NameOf(Restriction restriction) => restriction switch
+    {
+        Restriction.Off => "off",
+        Restriction.Default => "default",
+        Restriction.Strict => "strict",
+    };
+
+    static string NameOf(Durability durability) => durability switch { Durability.Sync => "sync", Durability.Relaxed => "relaxed" };
+}

@@ -1,0 +1,38 @@
+namespace EventDbx.Server.Tests.Conformance;
+
+/// <summary>The same scenario through every way in: whatever is asked, the answer is that of the engine.</summary>
+public sealed class ConformanceTests
+{
+    [Fact]
+    public async Task The_command_line_on_the_directory_answers_as_the_engine_does()
+    {
+        var line = new CommandLine();
+        await line.RunAsync("config", "--encryption", "off");
+        // Each command opens the store, so the odd names are lived through in full where there is time.
+        await ComparedAsync(new CliDriver(line), thorough: TestTiers.Choose(false, ci: true, demand: true));
+    }
+
+    [Fact]
+    public async Task The_command_line_through_a_running_server_answers_as_the_engine_does()
+    {
+        var line = new CommandLine();
+        await line.RunAsync("config", "--encryption", "off");
+        await ComparedAsync(new CliDriver(line, await RunningServer.StartAsync(line)));
+    }
+
+    [Fact]
+    public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync());
+
+    static async Task ComparedAsync(IDriver driver, bool thorough = true)
+    {
+        await using var engine = new SessionDriver();
+        var expected = await Scenario.RunAsync(engine, thorough);
+        await using (driver)
+        {
+            var actual = await Scenario.RunAsync(driver, thorough);
+            Assert.DoesNotContain(null, expected.Lines);
+            Assert.Equal(expected.Lines.Where((_, i) => actual.Lines[i] is not null), actual.Lines.Where(line => line is not null));
+            Assert.True(actual.Lines.Count(line => line is null) <= 2, "a way in leaves out more than single events");
+        }
+    }
+}

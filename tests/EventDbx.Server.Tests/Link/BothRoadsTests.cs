@@ -1,0 +1,149 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using EventDbx.Cli.Output;
+
+namespace EventDbx.Server.Tests.Link;
+
+/// <summary>Every verb with the server running and with it stopped: the same output, the same errors, the same exit codes.</summary>
+public sealed partial class BothRoadsTests
+{
+    const string Id = "01890a5d-ac96-774b-bcce-b302099a805";
+
+    /// <summary>Command lines in their order; <c>{jti}</c> is the id of the first token, <c>&lt;</c> what stands behind it is standard input.</summary>
+    static IEnumerable<string[]> Script() =>
+    [
+        ["aggregate", "create", "order", "o-0", "--comment", "reserved"],
+        ["aggregate", "create", "order", "o-0"],
+        ["aggregate", "create", "order", "o-9", "--json"],
+        ["aggregate", "apply", "order", "o-1", "order-placed", "--field", "customer=Jane Doe", "--event-id", Id + "0", "--note", "by phone"],
+        ["aggregate", "apply", "order", "o-1", "order-placed", "--field", "customer=Jane Doe", "--event-id", Id + "0", "--note", "by phone"],
+        ["aggregate", "apply", "order", "o-1", "order-placed", "--field", "customer=Joe", "--event-id", Id + "0"],
+        ["aggregate", "apply", "order", "o-1", "order-paid", "--payload", """{"total":42.50,"paid":true,"big":123456789012345678901234567890}"""],
+        ["aggregate", "apply", "order", "o-1", "order-paid", "--expected-version", "7"],
+        ["aggregate", "apply", "order", "o-1", "order-paid", "--expected-version", "7", "--json"],
+        ["aggregate", "apply", "order", "o-1", "order-paid", "--payload", "{"],
+        ["aggregate", "apply", "order", "o-1", "order-paid", "--event-id", "no"],
+        ["aggregate", "apply", "order", "o-1"],
+        ["aggregate", "apply", "--", "-x", "-y", "-z"],
+        ["aggregate", "list"],
+        ["aggregate", "list", "--json"],
+        ["aggregate", "list", "--take", "1"],
+        ["aggregate", "list", "--take", "0"],
+        ["aggregate", "list", "--type", "none"],
+        ["aggregate", "list", "--cursor", "nonsense!"],
+        ["aggregate", "list", "--skip", "1", "--cursor", "AQ"],
+        ["aggregate", "get", "order", "o-1"],
+        ["aggregate", "get", "order", "o-1", "--typed", "--include-events"],
+        ["aggregate", "get", "order", "o-1", "--version", "1", "--fields", "customer,absent"],
+        ["aggregate", "get", "order", "o-1", "--at", "2001-01-01T00:00:00Z"],
+        ["aggregate", "get", "order", "none"],
+        ["aggregate", "get", "order", "..", "--json"],
+        ["aggregate", "replay", "order", "o-1"],
+        ["aggregate", "replay", "order", "o-1", "--json", "--skip", "1"],
+        ["aggregate", "replay", "order", "none"],
+        ["aggregate", "verify", "order", "o-1"],
+        ["aggregate", "verify", "order", "o-1", "--quick", "--json"],
+        ["aggregate", "verify", "order", "none"],
+        ["aggregate", "archive", "order", "o-1", "--comment", "year closed"],
+        ["aggregate", "apply", "order", "o-1", "order-paid"],
+        ["aggregate", "list", "--archived", "true"],
+        ["aggregate", "restore", "order", "o-1", "--json"],
+        ["aggregate", "archive", "order", "none"],
+        ["aggregate", "remove", "order", "o-1"],
+        ["aggregate", "remove", "order", "o-0"],
+        ["aggregate", "remove", "order", "o-9", "--json"],
+        ["aggregate", "remove", "order", "o-0"],
+        ["import", "-", "<", """{"aggregate_type":"item","aggregate_id":"i-1","event_type":"made","payload":{"n":1}}""" + "\n\n" + """{"aggregate_type":"item","aggregate_id":"i-2","event_type":"made","payload":null}"""],
+        ["import", "-", "<", """{"aggregate_type":"item","aggregate_id":"i-1","event_type":"made","payload":{"n":1}}"""],
+        ["import", "-", "<", """{"aggregate_type":"item","aggregate_id":"i-3","event_type":"made","payload":1}""" + "\n" + """{"aggregate_type":"item","aggregate_id":"i-3","event_type":"made","payload":2,"expected_version":9}""" + "\n"],
+        ["import", "-", "<", """{"aggregate_type":"item","aggregate_id":"i-4","event_type":"made","payload":1}""" + "\n" + """{"aggregate_type":"item","aggregate_id":"i-4","event_type":"made","payload":"\ud800"}""" + "\n"],
+        ["import", "-", "--json", "<", """{"aggregate_type":"item","aggregate_id":"i-5","event_type":"made","payload":{"a":1,"a":2},"event_id":"01890a5d-ac96-774b-bcce-b302099a8059"}""" + "\n"],
+        ["import", "-", "<", $$$"""{"aggregate_type":"old","aggregate_id":"r-1","event_type":"made","payload":{},"metadata":{"event_id":"{{{Id}}}8","created_at":"2020-01-02T03:04:05Z","issued_by":{"group":"g","user":"u"},"note":"n","salt":"AAAAAAAAAAAAAAAAAAAAAA"}}"""],
+        ["import", "-", "<", $$$"""{"aggregate_type":"old","aggregate_id":"r-1","event_type":"made","payload":{},"version":7,"metadata":{"event_id":"{{{Id}}}9","created_at":"2020-01-02T03:04:05Z","issued_by":null}}"""],
+        ["import", "-", "<", $$$"""{"aggregate_type":"old","aggregate_id":"r-1","event_type":"made","payload":{},"hash":"{{{new string('0', 64)}}}","metadata":{"event_id":"{{{Id}}}9","created_at":"2020-01-02T03:04:05Z","issued_by":null,"salt":"AAAAAAAAAAAAAAAAAAAAAA"}}"""],
+        ["import", "no-such-file"],
+        ["token", "list"],
+        ["token", "list", "--json"],
+        ["token", "generate", "--group", "shop", "--user", "till", "--action", "aggregate.append", "--resource", "aggregate:order:*", "--limit", "3", "--expiration", "3600"],
+        ["token", "generate", "shop", "office", "--keep-alive", "--ttl=0", "--subject", "the office", "--issued-by", "me", "--json"],
+        ["token", "generate", "--group", "ops", "--user", "root", "--root"],
+        ["token", "generate", "--group", "ops", "--user", "x", "--action", "agregate.read"],
+        ["token", "generate", "--group", "ops"],
+        ["token", "generate", "--group", "ops", "--user", "x", "--resource", "order"],
+        ["token", "list"],
+        ["token", "refresh", "{jti}", "--write-limit", "9"],
+        ["token", "refresh", "{jti}"],
+        ["token", "revoke", "{jti}", "--reason", "again", "--json"],
+        ["token", "revoke", "nothing-of-the-kind"],
+        ["token", "revoke", "-", "<", "{jti}"],
+        ["token", "list", "--json"],
+        ["aggregate", "list", "--token", "garbage"],
+        ["aggregate", "list", "--token", "env:ABSENT"],
+        ["verify", "--all"],
+        ["verify", "--all", "--json"],
+        ["verify"],
+    ];
+
+    [Fact]
+    public async Task Every_verb_says_the_same_with_the_server_running_and_with_it_stopped()
+    {
+        var direct = await RunAsync(running: false);
+        var served = await RunAsync(running: true);
+
+        Assert.Equal(direct, served);
+        // Not the same because both refuse everything.
+        Assert.True(direct.Count(said => said.Contains("\n0\n", StringComparison.Ordinal)) > 35);
+    }
+
+    static async Task<List<string>> RunAsync(bool running)
+    {
+        using var line = new CommandLine();
+        // The first command that writes makes the key; what it says of it is not what is compared here.
+        await line.RunAsync("aggregate", "create", "first", "one");
+        await using var server = running ? await RunningServer.StartAsync(line) : null;
+        List<string> said = [];
+        var jti = "";
+        foreach (var arguments in Script())
+        {
+            var at = Array.IndexOf(arguments, "<");
+            line.Input = at < 0 ? "" : arguments[at + 1].Replace("{jti}", jti, StringComparison.Ordinal);
+            string[] given = [.. (at < 0 ? arguments : arguments[..at]).Select(argument => argument.Replace("{jti}", jti, StringComparison.Ordinal))];
+            var outcome = await line.RunAsync(given);
+            if (jti.Length == 0 && outcome.Out.StartsWith("token=", StringComparison.Ordinal))
+                jti = outcome.Out.Split("jti=")[1].Split('\n')[0];
+            said.Add($"dbx {string.Join(' ', arguments)}\n{(int)outcome.Code}\n{Normal(outcome.Out, line)}\n--\n{Normal(outcome.Error, line)}");
+        }
+
+        return said;
+    }
+
+    static string Normal(string text, CommandLine line)
+    {
+        text = text.Replace(line.Directory.Path, "HOME", StringComparison.Ordinal);
+        text = Token().Replace(text, "TOKEN");
+        text = Hash().Replace(text, "HASH");
+        text = Uuid().Replace(text, match => match.Value.StartsWith(Id, StringComparison.Ordinal) ? match.Value : "UUID");
+        text = Time().Replace(text, match => match.Value.StartsWith("2020", StringComparison.Ordinal) ? match.Value : "TIME");
+        text = Rate().Replace(text, "RATE");
+        // How many ids clients chose: through a server, a command chooses one for each append.
+        return Seconds().Replace(text, "\"$1\": N");
+    }
+
+    [GeneratedRegex("eyJ[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+")]
+    private static partial Regex Token();
+
+    [GeneratedRegex("[0-9a-f]{64}")]
+    private static partial Regex Hash();
+
+    [GeneratedRegex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")]
+    private static partial Regex Uuid();
+
+    [GeneratedRegex("20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")]
+    private static partial Regex Time();
+
+    [GeneratedRegex("in [0-9.]+ s \\([0-9,]+ events/s\\)")]
+    private static partial Regex Rate();
+
+    [GeneratedRegex("\"(seconds|client_ids)\": [0-9.]+")]
+    private static partial Regex Seconds();
+}

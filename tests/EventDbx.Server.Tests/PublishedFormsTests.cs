@@ -1,0 +1,105 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using EventDbx.Server.Tests.Daemon;
+
+namespace EventDbx.Server.Tests;
+
+/// <summary>The forms that the published description shows, as they stand there, in an empty home.</summary>
+public sealed class PublishedFormsTests
+{
+    [Fact]
+    public async Task Server_tokens_aggregates_and_rest_work_as_published()
+    {
+        await using var dbx = new Dbx();
+        async Task<string> Run(params string[] arguments)
+        {
+            var ended = await dbx.RunAsync(arguments);
+            Assert.True(ended.Code == 0, $"dbx {string.Join(' ', arguments)}: {ended.Error}");
+            return ended.Out;
+        }
+
+        // Without a server: the settings of the examples, and the quick start's own append, by position.
+        var config = Path.Combine(dbx.Home.Path, ".eventdbx", "config.toml");
+        Directory.CreateDirectory(Path.GetDirectoryName(config)!);
+        await File.WriteAllTextAsync(config, "[api]\nrest = true\ngraphql = true\ngrpc = true\n", TestContext.Current.CancellationToken);
+        await Run("aggregate", "apply", "person", "p-002", "patient-added", "--field", "name=Jane Doe", "--field", "status=active");
+        await Run("config", "--admin-bind", "127.0.0.1", "--admin-port", "7171", "--admin-master-key", "rotate-me-please");
+        await Run("start", "--port=0", "--bind=127.0.0.1");
+        var status = JsonDocument.Parse(await Run("status", "--json")).RootElement;
+        var token = (await Run("token", "generate", "--group", "admin", "--user", "jane", "--expiration", "3600")).Split('\n')[0]["token=".Length..];
+
+        using var http = new HttpClient { BaseAddress = new($"http://127.0.0.1:{status.GetProperty("port").GetInt32()}") };
+        using (var health = await http.GetAsync(new Uri("/health", UriKind.Relative), TestContext.Current.CancellationToken))
+            Assert.Equal("""{"status":"ok"}""", await health.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        using (var closed = await http.GetAsync(new Uri("/v1/aggregates", UriKind.Relative), TestContext.Current.CancellationToken))
+            Assert.Equal(HttpStatusCode.Unauthorized, closed.StatusCode);
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var body = new StringContent(
+            """{"aggregate_type":"patient","aggregate_id":"p-001","event_type":"patient-updated","payload":{"status":"inactive","comment":"Archived via REST"}}""",
+            Encoding.UTF8, "application/json");
+        using (var appended = await http.PostAsync(new Uri("/v1/events", UriKind.Relative), body, TestContext.Current.CancellationToken))
+            await IsRecordAsync(appended);
+
+        var listed = await GetAsync(http, "/v1/aggregates");
+        Assert.Equal(["patient", "person"], listed.EnumerateArray().Select(item => item.GetProperty("aggregate_type").GetString()));
+        Assert.Equal(["aggregate_type", "aggregate_id", "version", "state", "merkle_root", "archived"], Names(listed[0]));
+        Assert.Equal("inactive", (await GetAsync(http, "/v1/aggregates/patient/p-001")).GetProperty("state").GetProperty("status").GetString());
+        Assert.Equal(1, (await GetAsync(http, "/v1/aggregates/patient/p-001/events?skip=0&take=10")).GetArrayLength());
+        Assert.Equal(64, (await GetAsync(http, "/v1/aggregates/patient/p-001/verify")).GetProperty("merkle_root").GetString()!.Length);
+
+        // With the server: the published synopses, by name.
+        await Run("aggregate", "apply", "--aggregate", "patient", "--aggregate-id", "p-001", "--event", "patient-updated", "--payload", """{"status":"active"}""", "--token", token, "--note", "by name");
+        await Run("aggregate", "list", "--skip", "0", "--take", "5");
+        await Run("aggregate", "get", "--aggregate", "patient", "--aggregate-id", "p-001", "--version", "1", "--include-events");
+        await Run("aggregate", "replay", "--aggregate", "patient", "--aggregate-id", "p-001", "--skip", "0", "--take", "1");
+        await Run("aggregate", "verify", "--aggregate", "patient", "--aggregate-id", "p-001");
+        await Run("aggregate", "archive", "--aggregate", "patient", "--aggregate-id", "p-001", "--comment", "closed");
+        await Run("aggregate", "restore", "--aggregate", "patient", "--aggregate-id", "p-001", "--comment", "open");
+        await Run("token", "list");
+        var refreshed = (await Run("token", "refresh", "--token", token, "--expiration", "60", "--limit", "5")).Split('\n').First(line => line.StartsWith("token=", StringComparison.Ordinal))[6..];
+        await Run("token", "revoke", "--token", refreshed);
+        await Run("restart", "--port=0");
+        await Run("stop");
+        await Run("status");
+        await Run("destroy", "--yes");
+        Assert.False(File.Exists(config));
+    }
+
+    [Fact]
+    public async Task The_demo_runs_to_its_end_and_leaves_nothing_behind()
+    {
+        await using var dbx = new Dbx();
+        var before = Demos();
+
+        var told = await dbx.RunAsync("demo");
+
+        Assert.True(told.Code == 0, told.Out + told.Error);
+        foreach (var said in (string[])["\"code\":\"version_conflict\"", "(status 409)", "verified 3 events", "was changed since it was closed", "(exit code 4)", "$ curl -s ", "$ dbx start "])
+            Assert.Contains(said, told.Out, StringComparison.Ordinal);
+        Assert.Equal(before, Demos());
+        Assert.False(Directory.Exists(Path.Combine(dbx.Home.Path, ".eventdbx")));
+
+        static string[] Demos() => [.. Directory.GetDirectories(Path.GetTempPath(), "eventdbx-demo-*").Order(StringComparer.Ordinal)];
+    }
+
+    static async Task IsRecordAsync(HttpResponseMessage answer)
+    {
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        var record = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement;
+        Assert.Equal(["aggregate_type", "aggregate_id", "event_type", "payload", "metadata", "version", "hash", "merkle_root", "position"], Names(record));
+        Assert.Equal(["event_id", "created_at", "issued_by"], Names(record.GetProperty("metadata")));
+        Assert.Equal(["group", "user"], Names(record.GetProperty("metadata").GetProperty("issued_by")));
+    }
+
+    static async Task<JsonElement> GetAsync(HttpClient http, string path)
+    {
+        using var answer = await http.GetAsync(new Uri(path, UriKind.Relative), TestContext.Current.CancellationToken);
+        var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{path}: {(int)answer.StatusCode} {text}");
+        return JsonDocument.Parse(text).RootElement;
+    }
+
+    static IEnumerable<string> Names(JsonElement json) => json.EnumerateObject().Select(member => member.Name);
+}

@@ -1,0 +1,204 @@
+using System.Buffers.Text;
+using System.Text;
+using EventDbx.Server.Rest;
+
+namespace EventDbx.Server.Tests.Rest;
+
+/// <summary>Every route against every kind of credential.</summary>
+public sealed class CredentialTests(RestServer server) : IClassFixture<RestServer>
+{
+    /// <summary>How each route is asked for. A route that is not here fails <see cref="Every_route_stands_in_the_table"/>.</summary>
+    /// <param name="Target">What is asked.</param>
+    /// <param name="Body">With what.</param>
+    /// <param name="Elsewhere">Status for a token that allows the action on other aggregates only.</param>
+    /// <param name="Allowed">Status for a token that allows it.</param>
+    /// <param name="Before">What must be there, by the owner.</param>
+    sealed record Row(string Target, string? Body, int Elsewhere, int Allowed, Func<Session, Task>? Before = null);
+
+    static readonly Dictionary<string, Row> Table = new()
+    {
+        ["GET /v1/aggregates"] = new("/v1/aggregates", null, 200, 200),
+        ["GET /v1/aggregates/{type}/{id}"] = new("/v1/aggregates/m/1", null, 403, 200),
+        ["PUT /v1/aggregates/{type}/{id}"] = new("/v1/aggregates/m/new", null, 403, 201),
+        ["DELETE /v1/aggregates/{type}/{id}"] = new("/v1/aggregates/m/empty", null, 403, 204, owner => owner.CreateAsync(AggregateKey.Create("m", "empty"), null, default)),
+        ["POST /v1/aggregates/{type}/{id}/archive"] = new("/v1/aggregates/m/1/archive", "{}", 403, 200),
+        ["POST /v1/aggregates/{type}/{id}/restore"] = new("/v1/aggregates/m/1/restore", null, 403, 200),
+        ["GET /v1/aggregates/{type}/{id}/events"] = new("/v1/aggregates/m/1/events", null, 403, 200),
+        ["GET /v1/aggregates/{type}/{id}/events/{version}"] = new("/v1/aggregates/m/1/events/1", null, 403, 200),
+        ["GET /v1/aggregates/{type}/{id}/verify"] = new("/v1/aggregates/m/1/verify", null, 403, 200),
+        ["POST /v1/events"] = new("/v1/events", """{"aggregate_type":"m","aggregate_id":"2","event_type":"e","payload":{}}""", 403, 200),
+        ["POST /v1/events/batch"] = new("/v1/events/batch", """{"events":[{"aggregate_type":"m","aggregate_id":"2","event_type":"e","payload":{}}]}""", 403, 200),
+        ["GET /v1/events"] = new("/v1/events", null, 200, 200),
+        ["POST /v1/records"] = new("/v1/records", """{"records":[{"aggregate_type":"m","aggregate_id":"3","event_type":"e","payload":{},"metadata":{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","created_at":"2026-01-01T00:00:00Z","issued_by":null}}]}""", 403, 200),
+        ["POST /v1/imports"] = new("/v1/imports", """{"lines":1,"appended":1,"known":0}""", 204, 204),
+        ["POST /v1/verify"] = new("/v1/verify", null, 403, 200),
+        ["GET /admin/status"] = new("/admin/status", null, 403, 200),
+        ["GET /admin/tokens"] = new("/admin/tokens", null, 403, 200),
+        ["POST /admin/tokens"] = new("/admin/tokens", """{"group":"g","user":"u"}""", 403, 201),
+        ["POST /admin/tokens/revoke"] = new("/admin/tokens/revoke", null, 403, 200),
+        ["POST /admin/tokens/refresh"] = new("/admin/tokens/refresh", null, 403, 201),
+    };
+
+    static string KeyOf(RestRoute route) => $"{route.Method} {route.Template}";
+
+    static IEnumerable<RestRoute> Closed => RestRoutes.All.Where(route => !route.Access.IsOpen);
+
+    [Fact]
+    public void Every_route_stands_in_the_table() =>
+        Assert.Equal(Closed.Select(KeyOf).Order(StringComparer.Ordinal), Table.Keys.Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Only_health_and_ready_are_open() =>
+        Assert.Equal(["GET /health", "GET /ready"], RestRoutes.All.Where(route => route.Access.IsOpen).Select(KeyOf));
+
+    [Fact]
+    public async Task Every_route_says_401_without_a_good_token_and_403_without_the_right_one()
+    {
+        await server.AppendAsync("m", "1", "e", """{"a":1}""");
+        var good = await server.TokenForAsync("*.*");
+        var expired = await server.IssueAsync(new() { Group = "g", User = "u", Root = true, TtlSeconds = 60 });
+        server.Clock.Advance(TimeSpan.FromMinutes(2));
+        var revoked = await server.IssueAsync(new() { Group = "g", User = "u", Root = true });
+        await server.Host.Tokens.RevokeAsync(server.Owner, revoked, null, TestContext.Current.CancellationToken);
+        var parts = good.Split('.');
+        var none = Base64Url.EncodeToString("""{"typ":"JWT","alg":"none","kid":"key-1"}"""u8);
+        (string Name, string? Token)[] bad =
+        [
+            ("none", null), ("garbage", "nonsense"), ("empty", ""), ("expired", expired), ("revoked", revoked),
+            ("alg none", $"{none}.{parts[1]}."), ("alg none, signed", $"{none}.{parts[1]}.{parts[2]}"), ("head exchanged", $"{parts[1]}.{parts[1]}.{parts[2]}"),
+            ("cut", good[..^1]), ("longer", good + "A"), ("two", $"{good} {good}"),
+        ];
+
+        var size = server.Host.Database.LogSize;
+        foreach (var route in Closed)
+        {
+            var (key, row) = (KeyOf(route), Table[KeyOf(route)]);
+            var body = row.Body ?? (route.Body == RestBody.Required ? $$"""{"token":"{{good}}"}""" : null);
+            foreach (var (name, token) in bad.Concat(Tampered(good, every: 29).Select((token, i) => ($"tampered {i}", (string?)token))))
+            {
+                var reply = await server.SendAsync(route.Method, row.Target, body, token);
+                Assert.True(reply.Status == 401 && reply.Code == "unauthenticated", $"{key} with {name}: {reply.Status} {reply.Body}");
+                Assert.Equal("Bearer", reply["WWW-Authenticate"]);
+            }
+
+            var wrong = await server.SendAsync(route.Method, row.Target, body, await server.TokenForAsync(WrongFor(route.Access)));
+            Assert.True(wrong.Status == 403 && wrong.Code == "permission_denied", $"{key} with the wrong action: {wrong.Status} {wrong.Body}");
+            if (row.Elsewhere == 403)
+            {
+                var elsewhere = await server.SendAsync(route.Method, row.Target, body, await server.TokenForAsync(RightFor(route.Access), "aggregate:other:*"));
+                Assert.True(elsewhere.Status == 403 && elsewhere.Code == "permission_denied", $"{key} elsewhere: {elsewhere.Status} {elsewhere.Body}");
+            }
+        }
+
+        // Issuing those tokens is in the log, and nothing else is.
+        var control = server.Owner.ReadFeed(size, 1000, includeControl: true).Items;
+        Assert.All(control, item => Assert.Equal("token_issue", item.Control?.Kind));
+    }
+
+    [Fact]
+    public async Task Every_route_answers_the_token_that_may()
+    {
+        await server.AppendAsync("m", "1", "e", """{"a":1}""");
+        foreach (var route in Closed)
+        {
+            var row = Table[KeyOf(route)];
+            if (row.Before is not null)
+                await row.Before(server.Owner);
+            var token = route.Access.IsRoot ? server.Root : await server.TokenForAsync(RightFor(route.Access));
+            var body = row.Body ?? (route.Body == RestBody.Required ? $$"""{"token":"{{await server.TokenForAsync("*")}}"}""" : null);
+            var reply = await server.SendAsync(route.Method, row.Target, body, token);
+            Assert.True(reply.Status == row.Allowed, $"{KeyOf(route)}: {reply.Status} {reply.Body}");
+            if (row.Elsewhere != 403)
+            {
+                var elsewhere = await server.SendAsync(route.Method, row.Target, body, await server.TokenForAsync(RightFor(route.Access), "aggregate:other:*"));
+                Assert.Equal(row.Elsewhere, elsewhere.Status);
+                Assert.DoesNotContain("\"m\"", elsewhere.Body, StringComparison.Ordinal);
+            }
+
+            if (route.Method == "GET")
+            {
+                var head = await server.SendAsync("HEAD", row.Target, null, token);
+                Assert.Equal((reply.Status, ""), (head.Status, head.Body));
+                if (row.Target is not ("/v1/events" or "/admin/status" or "/admin/tokens"))
+                    Assert.Equal(reply["Content-Length"], head["Content-Length"]);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_token_with_any_byte_changed_is_refused()
+    {
+        await server.AppendAsync("m", "1", "e", """{"a":1}""");
+        var good = await server.TokenForAsync("aggregate.read");
+        Assert.Equal(200, (await server.GetAsync("/v1/aggregates/m/1", good)).Status);
+        foreach (var token in Tampered(good, every: 1))
+            Assert.Equal(401, (await server.GetAsync("/v1/aggregates/m/1", token)).Status);
+    }
+
+    [Fact]
+    public async Task Open_routes_do_not_look_at_tokens()
+    {
+        foreach (var token in new[] { null, "nonsense", server.Root })
+        {
+            Assert.Equal(200, (await server.GetAsync("/health", token)).Status);
+            Assert.Equal(200, (await server.GetAsync("/ready", token)).Status);
+        }
+    }
+
+    [Theory]
+    [InlineData("bearer", 200)]
+    [InlineData("BEARER", 200)]
+    [InlineData("Basic", 401)]
+    [InlineData("Bearer,", 401)]
+    public async Task The_scheme_is_Bearer_in_either_case(string scheme, int status) =>
+        Assert.Equal(status, (await server.SendAsync("GET", "/v1/aggregates", token: null, headers: ("Authorization", $"{scheme} {server.Root}"))).Status);
+
+    [Fact]
+    public async Task A_token_sent_twice_is_refused()
+    {
+        var said = await server.SayAsync($"GET /v1/aggregates HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.Root}\r\nAuthorization: Bearer {server.Root}\r\nConnection: close\r\n\r\n");
+        Assert.StartsWith("HTTP/1.1 401 ", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_header_of_the_socket_means_nothing_on_the_port()
+    {
+        var reply = await server.SendAsync("GET", "/v1/aggregates", token: null, headers: ("X-EventDBX-User", "root"));
+        Assert.Equal("unauthenticated", reply.Code);
+    }
+
+    [Fact]
+    public async Task No_token_and_no_payload_gets_into_the_log_of_the_server()
+    {
+        var token = await server.TokenForAsync("aggregate.append");
+        await server.SendAsync("POST", "/v1/events", """{"aggregate_type":"m","aggregate_id":"l","event_type":"e","payload":{"secret":"hush"}}""", token);
+        await server.SendAsync("POST", "/v1/events", """{"secret":"hush"}""", token);
+        lock (server.Lines)
+        {
+            Assert.Contains(server.Lines, line => line.Message.StartsWith("POST /v1/events 200 ", StringComparison.Ordinal));
+            Assert.DoesNotContain(server.Lines, line => line.ToString().Contains("hush", StringComparison.Ordinal) || line.ToString().Contains(token[^20..], StringComparison.Ordinal));
+        }
+    }
+
+    static IEnumerable<string> Tampered(string token, int every)
+    {
+        for (var at = 0; at < token.Length; at += every)
+        {
+            var changed = new StringBuilder(token);
+            changed[at] = token[at] == 'A' ? 'B' : 'A';
+            yield return changed.ToString();
+        }
+    }
+
+    static string RightFor(RestAccess access) => access.Action is { } action ? AccessActions.NameOf(action) : "*.*";
+
+    static string WrongFor(RestAccess access) => access.Action is not { } action ? "*.*" : action switch
+    {
+        AccessAction.AggregateRead => "feed.read",
+        AccessAction.AggregateAppend => "aggregate.read",
+        AccessAction.AggregateArchive => "aggregate.append",
+        AccessAction.FeedRead => "aggregate.archive",
+        AccessAction.LogRead => "aggregate.*",
+        AccessAction.RecordsImport => "aggregate.append",
+    };
+}

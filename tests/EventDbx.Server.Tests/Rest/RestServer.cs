@@ -1,0 +1,183 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace EventDbx.Server.Tests.Rest;
+
+/// <summary>A server on a port of its own, over a store of its own, with a clock that a test may move.</summary>
+public sealed class RestServer : IAsyncLifetime
+{
+    readonly TemporaryDirectory _directory = new();
+    readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 256 });
+    readonly Func<DatabaseOptions, DatabaseOptions> _change;
+    readonly Action<KestrelServerLimits>? _limits;
+
+    public RestServer() : this(static options => options) { }
+
+    internal RestServer(Func<DatabaseOptions, DatabaseOptions> change, Action<KestrelServerLimits>? limits = null) => (_change, _limits) = (change, limits);
+
+    public ServerHost Host { get; private set; } = null!;
+
+    public MovableClock Clock { get; } = new();
+
+    /// <summary>A root token.</summary>
+    public string Root { get; private set; } = "";
+
+    public string SocketPath => _directory["dbx.sock"];
+
+    public string DataDir => _directory["data"];
+
+    public List<LogLine> Lines { get; } = [];
+
+    public static AuthSettings Auth { get; } = new(
+        [.. Enumerable.Range(0, 32).Select(i => (byte)i)], "key-1", "eventdbx://self", "eventdbx-clients", TimeSpan.FromHours(1), TimeSpan.FromSeconds(30));
+
+    public async ValueTask InitializeAsync()
+    {
+        await StartAsync();
+        Root = await IssueAsync(new() { Group = "ops", User = "root", Root = true, TtlSeconds = 0 });
+    }
+
+    public async Task StartAsync() => Host = await ServerHost.StartAsync(
+        new()
+        {
+            Config = new ServerConfig { DataDir = DataDir, PageLimit = 50 }, Auth = Auth, Bind = IPAddress.Loopback, Port = 0, Version = "2.1.0-test",
+            Database = _change(new() { Directory = DataDir, Encrypted = false, Clock = Clock }), SocketPath = SocketPath, Clock = Clock,
+            Log = line =>
+            {
+                lock (Lines)
+                    Lines.Add(line);
+            },
+            ChangeLimits = _limits,
+            LogFrom = Microsoft.Extensions.Logging.LogLevel.Debug,
+        },
+        TestContext.Current.CancellationToken);
+
+    /// <summary>The owner's session, in process.</summary>
+    public Session Owner => Host.Database.OpenSession(new Actor("cli", "owner"));
+
+    public async Task<string> IssueAsync(TokenRequest request) => (await Host.Tokens.IssueAsync(Owner, request, CancellationToken.None)).Token;
+
+    /// <summary>A token with these actions on these resources.</summary>
+    public Task<string> TokenForAsync(string action, params string[] resources) =>
+        IssueAsync(new() { Group = "team", User = "kim", Actions = [action], Resources = resources, TtlSeconds = 0 });
+
+    /// <summary>Sends exactly this target, with the root token unless told otherwise.</summary>
+    public async Task<Reply> SendAsync(
+        string method, string target, string? body = null, string? token = "root", string contentType = "application/json", params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(
+            new HttpMethod(method),
+            new Uri($"http://127.0.0.1:{Host.Port}{target}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+        if (body is not null)
+        {
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+            if (contentType.Length > 0)
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        }
+
+        if (token is not null)
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {(token == "root" ? Root : token)}");
+        foreach (var (name, value) in headers)
+            Assert.True(request.Headers.TryAddWithoutValidation(name, value));
+        using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
+        return await Reply.OfAsync(response);
+    }
+
+    public Task<Reply> GetAsync(string target, string? token = "root") => SendAsync("GET", target, token: token);
+
+    public Task<Reply> PostAsync(string target, string body, params (string Name, string Value)[] headers) => SendAsync("POST", target, body, headers: headers);
+
+    /// <summary>Appends one event and asserts that it was taken.</summary>
+    public async Task<Reply> AppendAsync(string type, string id, string eventType, string payload)
+    {
+        var reply = await PostAsync(
+            "/v1/events",
+            $$"""{"aggregate_type":{{JsonSerializer.Serialize(type)}},"aggregate_id":{{JsonSerializer.Serialize(id)}},"event_type":"{{eventType}}","payload":{{payload}}}""");
+        Assert.Equal(200, reply.Status);
+        return reply;
+    }
+
+    /// <summary>A connection on which a test says what it likes.</summary>
+    public async Task<NetworkStream> ConnectAsync()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, SendBufferSize = 64 * 1024 };
+        await socket.ConnectAsync(IPAddress.Loopback, Host.Port, TestContext.Current.CancellationToken);
+        return new(socket, ownsSocket: true);
+    }
+
+    /// <summary>Sends these bytes and reads until the server closes; the request says so.</summary>
+    public async Task<string> SayAsync(string request)
+    {
+        await using var stream = await ConnectAsync();
+        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), TestContext.Current.CancellationToken);
+        return await ReadToEndAsync(stream);
+    }
+
+    public static async Task<string> ReadToEndAsync(Stream stream)
+    {
+        using var said = new MemoryStream();
+        try
+        {
+            await stream.CopyToAsync(said, TestContext.Current.CancellationToken);
+        }
+        catch (IOException)
+        {
+            // Cut off; what came before it came.
+        }
+
+        return Encoding.UTF8.GetString(said.ToArray());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        await Host.DisposeAsync();
+        _directory.Dispose();
+    }
+}
+
+/// <summary>An answer, whole.</summary>
+public sealed record Reply(int Status, string Body, IReadOnlyDictionary<string, string> Headers)
+{
+    /// <summary>The body as JSON.</summary>
+    public JsonElement Json => JsonDocument.Parse(Body).RootElement;
+
+    public string? this[string header] => Headers.GetValueOrDefault(header);
+
+    /// <summary>The <c>code</c> of an error, whose shape is checked on the way.</summary>
+    public string Code
+    {
+        get
+        {
+            Assert.Equal("application/json", this["Content-Type"]);
+            var names = Json.EnumerateObject().Select(member => member.Name).ToArray();
+            Assert.Equal(["code", "message", "retryable"], names.Take(3));
+            Assert.True(names.Skip(3).All(name => name is "actual_version" or "operation"), Body);
+            Assert.NotEmpty(Json.GetProperty("message").GetString()!);
+            Assert.Equal(Json.GetProperty("code").GetString() is "overloaded" or "unavailable" or "request_timeout", Json.GetProperty("retryable").GetBoolean());
+            return Json.GetProperty("code").GetString()!;
+        }
+    }
+
+    public static async Task<Reply> OfAsync(HttpResponseMessage response)
+    {
+        var headers = response.Headers.Concat(response.Content.Headers)
+            .ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase);
+        return new((int)response.StatusCode, await response.Content.ReadAsStringAsync(), headers);
+    }
+}
+
+/// <summary>The system's clock, moved forward.</summary>
+public sealed class MovableClock : TimeProvider
+{
+    long _forward;
+
+    public override DateTimeOffset GetUtcNow() => System.GetUtcNow().AddTicks(Volatile.Read(ref _forward));
+
+    public void Advance(TimeSpan time) => Interlocked.Add(ref _forward, time.Ticks);
+}

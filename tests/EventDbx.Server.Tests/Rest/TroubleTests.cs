@@ -1,0 +1,127 @@
+using EventDbx.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace EventDbx.Server.Tests.Rest;
+
+/// <summary>What a caller is told when the store is full, broken, or at a fault of ours.</summary>
+public sealed class TroubleTests : IAsyncLifetime
+{
+    readonly Troubles _troubles = new();
+    readonly RestServer _server;
+
+    public TroubleTests() => _server = new(options => options with { WrapEngine = engine => new Troubled(engine, _troubles) });
+
+    public ValueTask InitializeAsync() => _server.InitializeAsync();
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    Task<Reply> AppendAsync(string payload) => _server.PostAsync("/v1/events", $$"""{"aggregate_type":"t","aggregate_id":"1","event_type":"e","payload":{{payload}}}""");
+
+    [Fact]
+    public async Task A_full_queue_is_503_and_says_when_to_come_back()
+    {
+        var release = _troubles.HoldCommits();
+        var large = $"\"{new string('x', 1_000_000)}\"";
+        var appends = Enumerable.Range(0, 80).Select(_ => AppendAsync(large)).ToList();
+        Reply refused;
+        do
+        {
+            var first = await Task.WhenAny(appends).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            appends.Remove(first);
+            refused = await first;
+            Assert.Equal((503, "overloaded", "1"), (refused.Status, refused.Code, refused["Retry-After"]));
+            Assert.True(refused.Json.GetProperty("retryable").GetBoolean());
+        }
+        while (appends.Count > 78);
+        release();
+        Assert.All(await Task.WhenAll(appends), reply => Assert.True(reply.Status is 200 or 503, reply.Body));
+        Assert.Equal(200, (await AppendAsync("1")).Status);
+    }
+
+    [Fact]
+    public async Task A_writer_that_has_stopped_is_503_everywhere_but_in_reads_and_health()
+    {
+        Assert.Equal(200, (await AppendAsync("1")).Status);
+        Assert.Equal(200, (await _server.GetAsync("/ready")).Status);
+        _troubles.OnCommit = () => throw new StorageFailedException("The disk is gone.");
+        var failed = await AppendAsync("2");
+        Assert.Equal((503, "unavailable"), (failed.Status, failed.Code));
+        var ready = await _server.GetAsync("/ready", token: null);
+        Assert.Equal((503, "unavailable"), (ready.Status, ready.Code));
+        Assert.Equal(200, (await _server.GetAsync("/health", token: null)).Status);
+        Assert.Equal(1, (await _server.GetAsync("/v1/aggregates/t/1")).Json.GetProperty("version").GetInt32());
+        Assert.NotNull(ServerStatus.Read((await _server.GetAsync("/admin/status")).Json).Unhealthy);
+    }
+
+    [Fact]
+    public async Task A_fault_of_ours_is_500_without_details_and_is_written_down()
+    {
+        Assert.Equal(200, (await AppendAsync("1")).Status);
+        _troubles.OnView = () => throw new InvalidOperationException("the inside of things");
+        var reply = await _server.GetAsync("/v1/aggregates/t/1");
+        _troubles.OnView = null;
+        Assert.Equal((500, "internal"), (reply.Status, reply.Code));
+        Assert.DoesNotContain("inside", reply.Body, StringComparison.Ordinal);
+        lock (_server.Lines)
+        {
+            var line = Assert.Single(_server.Lines, line => line.Level == LogLevel.Error);
+            Assert.IsType<InvalidOperationException>(line.Failure);
+        }
+
+        Assert.Equal(200, (await _server.GetAsync("/v1/aggregates/t/1")).Status);
+    }
+
+    [Fact]
+    public async Task A_verify_that_finds_something_ends_with_the_error()
+    {
+        Assert.Equal(200, (await AppendAsync("1")).Status);
+        _troubles.OnVerifyFiles = () => throw new RefusedException(RefusalCode.IntegrityViolation, "A file is not what was written.");
+        var reply = await _server.SendAsync("POST", "/v1/verify");
+        var last = reply.Body.TrimEnd('\n').Split('\n')[^1];
+        Assert.Equal((200, """{"error":{"code":"integrity_violation","message":"A file is not what was written.","retryable":false}}"""), (reply.Status, last));
+    }
+
+    sealed class Troubles
+    {
+        public Action? OnCommit { get; set; }
+
+        public Action? OnView { get; set; }
+
+        public Action? OnVerifyFiles { get; set; }
+
+        /// <summary>The writer stands still until the answer is called.</summary>
+        public Action HoldCommits()
+        {
+            var released = new ManualResetEventSlim();
+            OnCommit = released.Wait;
+            return released.Set;
+        }
+    }
+
+    sealed class Troubled(IStorageEngine inner, Troubles troubles) : IStorageEngine
+    {
+        public long BytesOnDisk => inner.BytesOnDisk;
+
+        public IStorageView OpenView()
+        {
+            troubles.OnView?.Invoke();
+            return inner.OpenView();
+        }
+
+        public void VerifyFiles()
+        {
+            troubles.OnVerifyFiles?.Invoke();
+            inner.VerifyFiles();
+        }
+
+        public void Commit(IGroupPlanner planner, bool sync)
+        {
+            troubles.OnCommit?.Invoke();
+            inner.Commit(planner, sync);
+        }
+
+        public void Sync() => inner.Sync();
+
+        public void Dispose() => inner.Dispose();
+    }
+}

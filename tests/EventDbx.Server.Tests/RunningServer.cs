@@ -1,0 +1,43 @@
+using System.Net;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
+using EventDbx.Server.Tokens;
+
+namespace EventDbx.Server.Tests;
+
+/// <summary>A server in this process, on the directory and with the settings of a command line.</summary>
+internal sealed class RunningServer : IAsyncDisposable
+{
+    readonly ServerHost _host;
+
+    RunningServer(ServerHost host) => _host = host;
+
+    public int Port => _host.Port;
+
+    public Database Database => _host.Database;
+
+    public static async Task<RunningServer> StartAsync(CommandLine line)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        var file = ConfigFile.Load(line.ConfigPath, line.DataDirectory, null, TimeProvider.System);
+        var choice = await StoreKey.ChooseAsync(file, null, cancellation);
+        using var key = choice.Key;
+        return new(await ServerHost.StartAsync(
+            new()
+            {
+                Config = file.Config,
+                Database = new() { Directory = file.Config.DataDir, Key = key, Encrypted = choice.Encrypted, Holder = ServerPresence.Holder },
+                Auth = await AuthSettings.EnsureAsync(file, cancellation),
+                Bind = IPAddress.Loopback,
+                Port = 0,
+                SocketPath = SocketPlace.For(file.Config.DataDir, _ => null),
+                Version = "test",
+            },
+            cancellation));
+    }
+
+    public Task<IssuedToken> IssueAsync(TokenRequest request) =>
+        _host.Tokens.IssueAsync(_host.Database.OpenSession(new("cli", "test")), request, TestContext.Current.CancellationToken);
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+}

@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using EventDbx.Cli.Output;
+
+namespace EventDbx.Server.Tests;
+
+/// <summary>The built program in processes of its own, whose home is a directory of the test: as a server that can be killed, and as commands.</summary>
+internal sealed partial class ServerProcess : IDisposable
+{
+    readonly Process _process;
+
+    ServerProcess(Process process, int port) => (_process, Port) = (process, port);
+
+    public int Port { get; }
+
+    /// <summary>Starts a server and returns once it says that it is ready.</summary>
+    /// <param name="home">Its home, and its working directory.</param>
+    /// <param name="port">0: any.</param>
+    public static async Task<ServerProcess> StartAsync(string home, int port = 0)
+    {
+        var process = Start(home, "start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lock-timeout", "60");
+        List<string> lines = [];
+        while (await process.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+        {
+            lines.Add(line);
+            if (Ready().Match(line) is { Success: true } ready)
+            {
+                // Nobody reads the rest, and it must not fill the pipe.
+                process.ErrorDataReceived += static (_, _) => { };
+                _ = process.StandardError.ReadToEndAsync(CancellationToken.None);
+                return new(process, int.Parse(ready.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
+            }
+        }
+
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        throw new InvalidOperationException($"The server ended with {process.ExitCode} before it was ready:\n{string.Join('\n', lines)}");
+    }
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<Outcome> RunAsync(string home, params string[] arguments)
+    {
+        using var process = Start(home, arguments);
+        process.StandardInput.Close();
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return new((ExitCode)process.ExitCode, await output, await error);
+    }
+
+    /// <summary>kill -9.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    static Process Start(string home, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(CommandLine.Program, arguments)
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, WorkingDirectory = home,
+        };
+        start.Environment["HOME"] = start.Environment["USERPROFILE"] = home;
+        start.Environment.Remove("EVENTDBX_TOKEN");
+        return Process.Start(start)!;
+    }
+
+    [GeneratedRegex("EventDBX server is running on port ([0-9]+) ")]
+    private static partial Regex Ready();
+}
