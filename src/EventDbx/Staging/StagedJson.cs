@@ -61,6 +61,7 @@ public static class StagedJson
             return [];
         try
         {
+            // Depth: the array and an event, around a payload or a patch.
             using var document = JsonDocument.Parse(json, new() { MaxDepth = Limits.PayloadDepthMax + 2 });
             var staged = new List<StagedEvent>(document.RootElement.GetArrayLength());
             foreach (var item in document.RootElement.EnumerateArray())
