@@ -8,7 +8,7 @@ namespace EventDbx.Cli;
 /// <param name="database">Closed with it.</param>
 /// <param name="tokens">The same; null where the command has nothing to do with tokens.</param>
 /// <param name="session">The caller's.</param>
-internal sealed class DirectStore(Database database, TokenAuthority? tokens, Session session) : IStore
+internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session) : IStore
 {
     public Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation) => session.AppendAsync(draft, cancellation);
 

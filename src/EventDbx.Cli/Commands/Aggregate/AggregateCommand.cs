@@ -11,6 +11,7 @@ internal static class AggregateCommand
         AggregateList.Create(),
         AggregateGet.Create(),
         AggregateReplay.Create(),
+        AggregateExport.Create(),
         AggregateVerify.Create(),
         AggregateArchive.Create(),
         AggregateRestore.Create(),
