@@ -116,8 +116,8 @@ public static class Limits
     /// <summary>Characters (UTF-16) of one pattern, of one text to contain, of one bound.</summary>
     public const int SchemaTextCharactersMax = 1000;
 
-    /// <summary>Single-character steps of one pattern with its repetitions written out: it bounds the cost of each character matched.</summary>
-    public const int SchemaPatternStepsMax = 2000;
+    /// <summary>Steps of one pattern with its repetitions written out (<c>a{1,9}</c> has 17): what one character can cost at most.</summary>
+    public const int SchemaPatternStepsMax = 1000;
 
     /// <summary>Violations listed for one event. Whoever has more of them reads the first ones.</summary>
     public const int SchemaViolationsMax = 100;

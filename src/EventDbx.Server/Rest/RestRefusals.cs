@@ -11,9 +11,11 @@ internal static class RestRefusals
     {
         RefusalCode.InvalidName => StatusCodes.Status400BadRequest,
         RefusalCode.InvalidPayload => StatusCodes.Status400BadRequest,
+        RefusalCode.InvalidPatch => StatusCodes.Status400BadRequest,
         RefusalCode.InvalidArgument => StatusCodes.Status400BadRequest,
         RefusalCode.UnknownMember => StatusCodes.Status400BadRequest,
         RefusalCode.LimitExceeded => StatusCodes.Status400BadRequest,
+        RefusalCode.InvalidSchema => StatusCodes.Status400BadRequest,
         RefusalCode.SchemaViolation => StatusCodes.Status400BadRequest,
         RefusalCode.Unauthenticated => StatusCodes.Status401Unauthorized,
         RefusalCode.PermissionDenied => StatusCodes.Status403Forbidden,

@@ -7,7 +7,7 @@ namespace EventDbx.Schemas;
 /// <remarks>
 /// One of the three is set, by the kind: <see cref="Whole"/> for integers, booleans (0, 1), dates (days) and timestamps
 /// (nanoseconds), both from 1970-01-01; <see cref="Real"/> for floats; <see cref="Number"/> for decimals. The other kinds are
-/// compared as text. Every reader here takes exactly what spec 3.4 lists.
+/// compared as text. Payloads and bounds are read alike.
 /// </remarks>
 internal readonly record struct ColumnValue(Int128 Whole, double Real, decimal Number)
 {

@@ -1,12 +1,10 @@
-using System.Text.RegularExpressions;
-
 namespace EventDbx.Schemas;
 
 /// <summary>One column, ready to be held against values.</summary>
 internal sealed class CompiledColumn
 {
     readonly Column _column;
-    readonly Regex[] _patterns;
+    readonly LinearPattern[] _patterns;
     readonly ColumnValue? _min, _max;
     readonly bool _readsText, _isSecret;
     readonly ColumnSet? _properties;

@@ -54,7 +54,12 @@ internal sealed class CompiledMatch
                     return true;
                 using (JsonText one = new(left, stackalloc char[JsonText.StackCharacters]))
                 using (JsonText other = new(right, stackalloc char[JsonText.StackCharacters]))
-                    return one.Characters.SequenceEqual(other.Characters);
+                {
+                    var areOfType = _column.Kind == ColumnKind.Text
+                        || (Base64Text.TryLength(one.Characters, out _) && Base64Text.TryLength(other.Characters, out _));
+                    return areOfType ? one.Characters.SequenceEqual(other.Characters) : null;
+                }
+
             case ColumnKind.Object when left[0] != (byte)'{' || right[0] != (byte)'{':
                 return null;
             case ColumnKind.Json or ColumnKind.Object:

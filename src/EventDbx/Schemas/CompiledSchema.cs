@@ -5,7 +5,7 @@ namespace EventDbx.Schemas;
 /// <summary>A schema ready to be held against events: compiled once, immutable, safe to share.</summary>
 /// <remarks>
 /// An event that passes allocates nothing, but for formats of texts (URLs, international domains) and for <c>must_match</c> of JSON that is
-/// spelt differently. Every violation is found, up to <see cref="Limits.SchemaViolationsMax"/>, in the order of spec 3.5:
+/// spelt differently. Every violation is found, up to <see cref="Limits.SchemaViolationsMax"/>, in this order:
 /// <code>
 /// locked → field locks → the event → its exact fields → columns: presence, type, nested, rules → must_match
 /// </code>

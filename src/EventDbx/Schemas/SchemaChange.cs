@@ -5,7 +5,7 @@ namespace EventDbx.Schemas;
 /// <summary>Every change of a schema, as a function from one schema to the next: all of it, or a refusal and nothing.</summary>
 /// <remarks>
 /// A change that changes nothing returns the schema it was given; any other sets <see cref="AggregateSchema.UpdatedAt"/>.
-/// What comes out can be enforced. Refusals are <see cref="RefusalCode.InvalidSchema"/> unless said otherwise. Source: spec 3.7.
+/// What comes out can be enforced. Refusals are <see cref="RefusalCode.InvalidSchema"/> unless said otherwise.
 /// </remarks>
 public static class SchemaChange
 {

@@ -8,7 +8,7 @@ namespace EventDbx.Schemas;
 /// <summary>Schemas as JSON: the published shapes, in and out.</summary>
 /// <remarks>
 /// Reading refuses what it does not know, with the path, and then everything that could not be enforced
-/// (<see cref="SchemaCheck"/>): what has been read can be compiled. Source: spec 3.2–3.4; docs of the JSON Schema in <see cref="Published"/>.
+/// (<see cref="SchemaCheck"/>): what has been read can be compiled. <see cref="Published"/> tells editors the same.
 /// </remarks>
 public static class SchemaJson
 {

@@ -110,7 +110,7 @@ internal static class CardNumber
 {
     delegate bool Starts(ReadOnlySpan<char> digits);
 
-    // The first brand that the digits start as decides. Order and ranges: spec 3.4.
+    // The first brand that the digits start as decides. Order and ranges are those of the existing implementation.
     static readonly (Starts Starts, int Min, int Max)[] Brands =
     [
         // Visa Electron: 4(026|17500|405|508|844|91[37])

@@ -75,6 +75,18 @@ public sealed class CompiledSchemaTests
         Assert.Equal("é:type", schema.Broken("""{"é":[]}"""));
     }
 
+    [Theory]
+    [InlineData("binary", "\"YWI=\"", "\"YW\"")]
+    [InlineData("integer", "1", "\"one\"")]
+    [InlineData("text", "\"a\"", "1")]
+    [InlineData("object", "{}", "[1]")]
+    public void What_is_not_of_its_type_is_not_compared_as_well(string type, string good, string bad)
+    {
+        var schema = Schemata.Compiled($"{{\"a\":\"{type}\",\"b\":{{\"type\":\"{type}\",\"must_match\":\"a\"}}}}");
+        Assert.Equal("a:type", schema.Broken($"{{\"a\":{bad},\"b\":{good}}}"));
+        Assert.Equal("b:type", schema.Broken($"{{\"a\":{good},\"b\":{bad}}}"));
+    }
+
     [Fact]
     public void More_columns_on_a_level_than_lie_on_the_stack_are_checked_too()
     {

@@ -8,7 +8,7 @@ namespace EventDbx.Tests.Schemas;
 /// <summary>The published shapes: what is read, what is written, what is refused and where.</summary>
 public sealed class SchemaJsonTests
 {
-    // As spec/api.md prints it.
+    // As the existing implementation prints it.
     const string Published = """
         {
           "aggregate": "order", "snapshot_threshold": 50, "locked": false,

@@ -7,7 +7,7 @@ using EventDbx.Schemas;
 
 namespace EventDbx.Tests.Schemas;
 
-/// <summary>The checks of spec 3.5 once more: slow, straightforward, on a parsed document, with other means.</summary>
+/// <summary>The checks once more: slow, straightforward, on a parsed document, with other means.</summary>
 internal static class SchemaOracle
 {
     /// <summary>Paths and rules that are broken, in order, as <see cref="Schemata.Broken"/> has them.</summary>
