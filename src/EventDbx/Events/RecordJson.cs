@@ -107,7 +107,7 @@ public static class RecordJson
         output.Advance(written);
     }
 
-    /// <summary>A record as <see cref="WriteRecord"/> writes it; members we do not know are ignored.</summary>
+    /// <summary>A record as <see cref="WriteRecord(IBufferWriter{byte}, EventRecord)"/> writes it; members we do not know are ignored.</summary>
     /// <exception cref="FormatException">It is none.</exception>
     public static EventRecord ReadRecord(JsonElement json)
     {
