@@ -119,6 +119,9 @@ public static class Limits
     /// <summary>Steps of one pattern with its repetitions written out (<c>a{1,9}</c> has 17): what one character can cost at most.</summary>
     public const int SchemaPatternStepsMax = 1000;
 
+    /// <summary>Changes of a schema made at once: each makes a whole schema, and checks it.</summary>
+    public const int SchemaEditsMax = 1000;
+
     /// <summary>Violations listed for one event. Whoever has more of them reads the first ones.</summary>
     public const int SchemaViolationsMax = 100;
 }

@@ -26,6 +26,12 @@ public sealed partial class Session
         return await _database.ChangeSchemaAsync(Actor, type, change, cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>Makes changes of the schema of a type, one after the other and all or nothing, from what is in force then. Root only.</summary>
+    /// <returns>The schema in force now; null when it was dropped.</returns>
+    /// <exception cref="RefusedException">Nothing was written.</exception>
+    public Task<AggregateSchema?> ChangeSchemaAsync(string type, IReadOnlyList<SchemaEdit> edits, CancellationToken cancellation) =>
+        ChangeSchemaAsync(type, book => SchemaEdit.Apply(book, type, edits, Timestamp.From(_database.Clock.GetUtcNow())), cancellation);
+
     /// <summary>Holds an event against its schema without appending it; in every mode. Null when it passes, or there is no schema.</summary>
     public Refusal? ValidateAgainstSchema(string type, string eventType, ReadOnlyMemory<byte> payload)
     {

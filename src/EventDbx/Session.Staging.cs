@@ -20,6 +20,8 @@ public sealed partial class Session
         return await _database.Staging.RunAsync(
             async waiting =>
             {
+                if (FindSame(waiting, staged) is { } known)
+                    return ([.. waiting], known);
                 List<StagedEvent> all = [.. waiting, staged];
                 if (all.Count > Limits.BatchEventsMax)
                     throw new RefusedException(RefusalCode.LimitExceeded, $"{waiting.Count} events are staged, and at most {Limits.BatchEventsMax} are committed at once. Commit them first.");
@@ -29,11 +31,17 @@ public sealed partial class Session
             cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>What is staged, in its order: those that this caller may read.</summary>
+    /// <summary>What is staged, in its order: those that this caller may read, without what schemas hide.</summary>
     public IReadOnlyList<StagedEvent> GetStaged()
     {
         Demand(AccessAction.AggregateRead);
-        return [.. _database.Staging.Read().Where(staged => Grants.Allows(AccessAction.AggregateRead, staged.Draft.Aggregate))];
+        var sight = Sight;
+        return
+        [
+            .. _database.Staging.Read()
+                .Where(staged => Grants.Allows(AccessAction.AggregateRead, staged.Draft.Aggregate) && sight.Shows(staged.Draft.Aggregate))
+                .Select(sight.Of),
+        ];
     }
 
     /// <summary>Takes staged events back: one, or all that this caller may append. Returns how many.</summary>
@@ -77,6 +85,15 @@ public sealed partial class Session
                 return (new List<StagedEvent>(), results);
             },
             cancellation);
+    }
+
+    /// <summary>The same event, staged before: it is asked for twice when an answer was lost.</summary>
+    StagedEvent? FindSame(IReadOnlyList<StagedEvent> waiting, StagedEvent staged)
+    {
+        var known = waiting.FirstOrDefault(other => other.Id == staged.Id && other.Draft.Aggregate == staged.Draft.Aggregate);
+        return known is null || Prepare(known).Fingerprint == Prepare(staged).Fingerprint
+            ? known
+            : throw new RefusedException(RefusalCode.IdempotencyConflict, $"Event id {staged.Id} is staged for {staged.Draft.Aggregate} already, with other content.");
     }
 
     AppendOperation Prepare(StagedEvent staged) => Prepare(staged.Draft, staged.Actor, null);

@@ -96,8 +96,8 @@ internal static class RequestJson
         Text(output, "{\"aggregate_type\":"u8, draft.Aggregate.Type);
         Text(output, ",\"aggregate_id\":"u8, draft.Aggregate.Id);
         Text(output, ",\"event_type\":"u8, draft.EventType);
-        output.Write(",\"payload\":"u8);
-        output.Write(draft.Payload.Span);
+        output.Write(draft.Patch is null ? ",\"payload\":"u8 : ",\"patch\":"u8);
+        output.Write((draft.Patch ?? draft.Payload).Span);
     }
 
     static void Text(IBufferWriter<byte> output, ReadOnlySpan<byte> before, string text)

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using EventDbx.Schemas;
 
 namespace EventDbx.Cli;
 
@@ -106,7 +107,21 @@ internal sealed class ServerConnection : IDisposable
         {
             ActualVersion = error.TryGetProperty("actual_version", out var version) && version.TryGetUInt64(out var actual) ? actual : null,
             Operation = error.TryGetProperty("operation", out var operation) && operation.TryGetInt32(out var place) ? place : null,
+            Violations = error.TryGetProperty("details", out var details) ? Violations(details) : null,
         });
+    }
+
+    /// <summary>What an event breaks. A rule that a newer server knows and we do not stands in the message, if it is the first.</summary>
+    static List<SchemaViolation> Violations(JsonElement details)
+    {
+        List<SchemaViolation> violations = [];
+        foreach (var one in details.EnumerateArray())
+        {
+            if (SchemaRules.Named(one.GetProperty("rule").GetString()) is { } rule)
+                violations.Add(new(one.GetProperty("path").GetString() ?? "", rule, one.GetProperty("message").GetString() ?? ""));
+        }
+
+        return violations;
     }
 
     public void Dispose()

@@ -22,7 +22,7 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
     public async Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation)
     {
         var named = draft.EventId is null ? draft with { EventId = NewId() } : draft;
-        var body = new ArrayBufferWriter<byte>(named.Payload.Length + 512);
+        var body = new ArrayBufferWriter<byte>((named.Patch ?? named.Payload).Length + 512);
         RequestJson.WriteDraft(body, named);
         try
         {
@@ -237,6 +237,7 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
             Archived = Number("archived"),
             ClientIds = Number("client_ids"),
             FoldPoints = Number("fold_points"),
+            Snapshots = Number("snapshots"),
             Tiles = Number("tiles"),
             WatermarkSize = json.TryGetProperty("watermark_size", out var size) && size.ValueKind == JsonValueKind.Number ? size.GetUInt64() : null,
             Elapsed = TimeSpan.FromSeconds(json.GetProperty("seconds").GetDouble()),

@@ -1,3 +1,4 @@
+using EventDbx.Schemas;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 
@@ -51,6 +52,8 @@ internal static class Failures
                     json.Member("actual_version", actual);
                 if (refusal.Operation is { } operation)
                     json.Member("operation", operation);
+                if (refusal.Violations is { } violations)
+                    Details(json, violations);
             }
 
             await shell.Error.WriteAsync(json.EndObject().ToString()).ConfigureAwait(false);
@@ -80,6 +83,19 @@ internal static class Failures
         _ => (ExitCode.Failed, "internal", false),
     };
 
+    static void Details(JsonText json, IReadOnlyList<SchemaViolation> violations)
+    {
+        json.Name("details").BeginArray();
+        foreach (var violation in violations)
+        {
+            json.BeginObject()
+                .Member("path", violation.Path).Member("rule", SchemaRules.NameOf(violation.Rule)).Member("message", violation.Message)
+                .EndObject();
+        }
+
+        json.EndArray();
+    }
+
     static string Lines(Exception failure, string code)
     {
         if (code == "internal")
@@ -90,7 +106,11 @@ internal static class Failures
         List<string> causes = [];
         for (var cause = failure.InnerException; cause is not null; cause = cause.InnerException)
             causes.Add(cause.Message);
-        return $"Error: {failure.Message}\n" + causes.Count switch
+        // The first stands in the message.
+        var further = failure is RefusedException { Refusal.Violations: { } violations }
+            ? string.Concat(violations.Skip(1).Select(violation => $"  {(violation.Path.Length == 0 ? "" : $"{violation.Path}: ")}{violation.Message}\n"))
+            : "";
+        return $"Error: {failure.Message}\n{further}" + causes.Count switch
         {
             0 => "",
             1 => $"\nCaused by:\n    {causes[0]}\n",

@@ -6,7 +6,7 @@ namespace EventDbx.Server.Rest;
 /// <summary>The bodies of the routes that write events.</summary>
 internal static class AppendRequests
 {
-    static readonly string[] Members = ["aggregate_type", "aggregate_id", "event_type", "payload", "note", "event_id", "expected_version"];
+    static readonly string[] Members = ["aggregate_type", "aggregate_id", "event_type", "payload", "patch", "note", "event_id", "expected_version"];
     static readonly string[] BatchMembers = ["events"];
     static readonly string[] RecordsMembers = ["records"];
     static readonly string[] ImportMembers = ["lines", "appended", "known"];
@@ -51,7 +51,7 @@ internal static class AppendRequests
     static EventDraft ReadDraft(ref Utf8JsonReader json, ReadOnlyMemory<byte> body)
     {
         string? type = null, id = null, eventType = null, note = null, eventId = null;
-        ReadOnlyMemory<byte>? payload = null;
+        ReadOnlyMemory<byte>? payload = null, patch = null;
         ulong? expected = null;
         var seen = 0;
         RequestJson.BeginObject(ref json, "An append request");
@@ -63,8 +63,9 @@ internal static class AppendRequests
                 case 1: id = RequestJson.Text(ref json, Members[member]); break;
                 case 2: eventType = RequestJson.Text(ref json, Members[member]); break;
                 case 3: payload = RequestJson.Raw(ref json, body); break;
-                case 4: note = RequestJson.Text(ref json, Members[member]); break;
-                case 5: eventId = RequestJson.Text(ref json, Members[member]); break;
+                case 4: patch = json.TokenType == JsonTokenType.Null ? null : RequestJson.Raw(ref json, body); break;
+                case 5: note = RequestJson.Text(ref json, Members[member]); break;
+                case 6: eventId = RequestJson.Text(ref json, Members[member]); break;
                 default: expected = RequestJson.Number(ref json, Members[member]); break;
             }
         }
@@ -73,7 +74,10 @@ internal static class AppendRequests
         {
             Aggregate = AggregateKey.Create(Named(type, Members[0]), Named(id, Members[1])),
             EventType = Named(eventType, Members[2]),
-            Payload = payload ?? throw new RefusedException(RefusalCode.InvalidPayload, "`payload` is missing; send null for an event that changes no state."),
+            Payload = payload ?? (patch is null
+                ? throw new RefusedException(RefusalCode.InvalidPayload, "`payload` and `patch` are missing, and an event takes one of them; send `\"payload\":null` for an event that changes no state.")
+                : default),
+            Patch = patch,
             Note = note,
             EventId = eventId is null ? null : EventIds.TryParse(eventId, out var parsed, out var refusal) ? parsed : throw new RefusedException(refusal),
             ExpectedVersion = expected,

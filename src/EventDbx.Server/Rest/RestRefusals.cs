@@ -1,4 +1,5 @@
 using System.Buffers;
+using EventDbx.Schemas;
 using Microsoft.AspNetCore.Http;
 
 namespace EventDbx.Server.Rest;
@@ -79,6 +80,25 @@ internal static class RestRefusals
             RecordJson.WriteNumber(output, (ulong)operation);
         }
 
+        if (refusal.Violations is { } violations)
+            WriteViolations(output, violations);
         output.Write("}"u8);
+    }
+
+    static void WriteViolations(IBufferWriter<byte> output, IReadOnlyList<SchemaViolation> violations)
+    {
+        output.Write(",\"details\":["u8);
+        for (var i = 0; i < violations.Count; i++)
+        {
+            output.Write(i == 0 ? "{\"path\":"u8 : ",{\"path\":"u8);
+            RecordJson.WriteText(output, violations[i].Path);
+            output.Write(",\"rule\":"u8);
+            RecordJson.WriteText(output, SchemaRules.NameOf(violations[i].Rule));
+            output.Write(",\"message\":"u8);
+            RecordJson.WriteText(output, violations[i].Message);
+            output.Write("}"u8);
+        }
+
+        output.Write("]"u8);
     }
 }

@@ -106,6 +106,7 @@ internal static class VerifyRoutes
         Member(output, ",\"archived\":"u8, result.Archived);
         Member(output, ",\"client_ids\":"u8, result.ClientIds);
         Member(output, ",\"fold_points\":"u8, result.FoldPoints);
+        Member(output, ",\"snapshots\":"u8, result.Snapshots);
         Member(output, ",\"tiles\":"u8, result.Tiles);
         if (result.WatermarkSize is { } size)
             Member(output, ",\"watermark_size\":"u8, size);

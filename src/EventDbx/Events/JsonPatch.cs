@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 
 namespace EventDbx.Events;
@@ -76,6 +77,27 @@ internal sealed class JsonPatch
         }
 
         return document;
+    }
+
+    /// <summary>A patch as it was written, but for the operations on some of the fields.</summary>
+    /// <param name="json">One that can be read.</param>
+    /// <param name="fields">Names of fields.</param>
+    public static ReadOnlyMemory<byte> Without(ReadOnlyMemory<byte> json, IReadOnlySet<string> fields)
+    {
+        using var document = JsonDocument.Parse(json, new() { MaxDepth = Limits.PayloadDepthMax + 2 });
+        var output = new ArrayBufferWriter<byte>(json.Length);
+        var separator = (byte)'[';
+        foreach (var element in document.RootElement.EnumerateArray())
+        {
+            if (Steps(Text(element, "path", 1), 1) is [var field, ..] && fields.Contains(field))
+                continue;
+            output.Write([separator]);
+            output.Write(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(element));
+            separator = (byte)',';
+        }
+
+        output.Write(separator == '[' ? "[]"u8 : "]"u8);
+        return output.WrittenMemory;
     }
 
     static Operation Read(JsonElement element, int number)

@@ -139,7 +139,11 @@ public static class RecordJson
 
     /// <summary>An aggregate as <see cref="WriteState"/> writes it typed and whole. Its times are not on the wire, and stay zero.</summary>
     /// <exception cref="FormatException">It is none.</exception>
-    public static AggregateState ReadState(JsonElement json)
+    public static AggregateState ReadState(JsonElement json) => ReadState(json, archived: null);
+
+    /// <param name="json">The aggregate.</param>
+    /// <param name="archived">Where no member says so.</param>
+    internal static AggregateState ReadState(JsonElement json, bool? archived)
     {
         try
         {
@@ -149,7 +153,7 @@ public static class RecordJson
                 Version = json.GetProperty("version").GetUInt64(),
                 Fields = ReadFields(json.GetProperty("state")),
                 MerkleRoot = ReadHash(json, "merkle_root"),
-                Archived = json.GetProperty("archived").GetBoolean(),
+                Archived = archived ?? json.GetProperty("archived").GetBoolean(),
                 CreatedAt = default,
                 UpdatedAt = default,
             };

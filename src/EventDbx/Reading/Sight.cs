@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using EventDbx.Access;
 using EventDbx.Schemas;
+using EventDbx.Staging;
 
 namespace EventDbx.Reading;
 
@@ -36,6 +37,20 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
     }
 
     public Snapshot Of(Snapshot snapshot) => snapshot with { State = Of(snapshot.State) };
+
+    /// <summary>The staged event without hidden fields: of a patch, without the operations on them.</summary>
+    public StagedEvent Of(StagedEvent staged)
+    {
+        var (draft, hidden) = (staged.Draft, HiddenFields(staged.Draft.Aggregate));
+        if (hidden.IsEmpty)
+            return staged;
+        return staged with
+        {
+            Draft = draft.Patch is { } patch ? draft with { Patch = JsonPatch.Without(patch, hidden) }
+                : draft.Payload.Span[0] == (byte)'{' ? draft with { Payload = Without(draft.Payload, hidden) }
+                : draft,
+        };
+    }
 
     /// <summary>The event without hidden fields. Its hash is that of the whole.</summary>
     public EventRecord Of(EventRecord record)

@@ -12,7 +12,7 @@ namespace EventDbx.Schemas;
 /// </remarks>
 public static class SchemaJson
 {
-    static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    internal static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     static readonly JsonWriterOptions Pretty = Compact with { Indented = true, NewLine = "\n" };
 
@@ -111,11 +111,8 @@ public static class SchemaJson
         json.WriteStartObject("events"u8);
         foreach (var (name, definition) in schema.Events)
         {
-            json.WriteStartObject(name);
-            WriteTexts(json, "fields"u8, definition.Fields);
-            if (definition.Notes is not null)
-                json.WriteString("notes"u8, definition.Notes);
-            json.WriteEndObject();
+            json.WritePropertyName(name);
+            Write(json, definition);
         }
 
         json.WriteEndObject();
@@ -124,7 +121,16 @@ public static class SchemaJson
         json.WriteEndObject();
     }
 
-    static void Write(Utf8JsonWriter json, Column column)
+    internal static void Write(Utf8JsonWriter json, EventDefinition definition)
+    {
+        json.WriteStartObject();
+        WriteTexts(json, "fields"u8, definition.Fields);
+        if (definition.Notes is not null)
+            json.WriteString("notes"u8, definition.Notes);
+        json.WriteEndObject();
+    }
+
+    internal static void Write(Utf8JsonWriter json, Column column)
     {
         if (column.IsBare)
         {
@@ -134,6 +140,25 @@ public static class SchemaJson
 
         json.WriteStartObject();
         json.WriteString("type"u8, column.TypeName);
+        WriteRuleMembers(json, column);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The rules of a column without its type.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="column">The rules.</param>
+    /// <param name="withProperties">Whether <c>properties</c> is written even where there is none.</param>
+    internal static void WriteRules(Utf8JsonWriter json, Column column, bool withProperties)
+    {
+        json.WriteStartObject();
+        WriteRuleMembers(json, column);
+        if (withProperties && column.Properties.IsEmpty)
+            WriteColumns(json, "properties"u8, column.Properties);
+        json.WriteEndObject();
+    }
+
+    static void WriteRuleMembers(Utf8JsonWriter json, Column column)
+    {
         if (column.Required)
             json.WriteBoolean("required"u8, true);
         if (!column.Contains.IsEmpty)
@@ -164,7 +189,6 @@ public static class SchemaJson
             json.WriteString("must_match"u8, column.MustMatch);
         if (!column.Properties.IsEmpty)
             WriteColumns(json, "properties"u8, column.Properties);
-        json.WriteEndObject();
     }
 
     static void WriteColumns(Utf8JsonWriter json, ReadOnlySpan<byte> name, ImmutableSortedDictionary<string, Column> columns)

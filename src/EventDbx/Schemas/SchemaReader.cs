@@ -67,7 +67,7 @@ internal static class SchemaReader
         return Ruled(document.RootElement, "$", RuleMembers, 1);
     }
 
-    static JsonDocument Parse(ReadOnlySpan<byte> json)
+    internal static JsonDocument Parse(ReadOnlySpan<byte> json)
     {
         if (json.Length > Limits.DocumentBytesMax)
             throw SchemaRefusal.At("$", $"the JSON has {json.Length} bytes; at most {Limits.DocumentBytesMax} are accepted.");
@@ -269,7 +269,7 @@ internal static class SchemaReader
         return bounds;
     }
 
-    static List<(string Name, JsonElement Value)> Members(JsonElement json, string path, string expected)
+    internal static List<(string Name, JsonElement Value)> Members(JsonElement json, string path, string expected)
     {
         if (json.ValueKind != JsonValueKind.Object)
             throw Kind(json, path, expected);
@@ -295,7 +295,7 @@ internal static class SchemaReader
         return members;
     }
 
-    static string Text(JsonElement json, string path)
+    internal static string Text(JsonElement json, string path)
     {
         if (json.ValueKind != JsonValueKind.String)
             throw Kind(json, path, "a text");
@@ -309,7 +309,7 @@ internal static class SchemaReader
         }
     }
 
-    static ImmutableArray<string> Texts(JsonElement json, string path)
+    internal static ImmutableArray<string> Texts(JsonElement json, string path)
     {
         if (json.ValueKind != JsonValueKind.Array)
             throw Kind(json, path, "an array of texts");
@@ -322,14 +322,14 @@ internal static class SchemaReader
     static ImmutableSortedSet<string> Names(JsonElement json, string path) =>
         ImmutableSortedSet.CreateRange(Utf8Order.Instance, Texts(json, path));
 
-    static bool Truth(JsonElement json, string path) => json.ValueKind switch
+    internal static bool Truth(JsonElement json, string path) => json.ValueKind switch
     {
         JsonValueKind.True => true,
         JsonValueKind.False => false,
         _ => throw Kind(json, path, "true or false"),
     };
 
-    static ulong? Count(JsonElement json, string path)
+    internal static ulong? Count(JsonElement json, string path)
     {
         if (json.ValueKind == JsonValueKind.Null)
             return null;
@@ -350,7 +350,7 @@ internal static class SchemaReader
     static RefusedException Unknown(string path, string member, string[] known) =>
         SchemaRefusal.At(path, $"`{SchemaRefusal.Shown(member)}` is no member here{NearestName.Hint(member, known)}; known are {string.Join(", ", known)}.");
 
-    static RefusedException Kind(JsonElement json, string path, string expected)
+    internal static RefusedException Kind(JsonElement json, string path, string expected)
     {
         var found = json.ValueKind switch
         {

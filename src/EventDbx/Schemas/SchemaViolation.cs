@@ -53,6 +53,18 @@ public static class SchemaRules
         SchemaRule.Range => "range",
         SchemaRule.MustMatch => "must_match",
     };
+
+    /// <summary>The rule of that name; null when it is none of ours.</summary>
+    public static SchemaRule? Named(string? name)
+    {
+        foreach (var rule in Enum.GetValues<SchemaRule>())
+        {
+            if (NameOf(rule) == name)
+                return rule;
+        }
+
+        return null;
+    }
 }
 
 /// <summary>One thing that an event breaks.</summary>

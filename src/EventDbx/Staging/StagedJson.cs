@@ -61,7 +61,8 @@ public static class StagedJson
             return [];
         try
         {
-            using var document = JsonDocument.Parse(json, new() { MaxDepth = Limits.PayloadDepthMax + 2 });
+            // Depth: the array, an event, a patch and its operation, around a value.
+            using var document = JsonDocument.Parse(json, new() { MaxDepth = Limits.PayloadDepthMax + 4 });
             var staged = new List<StagedEvent>(document.RootElement.GetArrayLength());
             foreach (var item in document.RootElement.EnumerateArray())
                 staged.Add(Read(item));

@@ -157,7 +157,7 @@ public sealed record Reply(int Status, string Body, IReadOnlyDictionary<string, 
             Assert.Equal("application/json", this["Content-Type"]);
             var names = Json.EnumerateObject().Select(member => member.Name).ToArray();
             Assert.Equal(["code", "message", "retryable"], names.Take(3));
-            Assert.True(names.Skip(3).All(name => name is "actual_version" or "operation"), Body);
+            Assert.True(names.Skip(3).All(name => name is "actual_version" or "operation" or "details"), Body);
             Assert.NotEmpty(Json.GetProperty("message").GetString()!);
             Assert.Equal(Json.GetProperty("code").GetString() is "overloaded" or "unavailable" or "request_timeout", Json.GetProperty("retryable").GetBoolean());
             return Json.GetProperty("code").GetString()!;

@@ -14,6 +14,11 @@ internal static class AggregateApply
     static readonly Option<string> Payload = Options.Text(
         "--payload", "JSON", "The whole payload: any JSON value. `-` reads standard input, `@FILE` a file.");
 
+    static readonly Option<string> Patch = Options.Text(
+        "--patch", "JSON",
+        "Instead of a payload: a JSON Patch (RFC 6902) with `add` and `replace`, applied to the state that the event is appended to. " +
+        "`-` reads standard input, `@FILE` a file.");
+
     static readonly Option<string> Note = Options.Text("--note", "TEXT", "A remark beside the event; up to 128 characters.");
 
     static readonly Option<string> EventId = Options.Text(
@@ -33,16 +38,22 @@ internal static class AggregateApply
         [
             new("dbx aggregate apply person p-002 patient-added --field name=\"Jane Doe\" --field status=active", "Two fields of text."),
             new("dbx aggregate apply order o-1 order-paid --payload '{\"total\":42.50,\"paid\":true}'", "Numbers and truth stay what they are."),
+            new("dbx aggregate apply order o-1 order-moved --patch '[{\"op\":\"replace\",\"path\":\"/address/city\",\"value\":\"Spokane\"}]'", "A part of a field; the event holds the whole field."),
             new("dbx aggregate apply order o-1 order-paid --payload @paid.json --expected-version 3", "Only if nobody was faster."),
             new("dbx aggregate apply --aggregate order --aggregate-id o-1 --event order-noted --note \"by phone\"", "By name."),
             new("dbx aggregate apply -- order -7 order-placed", "After `--` a name may begin with `-`."),
         ],
-        Options = { Field, Payload, Note, EventId, ExpectedVersion, AccessToken.Option },
+        Options = { Field, Payload, Patch, Note, EventId, ExpectedVersion, AccessToken.Option },
         Check = call =>
         {
             call.NotBoth(Field, Payload);
-            if (call.Get(Payload) == "-")
-                AccessToken.NotFromInputToo(call, "`--payload -`");
+            call.NotBoth(Patch, Payload);
+            call.NotBoth(Patch, Field);
+            foreach (var option in (Option<string>[])[Payload, Patch])
+            {
+                if (call.Get(option) == "-")
+                    AccessToken.NotFromInputToo(call, $"`{option.Name} -`");
+            }
         },
         Run = RunAsync,
     };
@@ -53,7 +64,8 @@ internal static class AggregateApply
         {
             Aggregate = call.Aggregate,
             EventType = call[Slot.EventType],
-            Payload = await PayloadAsync(call, cancellation).ConfigureAwait(false),
+            Payload = call.Has(Patch) ? default : await GivenAsync(call, Payload, cancellation).ConfigureAwait(false) ?? FieldsOf(call),
+            Patch = await GivenAsync(call, Patch, cancellation).ConfigureAwait(false),
             EventId = IdOf(call),
             ExpectedVersion = (ulong?)call.Get(ExpectedVersion),
             Note = call.Get(Note),
@@ -74,9 +86,10 @@ internal static class AggregateApply
             cancellation).ConfigureAwait(false);
     }
 
-    static async Task<ReadOnlyMemory<byte>> PayloadAsync(Call call, CancellationToken cancellation) => call.Get(Payload) switch
+    /// <summary>JSON from wherever an option says it is; null without the option.</summary>
+    internal static async Task<ReadOnlyMemory<byte>?> GivenAsync(Call call, Option<string> option, CancellationToken cancellation) => call.Get(option) switch
     {
-        null => FieldsOf(call),
+        null => null,
         "-" => await ReadAsync(call.Shell.OpenIn(), cancellation).ConfigureAwait(false),
         ['@', .. var path] => await ReadAsync(File.OpenRead(call.Shell.Resolve(path)), cancellation).ConfigureAwait(false),
         var text => Encoding.UTF8.GetBytes(text),

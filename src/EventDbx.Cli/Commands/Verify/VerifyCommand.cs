@@ -55,6 +55,7 @@ internal static class VerifyCommand
             .Member("archived", result.Archived)
             .Member("client_ids", result.ClientIds)
             .Member("fold_points", result.FoldPoints)
+            .Member("snapshots", result.Snapshots)
             .Member("tiles", result.Tiles);
         if (result.WatermarkSize is { } size)
             json.Member("watermark_size", size);
