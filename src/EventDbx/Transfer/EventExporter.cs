@@ -74,7 +74,8 @@ public sealed class EventExporter(IExportSource source, IProgress<ExportProgress
                 lines.ResetWrittenCount();
             }
 
-            progress?.Report(new(ExportPhase.Events, events += slice.Items.Count, slice.Fraction));
+            events += slice.Items.Count;
+            progress?.Report(new(ExportPhase.Events, events, slice.Fraction));
         }
         while (!slice.End);
 

@@ -67,7 +67,8 @@ public sealed class Exporter(IExportSource source, TimeProvider clock, IProgress
             }
 
             CheckColumns(types);
-            progress?.Report(new(ExportPhase.Survey, done += page.Items.Count, null));
+            done += page.Items.Count;
+            progress?.Report(new(ExportPhase.Survey, done, null));
             if ((after = page.Next) is null)
                 return types;
         }
@@ -93,7 +94,8 @@ public sealed class Exporter(IExportSource source, TimeProvider clock, IProgress
                         Write(output);
                 }
 
-                progress?.Report(new(ExportPhase.Aggregates, done += page.Items.Count, Math.Min(1, done / whole)));
+                done += page.Items.Count;
+                progress?.Report(new(ExportPhase.Aggregates, done, Math.Min(1, done / whole)));
                 after = page.Next;
             }
             while (after is not null);
