@@ -8,8 +8,10 @@ public sealed class ExportCommandTests : IDisposable
 
     async Task FillAsync()
     {
-        await _line.RunAsync("aggregate", "apply", "order", "o-1", "placed", "--payload", """{"total":1.50,"by":"=Jane"}""");
-        await _line.RunAsync("aggregate", "apply", "item", "i-1", "made", "--payload", """{"n":1}""");
+        _line.Input =
+            """{"aggregate_type":"order","aggregate_id":"o-1","event_type":"placed","payload":{"total":1.50,"by":"=Jane"}}""" + "\n" +
+            """{"aggregate_type":"item","aggregate_id":"i-1","event_type":"made","payload":{"n":1}}""";
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("import", "-")).Code);
     }
 
     [Theory]
@@ -29,7 +31,7 @@ public sealed class ExportCommandTests : IDisposable
 
         Assert.Equal(new Outcome(ExitCode.Done, said, ""), outcome);
         if (file is null)
-            Assert.Empty(Directory.EnumerateFileSystemEntries(_line.Directory.Path).Where(path => Path.GetFileName(path)[0] != '.'));
+            Assert.Equal([".eventdbx"], Directory.EnumerateFileSystemEntries(_line.Directory.Path).Select(Path.GetFileName));
         else if (content is null)
             Assert.True(File.Exists(_line.Directory[file]));
         else

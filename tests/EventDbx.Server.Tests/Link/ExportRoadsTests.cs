@@ -114,7 +114,7 @@ public sealed class ExportRoadsTests
         var requests = Enumerable.Range(0, 400).Select(i =>
             $$$"""{"aggregate_type":"order","aggregate_id":"o-{{{i % 150}}}","event_type":"placed","payload":{"total":{{{i}}}.50,"f{{{i % 3}}}":"=a,\"\u00fc😀","o":{"x":[1,{}]}},"note":"n{{{i}}}"}""");
         var records = Enumerable.Range(1, 4).Select(i =>
-            $$$"""{"aggregate_type":"old","aggregate_id":"r-{{{1 + (i % 2)}}}","event_type":"made","payload":{"n":{{{(i + 1) / 2}}}},"metadata":{"event_id":"01890a5d-ac96-774b-bcce-b302099a805{{{i}}}","created_at":"2020-01-0{{{i}}}T03:04:05Z","issued_by":{"group":"g","user":"u"}}}""");
+            $$"""{"aggregate_type":"old","aggregate_id":"r-{{1 + (i % 2)}}","event_type":"made","payload":{"n":{{(i + 1) / 2}} },"metadata":{"event_id":"01890a5d-ac96-774b-bcce-b302099a805{{i}}","created_at":"2020-01-0{{i}}T03:04:05Z","issued_by":{"group":"g","user":"u"} } }""");
         var odd = (string[])
         [
             """{"aggregate_type":"a/b ü","aggregate_id":" x% ","event_type":"made","payload":[1.0,null]}""",

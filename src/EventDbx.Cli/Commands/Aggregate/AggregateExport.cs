@@ -10,7 +10,7 @@ internal static class AggregateExport
     static readonly Slot Type = Slot.AggregateType with { Optional = true, Description = "Only aggregates of this type." };
 
     static readonly Option<bool> All = Options.Switch("--all", "Aggregates of every type.");
-    static readonly Option<string> Output = Options.Text("--output", "PATH", "A file or a directory; see above. `-` with `--events`: standard output.");
+    static readonly Option<string> Output = Options.Text("--output", "PATH", "A file or a directory, see above; with `--events` also `-`, standard output.");
     static readonly Option<string?> Format = Options.OneOf("--format", "csv or json (default: csv).", "csv", "json");
     static readonly Option<bool> Zip = Options.Switch("--zip", "All files in one ZIP archive.");
     static readonly Option<bool> Pretty = Options.Switch("--pretty", "JSON over many lines.");
@@ -27,15 +27,15 @@ internal static class AggregateExport
             "their name once they are whole; one that was there is replaced.",
             "A row is the id as `__aggregate_id` and the fields by name (a field of that very name gets a `_` behind it). CSV has a column for " +
             "each field that an aggregate of the type has. Archived aggregates are among them.",
-            "With the server stopped everything is of one moment. With it running each aggregate is as it was when its page was read; " +
-            "events are always all up to a moment and none after it. Events need `log.read`, and a root token where schemas hide " +
-            "anything; creations of empty aggregates and archivings are not events.",
+            "With the server stopped everything is of one moment. With it running each aggregate is as it was when its page was read.",
+            "Events come in the order of the log: all up to a place in it, none behind. They need `log.read`, and where schemas hide anything " +
+            "a root token. What is no event stays behind: aggregates without events, and that one is archived.",
         ],
         Examples =
         [
             new("dbx aggregate export order --output orders.csv", "All orders as CSV."),
             new("dbx aggregate export --all --output out --format json --pretty", "A JSON file for each type."),
-            new("dbx aggregate export --all --output backup.zip --zip --at 2025-01-01T00:00:00Z", "Everything as it was at new year."),
+            new("dbx aggregate export --all --output then.zip --zip --at 2025-01-01T00:00:00Z", "Everything as it was at new year."),
             new("dbx aggregate export --events --output - | gzip > events.ndjson.gz", "Every event, for `dbx import`."),
             new("dbx aggregate export --aggregate order --output orders.csv", "By name."),
         ],
