@@ -240,7 +240,8 @@ public sealed partial class Session : IImportTarget
     /// <param name="skip">How many to leave out; walks over them, so prefer the cursor.</param>
     /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
     /// <param name="withState">Their states as well: the page then ends at <see cref="Limits.PageBytesMax"/>, too.</param>
-    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take, bool withState = false)
+    /// <param name="at">As they were at a moment, without those that had no event yet. Null: now.</param>
+    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take, bool withState = false, Timestamp? at = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         ArgumentOutOfRangeException.ThrowIfNegative(skip);
@@ -248,7 +249,7 @@ public sealed partial class Session : IImportTarget
         if ((CheckText("type", filter.Type) ?? CheckText("id_prefix", filter.IdPrefix)) is { } refusal)
             throw new RefusedException(refusal);
         using var reader = _database.OpenReader();
-        return reader.Aggregates(filter, Sight, after, skip, Math.Min(take, Limits.PageItemsMax), withState);
+        return reader.Aggregates(filter, Sight, after, skip, Math.Min(take, Limits.PageItemsMax), withState, at);
     }
 
     /// <summary>Entries of the log after a position that this caller may read: only what is synced, batches whole.</summary>
@@ -259,12 +260,16 @@ public sealed partial class Session : IImportTarget
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         Demand(AccessAction.FeedRead);
-        if (filter.IncludeControl)
+        if (filter.IncludeControl || filter.WithSalts)
             Demand(AccessAction.LogRead);
+        // One look at the schemas for the question and for the answer.
+        var sight = Sight;
+        if (filter.WithSalts && sight.HidesAnything)
+            throw new RefusedException(RefusalCode.PermissionDenied, "Schemas hide fields or types here, and this token is not shown them: salts, and with them whole histories, are for root tokens and the owner.");
         // The size first: what is synced by now is in any view opened later.
         var upTo = _database.LogSize;
         using var reader = _database.OpenReader();
-        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter, Sight);
+        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter, sight);
     }
 
     /// <summary>The same for all of it.</summary>

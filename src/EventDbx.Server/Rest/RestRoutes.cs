@@ -19,7 +19,7 @@ internal static class RestRoutes
         new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
         new("GET", "/v1/aggregates", Read, RestBody.None, AggregateRoutes.ListAsync)
         {
-            Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "fields", "typed"],
+            Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "at", "fields", "typed"],
         },
         new("GET", Aggregate, Read, RestBody.None, AggregateRoutes.GetAsync) { Parameters = ["version", "at", "fields", "typed"] },
         new("PUT", Aggregate, Archive, RestBody.Optional, AggregateRoutes.CreateAsync),
