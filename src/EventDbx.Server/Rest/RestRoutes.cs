@@ -34,7 +34,7 @@ internal static class RestRoutes
             Parameters = ["after", "take", "type", "event_type", "include"],
         },
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
-        new("POST", "/v1/imports", Append, RestBody.Required, EventRoutes.NoteImportAsync),
+        new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync),
         new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
         new("GET", "/admin/status", RestAccess.Root, RestBody.None, ServerRoutes.StatusAsync),
         new("GET", "/admin/tokens", RestAccess.Root, RestBody.None, TokenRoutes.ListAsync),

@@ -106,6 +106,12 @@ internal sealed class TokenOperation : Operation
     /// <summary>It lives at least until then.</summary>
     public long ExpiresAt { get; init; }
 
+    /// <summary>It is revoked or replaced, for good.</summary>
+    public bool Dead { get; init; }
+
+    /// <summary>Its allowance ends here: what is left of this limit is the outcome, and nobody can spend it any more.</summary>
+    public ulong? CloseAt { get; init; }
+
     /// <summary>Nothing is to be remembered any more.</summary>
     public bool Forget { get; init; }
 
@@ -120,6 +126,9 @@ internal readonly struct Outcome
 
     /// <summary>The aggregate as a create, archive or restore left it: what comes after it in the log plays no part.</summary>
     public AggregateState? State { get; init; }
+
+    /// <summary>What was left of an allowance that was closed.</summary>
+    public ulong Remaining { get; init; }
 
     /// <summary>The version of the original, when the event id was known.</summary>
     public ulong KnownVersion { get; init; }

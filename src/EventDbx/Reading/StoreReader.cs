@@ -261,15 +261,24 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
     };
 
     /// <summary>Aggregates in key order, active and archived merged.</summary>
-    public AggregatePage Aggregates(AggregateFilter filter, Grants grants, ReadOnlySpan<byte> after, long skip, int take, bool withState)
+    public AggregatePage Aggregates(
+        AggregateFilter filter, Grants grants, ReadOnlySpan<byte> after, long skip, int take, bool withState, CancellationToken cancellation)
     {
         var merge = new AggregateScan(view, filter, after);
         var items = new List<AggregateState>();
-        var bytes = 0;
+        var (bytes, walked, hidden) = (0, 0L, 0);
         while (items.Count < take && bytes < Limits.PageBytesMax && merge.Next() is var (aggregate, head, archived))
         {
+            if (++walked % 512 == 0)
+                cancellation.ThrowIfCancellationRequested();
             if (!grants.Reaches(aggregate))
+            {
+                // A page that skips cannot be broken off: what is left to skip stands in no cursor.
+                if (++hidden >= Limits.ListScanMax && skip == 0)
+                    return new(items, merge.HasMore ? aggregate.Row.ToArray() : null);
                 continue;
+            }
+
             if (skip > 0)
             {
                 skip--;
