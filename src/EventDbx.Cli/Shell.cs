@@ -1,4 +1,5 @@
 using System.Text;
+using EventDbx.Cli.Output;
 
 namespace EventDbx.Cli;
 
@@ -33,6 +34,9 @@ internal sealed record Shell : IDisposable
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>How long a server may be silent before a command asks whether it is there at all.</summary>
+    public TimeSpan ServerPatience { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>See no-color.org: any value but an empty one turns colour off.</summary>
     public bool Colour => OutIsTerminal && string.IsNullOrEmpty(Environment("NO_COLOR"));
 
@@ -44,7 +48,7 @@ internal sealed record Shell : IDisposable
         {
             In = new StreamReader(Console.OpenStandardInput(), utf8),
             OpenIn = Console.OpenStandardInput,
-            Out = new StreamWriter(Console.OpenStandardOutput(), utf8, bufferSize: 32 * 1024),
+            Out = new StreamWriter(new OutputStream(Console.OpenStandardOutput()), utf8, bufferSize: 32 * 1024),
             Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
             OutIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,
