@@ -26,6 +26,9 @@ internal sealed record Shell : IDisposable
     /// <summary>The value of an environment variable; null when it is not set.</summary>
     public required Func<string, string?> Environment { get; init; }
 
+    /// <summary>The names of all of them.</summary>
+    public IReadOnlyList<string> VariableNames { get; init; } = [];
+
     /// <summary>What relative paths are relative to.</summary>
     public required string WorkingDirectory { get; init; }
 
@@ -53,6 +56,7 @@ internal sealed record Shell : IDisposable
             OutIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Environment = System.Environment.GetEnvironmentVariable,
+            VariableNames = [.. System.Environment.GetEnvironmentVariables().Keys.OfType<string>()],
             WorkingDirectory = Directory.GetCurrentDirectory(),
             Self = SelfOfProcess(),
         };

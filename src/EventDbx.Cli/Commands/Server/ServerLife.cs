@@ -32,8 +32,11 @@ internal static class ServerLife
     {
         if (ServerRun.AlreadyRunning(file.Config.DataDir) is { } running)
             throw running;
+        await call.NoteMisspeltVariablesAsync().ConfigureAwait(false);
         if (foreground)
         {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            using var hangUp = Interrupts.ForwardHangUp(stop);
             return await ServeAsync(call, file, echo: true, async ready =>
             {
                 // Otherwise they have been read here already, as lines of the log.
@@ -41,7 +44,7 @@ internal static class ServerLife
                     await call.NoteAsync(notice).ConfigureAwait(false);
                 await call.NoteAsync($"{ready.Text} serving {ready.DataDir}; log {ready.LogFile}").ConfigureAwait(false);
                 await KeepAsync(call, file, cancellation).ConfigureAwait(false);
-            }, cancellation).ConfigureAwait(false);
+            }, stop.Token).ConfigureAwait(false);
         }
 
         // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
