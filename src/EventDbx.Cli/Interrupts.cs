@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace EventDbx.Cli;
@@ -24,23 +23,13 @@ internal sealed class Interrupts : IDisposable
     }
 
     /// <summary>The same for SIGHUP, the end of the terminal: for what serves in the foreground.</summary>
-    /// <returns>Null where whoever started this process has it ignored, as <c>nohup</c> does.</returns>
-    public static IDisposable? ForwardHangUp(CancellationTokenSource target) => HangUpIsIgnored() ? null :
+    /// <remarks>Where whoever started this process has it ignored, as <c>nohup</c> does, the runtime leaves it so.</remarks>
+    public static IDisposable ForwardHangUp(CancellationTokenSource target) =>
         PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
             target.Cancel();
         });
-
-    /// <summary>Only Linux says it.</summary>
-    static bool HangUpIsIgnored()
-    {
-        const string line = "SigIgn:";
-        return OperatingSystem.IsLinux()
-            && File.ReadLines("/proc/self/status").FirstOrDefault(one => one.StartsWith(line, StringComparison.Ordinal)) is { } mask
-            && ulong.TryParse(mask.AsSpan(line.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var ignored)
-            && (ignored & 1) != 0;
-    }
 
     public void Dispose()
     {
