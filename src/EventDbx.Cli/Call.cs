@@ -3,7 +3,7 @@ using EventDbx.Server.Configuration;
 namespace EventDbx.Cli;
 
 /// <summary>One command line, parsed, on its way to the verb that runs it.</summary>
-internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<Slot, string> slots)
+internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<Slot, string> slots, IReadOnlyList<string> further)
 {
     public Shell Shell => shell;
 
@@ -14,6 +14,9 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
 
     /// <summary>The value of an optional slot, or null.</summary>
     public string? Find(Slot slot) => slots.GetValueOrDefault(slot);
+
+    /// <summary>The values behind those of the slots.</summary>
+    public IReadOnlyList<string> Further => further;
 
     public T? Get<T>(Option<T> option) => parse.GetValue(option);
 

@@ -5,6 +5,7 @@ using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Recover;
+using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Verify;
@@ -26,6 +27,7 @@ internal static class CommandTree
         RestartCommand.Create(),
         DestroyCommand.Create(),
         AggregateCommand.Create(),
+        SchemaCommand.Create(),
         ConfigCommand.Create(),
         TokenCommand.Create(),
         ImportCommand.Create(),
@@ -110,7 +112,8 @@ internal static class CommandTree
             return ExitCode.Usage;
         }
 
-        var call = new Call(parse, shell, verb.Fill(parse));
+        List<string> further = [];
+        var call = new Call(parse, shell, verb.Fill(parse, further), further);
         verb.Check(call);
         return await verb.Run(call, cancellation).ConfigureAwait(false);
     }

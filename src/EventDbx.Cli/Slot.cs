@@ -24,7 +24,12 @@ internal sealed class SlotTable(IReadOnlyList<Slot> slots)
     /// <param name="named">The value given by name, or null.</param>
     /// <param name="positional">The values given by position.</param>
     /// <exception cref="UsageException">One is missing, or one is left over.</exception>
-    public IReadOnlyDictionary<Slot, string> Fill(Func<Slot, string?> named, IReadOnlyList<string> positional)
+    public IReadOnlyDictionary<Slot, string> Fill(Func<Slot, string?> named, IReadOnlyList<string> positional) =>
+        Fill(named, positional, rest: null);
+
+    /// <inheritdoc cref="Fill(Func{Slot, string?}, IReadOnlyList{string})"/>
+    /// <param name="rest">Takes the values that are left over; null: they are refused.</param>
+    public IReadOnlyDictionary<Slot, string> Fill(Func<Slot, string?> named, IReadOnlyList<string> positional, List<string>? rest)
     {
         Dictionary<Slot, string> values = [];
         var next = 0;
@@ -36,7 +41,9 @@ internal sealed class SlotTable(IReadOnlyList<Slot> slots)
                 values[slot] = positional[next++];
         }
 
-        if (next < positional.Count)
+        if (rest is not null)
+            rest.AddRange(positional.Skip(next));
+        else if (next < positional.Count)
             throw LeftOver(positional[next], [.. slots.Where(slot => named(slot) is not null)]);
         if (slots.FirstOrDefault(slot => !slot.Optional && !values.ContainsKey(slot)) is { } missing)
             throw new UsageException($"{missing.ValueName} is missing: give it by position or as `{missing.Name} {missing.ValueName}`.");

@@ -30,6 +30,9 @@ internal sealed class Verb : Command
     /// <summary>Lines below the description in the help, for what is worth knowing before the first use.</summary>
     public IReadOnlyList<string> Remarks { get; init; } = [];
 
+    /// <summary>What further values by position are, as in <c>EVENT…</c>; empty: none, but the command itself says so; null: there are none.</summary>
+    public string? Further { get; init; }
+
     /// <summary>Checks that span several options; throws <see cref="UsageException"/>.</summary>
     public Action<Call> Check { get; init; } = _ => { };
 
@@ -38,11 +41,13 @@ internal sealed class Verb : Command
     public Option<string> NamedOption(Slot slot) => _named[slot];
 
     /// <summary>The slots as this command line fills them.</summary>
-    public IReadOnlyDictionary<Slot, string> Fill(ParseResult parse)
+    /// <param name="parse">The command line.</param>
+    /// <param name="further">Receives the values of <see cref="Further"/>.</param>
+    public IReadOnlyDictionary<Slot, string> Fill(ParseResult parse, List<string> further)
     {
         var values = parse.GetValue(_positional) ?? [];
         RefuseUnknownOptions(parse);
-        return Slots.Fill(slot => parse.GetValue(_named[slot]), values);
+        return Slots.Fill(slot => parse.GetValue(_named[slot]), values, Further is null ? null : further);
     }
 
     // The parser takes an option it does not know for a value by position. Only after `--` may a value look like an option.

@@ -90,7 +90,7 @@ public sealed partial class Session
     /// <summary>The same event, staged before: it is asked for twice when an answer was lost.</summary>
     StagedEvent? FindSame(IReadOnlyList<StagedEvent> waiting, StagedEvent staged)
     {
-        var known = waiting.FirstOrDefault(other => other.Id == staged.Id && other.Draft.Aggregate == staged.Draft.Aggregate);
+        var known = waiting.FirstOrDefault(other => other.Id == staged.Id && other.Draft.Aggregate.Equals(staged.Draft.Aggregate));
         return known is null || Prepare(known).Fingerprint == Prepare(staged).Fingerprint
             ? known
             : throw new RefusedException(RefusalCode.IdempotencyConflict, $"Event id {staged.Id} is staged for {staged.Draft.Aggregate} already, with other content.");
@@ -99,6 +99,10 @@ public sealed partial class Session
     AppendOperation Prepare(StagedEvent staged) => Prepare(staged.Draft, staged.Actor, null);
 
     /// <summary>Everything that a commit would check, on the state as it is now; nothing is written.</summary>
-    async Task RehearseAsync(List<StagedEvent> staged, CancellationToken cancellation) =>
-        await CommitAsync(new([.. PrepareAll(staged, Prepare)]) { Rehearsal = true }, cancellation).ConfigureAwait(false);
+    async Task RehearseAsync(List<StagedEvent> staged, CancellationToken cancellation)
+    {
+        var operations = PrepareAll(staged, Prepare);
+        CheckBatch(operations);
+        await CommitAsync(new(operations) { Rehearsal = true }, cancellation).ConfigureAwait(false);
+    }
 }

@@ -290,6 +290,17 @@ public sealed partial class Session : IImportTarget
     {
         if (operations.Length == 0)
             return [];
+        CheckBatch(operations);
+        var outcomes = await CommitAsync(new(operations), cancellation).ConfigureAwait(false);
+        var results = new AppendResult[outcomes.Length];
+        for (var i = 0; i < outcomes.Length; i++)
+            results[i] = Answer(operations[i].Aggregate, outcomes[i]);
+        return results;
+    }
+
+    /// <summary>What the writer relies on: no id twice, and not more than may come at once.</summary>
+    static void CheckBatch(AppendOperation[] operations)
+    {
         var bytes = 0L;
         var ids = new HashSet<(AggregateKey, Guid)>();
         foreach (var operation in operations)
@@ -301,11 +312,6 @@ public sealed partial class Session : IImportTarget
 
         if (bytes > Limits.RequestBytesMax)
             throw new RefusedException(RefusalCode.LimitExceeded, $"A batch with {bytes} bytes of payloads; at most {Limits.RequestBytesMax} are taken at once.");
-        var outcomes = await CommitAsync(new(operations), cancellation).ConfigureAwait(false);
-        var results = new AppendResult[outcomes.Length];
-        for (var i = 0; i < outcomes.Length; i++)
-            results[i] = Answer(operations[i].Aggregate, outcomes[i]);
-        return results;
     }
 
     async Task<Outcome[]> CommitAsync(PendingCommit commit, CancellationToken cancellation)

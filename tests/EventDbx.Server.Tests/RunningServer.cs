@@ -26,7 +26,7 @@ internal sealed class RunningServer : IAsyncDisposable
             new()
             {
                 Config = file.Config,
-                Database = new() { Directory = file.Config.DataDir, Key = key, Encrypted = choice.Encrypted, Holder = ServerPresence.Holder },
+                Database = new() { Directory = file.Config.DataDir, Key = key, Encrypted = choice.Encrypted, Restriction = file.Config.Restrict, Holder = ServerPresence.Holder },
                 Auth = await AuthSettings.EnsureAsync(file, cancellation),
                 Bind = IPAddress.Loopback,
                 Port = 0,

@@ -42,13 +42,15 @@ internal static class Help
             return $"Usage:\n  {path} COMMAND\n";
 
         var options = verb.Options.Count > verb.Slots.Slots.Count ? " [OPTIONS]" : "";
+        var further = verb.Further is null or "" ? "" : $" [{verb.Further}]";
+        var commands = verb.Subcommands.Count > 0 ? $"  {path} COMMAND\n" : "";
         if (verb.Slots.Slots.Count == 0)
-            return $"Usage:\n  {path}{options}\n";
+            return $"Usage:\n{commands}  {path}{further}{options}\n";
 
         var positional = string.Concat(verb.Slots.Slots.Select(slot => slot.Optional ? $" [{slot.ValueName}]" : $" {slot.ValueName}"));
         var named = string.Concat(verb.Slots.Slots.Select(slot =>
             slot.Optional ? $" [{slot.Name} {slot.ValueName}]" : $" {slot.Name} {slot.ValueName}"));
-        return $"Usage:\n  {path}{positional}{options}\n  {path}{named}{options}\n";
+        return $"Usage:\n{commands}  {path}{positional}{further}{options}\n  {path}{named}{options}\n";
     }
 
     public static string PathOf(Command command)

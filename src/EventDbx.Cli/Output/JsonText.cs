@@ -9,7 +9,7 @@ namespace EventDbx.Cli.Output;
 internal sealed class JsonText(bool pretty = true)
 {
     /// <summary>By UTF-8 bytes, like every order here: that of UTF-16 differs beyond the Basic Multilingual Plane.</summary>
-    static readonly Comparer<string> Utf8Order = Comparer<string>.Create(
+    public static readonly Comparer<string> Utf8Order = Comparer<string>.Create(
         static (left, right) => Encoding.UTF8.GetBytes(left).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(right)));
 
     readonly StringBuilder _text = new();

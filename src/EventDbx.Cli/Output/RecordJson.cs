@@ -68,7 +68,8 @@ internal static class RecordJson
         return json.Value(state.WrittenMemory, sorted);
     }
 
-    static JsonText Actor(this JsonText json, Actor? actor) => actor is null
+    /// <summary>Who did something, or null.</summary>
+    public static JsonText Actor(this JsonText json, Actor? actor) => actor is null
         ? json.Value((string?)null)
         : json.BeginObject().Member("group", actor.Group).Member("user", actor.User).EndObject();
 }

@@ -83,7 +83,8 @@ internal static class AggregateRoutes
         return Answer.OneAsync(call.Http, state, static (output, item) => RecordJson.WriteState(output, item), status);
     }
 
-    static (FieldSelection? Fields, bool Typed) Shape(QueryParameters query)
+    /// <summary>How states are shown: <c>fields</c> and <c>typed</c>.</summary>
+    public static (FieldSelection? Fields, bool Typed) Shape(QueryParameters query)
     {
         FieldSelection? fields = null;
         if (query.Text("fields") is { } text && !FieldSelection.TryParse(text, out fields, out var refusal))

@@ -63,7 +63,7 @@ internal static class AppendRequests
                 case 1: id = RequestJson.Text(ref json, Members[member]); break;
                 case 2: eventType = RequestJson.Text(ref json, Members[member]); break;
                 case 3: payload = RequestJson.Raw(ref json, body); break;
-                case 4: patch = json.TokenType == JsonTokenType.Null ? null : RequestJson.Raw(ref json, body); break;
+                case 4: patch = json.TokenType == JsonTokenType.Null ? (ReadOnlyMemory<byte>?)null : RequestJson.Raw(ref json, body); break;
                 case 5: note = RequestJson.Text(ref json, Members[member]); break;
                 case 6: eventId = RequestJson.Text(ref json, Members[member]); break;
                 default: expected = RequestJson.Number(ref json, Members[member]); break;

@@ -7,7 +7,7 @@ namespace EventDbx.Server.Rest;
 /// <summary>The opaque texts with which lists go on, here and on the command line: base64url of a kind and a place.</summary>
 public static class Cursors
 {
-    const byte Aggregates = 1, Events = 2;
+    const byte Aggregates = 1, Events = 2, Snapshots = 3;
 
     /// <summary>Of a page of aggregates that has a next one.</summary>
     public static string OfAggregates(ReadOnlySpan<byte> next) => Base64Url.EncodeToString([Aggregates, .. next]);
@@ -33,6 +33,16 @@ public static class Cursors
     {
         var bytes = Read(cursor, Events);
         return bytes.Length == 9 ? BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(1)) : throw Refused(cursor);
+    }
+
+    /// <summary>Of a page of snapshots that has a next one.</summary>
+    public static string OfSnapshots(ReadOnlySpan<byte> next) => Base64Url.EncodeToString([Snapshots, .. next]);
+
+    /// <exception cref="RefusedException">It is none of a list of snapshots.</exception>
+    public static byte[] ReadSnapshots(string cursor)
+    {
+        var bytes = Read(cursor, Snapshots);
+        return bytes.Length > 1 ? bytes[1..] : throw Refused(cursor);
     }
 
     static byte[] Read(string cursor, byte kind)

@@ -97,7 +97,8 @@ internal static class EventRoutes
         }
     }
 
-    static async Task ShowAsync(RestCall call, IReadOnlyList<AppendResult> results)
+    /// <summary>The answer of a batch.</summary>
+    public static async Task ShowAsync(RestCall call, IReadOnlyList<AppendResult> results)
     {
         var minimal = WantsMinimal(call.Http.Request.Headers);
         if (minimal)

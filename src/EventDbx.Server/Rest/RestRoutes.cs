@@ -7,6 +7,8 @@ internal static class RestRoutes
 {
     const string Aggregate = "/v1/aggregates/{type}/{id}";
 
+    const string Schema = "/admin/schemas/{type}";
+
     static readonly RestAccess Read = RestAccess.Of(AccessAction.AggregateRead);
     static readonly RestAccess Append = RestAccess.Of(AccessAction.AggregateAppend);
     static readonly RestAccess Archive = RestAccess.Of(AccessAction.AggregateArchive);
@@ -24,6 +26,8 @@ internal static class RestRoutes
         new("DELETE", Aggregate, Archive, RestBody.None, AggregateRoutes.RemoveAsync),
         new("POST", Aggregate + "/archive", Archive, RestBody.Optional, AggregateRoutes.ArchiveAsync),
         new("POST", Aggregate + "/restore", Archive, RestBody.Optional, AggregateRoutes.RestoreAsync),
+        new("POST", Aggregate + "/snapshots", Archive, RestBody.Optional, SnapshotRoutes.TakeAsync) { Parameters = ["fields", "typed"] },
+        new("GET", Aggregate + "/snapshots", Read, RestBody.None, SnapshotRoutes.ListAsync) { Parameters = ["take", "cursor", "fields", "typed"] },
         new("GET", Aggregate + "/events", Read, RestBody.None, EventRoutes.ListAsync) { Parameters = ["skip", "take", "cursor"] },
         new("GET", Aggregate + "/events/{version}", Read, RestBody.None, EventRoutes.GetAsync),
         new("GET", Aggregate + "/verify", Read, RestBody.None, VerifyRoutes.OneAsync) { Parameters = ["level"] },
@@ -33,10 +37,21 @@ internal static class RestRoutes
         {
             Parameters = ["after", "take", "type", "event_type", "include"],
         },
+        new("POST", "/v1/staged", Append, RestBody.Required, StagingRoutes.StageAsync),
+        new("GET", "/v1/staged", Read, RestBody.None, StagingRoutes.ListAsync),
+        new("DELETE", "/v1/staged", Append, RestBody.None, StagingRoutes.UnstageAllAsync),
+        new("DELETE", "/v1/staged/{event_id}", Append, RestBody.None, StagingRoutes.UnstageAsync),
+        new("POST", "/v1/staged/commit", Append, RestBody.None, StagingRoutes.CommitAsync),
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
         new("POST", "/v1/imports", Append, RestBody.Required, EventRoutes.NoteImportAsync),
         new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
         new("GET", "/admin/status", RestAccess.Root, RestBody.None, ServerRoutes.StatusAsync),
+        new("GET", "/admin/schemas", RestAccess.Root, RestBody.None, SchemaRoutes.ListAsync),
+        new("POST", "/admin/schemas", RestAccess.Root, RestBody.Required, SchemaRoutes.CreateAsync),
+        new("GET", Schema, RestAccess.Root, RestBody.None, SchemaRoutes.GetAsync),
+        new("PATCH", Schema, RestAccess.Root, RestBody.Required, SchemaRoutes.ChangeAsync),
+        new("POST", Schema + "/validate", RestAccess.Root, RestBody.Required, SchemaRoutes.ValidateAsync),
+        new("DELETE", Schema + "/events/{event}", RestAccess.Root, RestBody.None, SchemaRoutes.RemoveEventAsync),
         new("GET", "/admin/tokens", RestAccess.Root, RestBody.None, TokenRoutes.ListAsync),
         new("POST", "/admin/tokens", RestAccess.Root, RestBody.Required, TokenRoutes.IssueAsync),
         new("POST", "/admin/tokens/revoke", RestAccess.Root, RestBody.Required, TokenRoutes.RevokeAsync),

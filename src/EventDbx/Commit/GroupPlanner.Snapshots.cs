@@ -17,6 +17,9 @@ internal sealed partial class GroupPlanner
         var cipher = archived?.Cipher ?? entry.Cipher;
         var key = Keyspace.Snapshot(operation.Aggregate, head.Version, NextSequence(view, operation.Aggregate, head.Version));
 
+        // What is touched is written again at the end of the group, so it has to be in memory.
+        if (archived is null && head.StateForm == StateForm.Blob)
+            entry.Blob ??= fields;
         Touch(entry, inBatch: false);
         if (entry.Archived)
             Reshape(entry);

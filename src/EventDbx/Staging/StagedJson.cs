@@ -61,8 +61,8 @@ public static class StagedJson
             return [];
         try
         {
-            // Depth: the array, an event, a patch and its operation, around a value.
-            using var document = JsonDocument.Parse(json, new() { MaxDepth = Limits.PayloadDepthMax + 4 });
+            // Depth: the array and an event, around a payload or a patch.
+            using var document = JsonDocument.Parse(json, new() { MaxDepth = Limits.PayloadDepthMax + 2 });
             var staged = new List<StagedEvent>(document.RootElement.GetArrayLength());
             foreach (var item in document.RootElement.EnumerateArray())
                 staged.Add(Read(item));

@@ -26,7 +26,7 @@ public sealed partial class ContractTests
             written.Order());
     }
 
-    [GeneratedRegex(@"^\| `((?:GET|PUT|POST|DELETE) /[^`?]*)` \| ([^|]*)\|", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `((?:GET|PUT|POST|PATCH|DELETE) /[^`?]*)` \| ([^|]*)\|", RegexOptions.Multiline)]
     private static partial Regex Rows();
 
     [GeneratedRegex(@"^\| (`[a-z_]+`[^|]*) \| (\d{3}) \|$", RegexOptions.Multiline)]

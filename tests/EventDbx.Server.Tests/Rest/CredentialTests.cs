@@ -1,6 +1,8 @@
 using System.Buffers.Text;
 using System.Text;
+using EventDbx.Schemas;
 using EventDbx.Server.Rest;
+using EventDbx.Staging;
 
 namespace EventDbx.Server.Tests.Rest;
 
@@ -23,21 +25,45 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["DELETE /v1/aggregates/{type}/{id}"] = new("/v1/aggregates/m/empty", null, 403, 204, owner => owner.CreateAsync(AggregateKey.Create("m", "empty"), null, default)),
         ["POST /v1/aggregates/{type}/{id}/archive"] = new("/v1/aggregates/m/1/archive", "{}", 403, 200),
         ["POST /v1/aggregates/{type}/{id}/restore"] = new("/v1/aggregates/m/1/restore", null, 403, 200),
+        ["POST /v1/aggregates/{type}/{id}/snapshots"] = new("/v1/aggregates/m/1/snapshots", null, 403, 201),
+        ["GET /v1/aggregates/{type}/{id}/snapshots"] = new("/v1/aggregates/m/1/snapshots", null, 403, 200),
         ["GET /v1/aggregates/{type}/{id}/events"] = new("/v1/aggregates/m/1/events", null, 403, 200),
         ["GET /v1/aggregates/{type}/{id}/events/{version}"] = new("/v1/aggregates/m/1/events/1", null, 403, 200),
         ["GET /v1/aggregates/{type}/{id}/verify"] = new("/v1/aggregates/m/1/verify", null, 403, 200),
         ["POST /v1/events"] = new("/v1/events", """{"aggregate_type":"m","aggregate_id":"2","event_type":"e","payload":{}}""", 403, 200),
         ["POST /v1/events/batch"] = new("/v1/events/batch", """{"events":[{"aggregate_type":"m","aggregate_id":"2","event_type":"e","payload":{}}]}""", 403, 200),
         ["GET /v1/events"] = new("/v1/events", null, 200, 200),
+        ["POST /v1/staged"] = new("/v1/staged", """{"aggregate_type":"m","aggregate_id":"2","event_type":"e","payload":{}}""", 403, 201),
+        ["GET /v1/staged"] = new("/v1/staged", null, 200, 200),
+        ["DELETE /v1/staged"] = new("/v1/staged", null, 200, 200),
+        ["DELETE /v1/staged/{event_id}"] = new("/v1/staged/01890a5d-ac96-774b-bcce-b302099a8058", null, 404, 200, StageAsync),
+        ["POST /v1/staged/commit"] = new("/v1/staged/commit", null, 200, 200, StageAsync),
         ["POST /v1/records"] = new("/v1/records", """{"records":[{"aggregate_type":"m","aggregate_id":"3","event_type":"e","payload":{},"metadata":{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","created_at":"2026-01-01T00:00:00Z","issued_by":null}}]}""", 403, 200),
         ["POST /v1/imports"] = new("/v1/imports", """{"lines":1,"appended":1,"known":0}""", 204, 204),
         ["POST /v1/verify"] = new("/v1/verify", null, 403, 200),
         ["GET /admin/status"] = new("/admin/status", null, 403, 200),
+        ["GET /admin/schemas"] = new("/admin/schemas", null, 403, 200),
+        ["POST /admin/schemas"] = new("/admin/schemas", """{"aggregate":"made","events":["e"]}""", 403, 201),
+        ["GET /admin/schemas/{type}"] = new("/admin/schemas/s", null, 403, 200, DeclareAsync),
+        ["PATCH /admin/schemas/{type}"] = new("/admin/schemas/s", """{"change":"add_events","events":["f"]}""", 403, 200, DeclareAsync),
+        ["POST /admin/schemas/{type}/validate"] = new("/admin/schemas/s/validate", """{"event_type":"e","payload":{}}""", 403, 200, DeclareAsync),
+        ["DELETE /admin/schemas/{type}/events/{event}"] = new("/admin/schemas/s/events/f", null, 403, 200, DeclareAsync),
         ["GET /admin/tokens"] = new("/admin/tokens", null, 403, 200),
         ["POST /admin/tokens"] = new("/admin/tokens", """{"group":"g","user":"u"}""", 403, 201),
         ["POST /admin/tokens/revoke"] = new("/admin/tokens/revoke", null, 403, 200),
         ["POST /admin/tokens/refresh"] = new("/admin/tokens/refresh", null, 403, 201),
     };
+
+    static Task<StagedEvent> StageAsync(Session owner) => owner.StageAsync(
+        new()
+        {
+            Aggregate = AggregateKey.Create("m", "2"), EventType = "e", Payload = "{}"u8.ToArray(),
+            EventId = Guid.Parse("01890a5d-ac96-774b-bcce-b302099a8058"),
+        },
+        default);
+
+    static Task<AggregateSchema?> DeclareAsync(Session owner) => owner.ChangeSchemaAsync(
+        "s", [owner.GetSchemas().Find("s") is null ? SchemaEdit.Create(["e", "f"], null) : SchemaEdit.AddEvents(["f"])], default);
 
     static string KeyOf(RestRoute route) => $"{route.Method} {route.Template}";
 

@@ -38,6 +38,26 @@ public sealed class SnapshotTests
         Assert.Equal("snapshot", again.OpenSession().ReadFeed(0, 10, true).Items[1].Control!.Kind);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_snapshot_of_what_the_writer_does_not_have_in_memory_leaves_the_state_as_it_is(bool encrypted)
+    {
+        using var store = new TestStore();
+        await using (var database = store.Open(encrypted))
+            await database.OpenSession().AppendAsync(TestStore.Draft(Order), default);
+
+        await using var again = store.Open(encrypted);
+        var session = again.OpenSession();
+        var taken = await session.SnapshotAsync(Order, null, default);
+
+        Assert.Equal("""{"status":"new"}""", taken.State.StateAsJson());
+        Assert.Equal("""{"status":"new"}""", session.GetAggregate(Order).StateAsJson());
+        session.VerifyAll(null, default);
+        await session.AppendAsync(TestStore.Draft(Order, """{"more":1}"""), default);
+        Assert.Equal("""{"more":1,"status":"new"}""", session.GetAggregate(Order).StateAsJson(typed: true));
+    }
+
     [Fact]
     public async Task Archived_and_empty_aggregates_can_be_kept_and_absent_ones_not()
     {

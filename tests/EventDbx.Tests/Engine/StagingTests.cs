@@ -1,6 +1,7 @@
 using System.Text;
 using EventDbx.Access;
 using EventDbx.Events;
+using EventDbx.Schemas;
 
 namespace EventDbx.Tests.Engine;
 
@@ -147,5 +148,62 @@ public sealed class StagingTests
 
         Assert.Equal(40, session.GetStaged().Count);
         Assert.Equal(40, (await session.CommitStagedAsync(default)).Count);
+    }
+
+    [Fact]
+    public async Task An_id_that_is_staged_twice_is_staged_once_and_with_other_content_refused()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        var draft = TestStore.Draft(Order) with { EventId = Guid.CreateVersion7() };
+        await session.StageAsync(draft, default);
+
+        Assert.Equal(draft.EventId, (await session.StageAsync(draft, default)).Id);
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => session.StageAsync(draft with { Note = "another" }, default));
+
+        Assert.Equal(RefusalCode.IdempotencyConflict, refused.Refusal.Code);
+        await session.StageAsync(draft with { Aggregate = TestStore.Aggregate("order", "o-2") }, default);
+        Assert.Equal(2, (await session.CommitStagedAsync(default)).Count);
+        await session.StageAsync(draft, default);
+        Assert.False(Assert.Single(await session.CommitStagedAsync(default)).Appended);
+    }
+
+    [Fact]
+    public async Task A_patch_as_deep_as_one_may_be_is_staged_and_read_again()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        var deep = new string('[', Limits.PayloadDepthMax - 2) + new string(']', Limits.PayloadDepthMax - 2);
+        await session.StageAsync(Patch($$"""[{"op":"add","path":"/deep","value":{{deep}}}]"""), default);
+        await Assert.ThrowsAsync<RefusedException>(() => session.StageAsync(Patch($$"""[{"op":"add","path":"/deep","value":[{{deep}}]}]"""), default));
+
+        Assert.Single(session.GetStaged());
+        Assert.Single(await session.CommitStagedAsync(default));
+    }
+
+    [Fact]
+    public async Task What_schemas_hide_is_hidden_while_it_is_staged()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var root = database.OpenSession();
+        await root.ChangeSchemaAsync("order", [SchemaEdit.Create(["placed", "changed"], null), SchemaEdit.SetFieldHidden("card", true)], default);
+        await root.ChangeSchemaAsync("secret", [SchemaEdit.Create(["placed"], null), SchemaEdit.SetHidden(true)], default);
+        await root.StageAsync(TestStore.Draft(Order, """{"card":"4111","total":1}"""), default);
+        await root.StageAsync(Patch("""[{"op":"add","path":"/card","value":"4222"},{"op":"add","path":"/total","value":2}]"""), default);
+        await root.StageAsync(TestStore.Draft(Order, "7"), default);
+        await root.StageAsync(TestStore.Draft(TestStore.Aggregate("secret", "s-1")), default);
+        Assert.True(Grants.TryParse(["*"], [], out var all, out _));
+
+        var seen = database.OpenSession(new Actor("ops", "kim"), all, null).GetStaged();
+
+        Assert.Equal(
+            ["""{"total":1}""", """[{"op":"add","path":"/total","value":2}]""", "7"],
+            seen.Select(staged => Encoding.UTF8.GetString((staged.Draft.Patch ?? staged.Draft.Payload).Span)));
+        Assert.Equal(4, root.GetStaged().Count);
+        Assert.Equal(4, (await root.CommitStagedAsync(default)).Count);
+        Assert.Contains("4222", root.GetAggregate(Order).StateAsJson(), StringComparison.Ordinal);
     }
 }

@@ -21,6 +21,8 @@ internal static class AggregateApply
 
     static readonly Option<string> Note = Options.Text("--note", "TEXT", "A remark beside the event; up to 128 characters.");
 
+    static readonly Option<bool> Stage = Options.Switch("--stage", "Do not append it yet: it waits for `aggregate commit`.");
+
     static readonly Option<string> EventId = Options.Text(
         "--event-id", "UUID", "An id of your own: the same append under the same id is made once, however often it is asked for.");
 
@@ -40,10 +42,11 @@ internal static class AggregateApply
             new("dbx aggregate apply order o-1 order-paid --payload '{\"total\":42.50,\"paid\":true}'", "Numbers and truth stay what they are."),
             new("dbx aggregate apply order o-1 order-moved --patch '[{\"op\":\"replace\",\"path\":\"/address/city\",\"value\":\"Spokane\"}]'", "A part of a field; the event holds the whole field."),
             new("dbx aggregate apply order o-1 order-paid --payload @paid.json --expected-version 3", "Only if nobody was faster."),
+            new("dbx aggregate apply order o-1 order-paid --field total=42.50 --stage", "Later, together with others."),
             new("dbx aggregate apply --aggregate order --aggregate-id o-1 --event order-noted --note \"by phone\"", "By name."),
             new("dbx aggregate apply -- order -7 order-placed", "After `--` a name may begin with `-`."),
         ],
-        Options = { Field, Payload, Patch, Note, EventId, ExpectedVersion, AccessToken.Option },
+        Options = { Field, Payload, Patch, Note, Stage, EventId, ExpectedVersion, AccessToken.Option },
         Check = call =>
         {
             call.NotBoth(Field, Payload);
@@ -77,6 +80,8 @@ internal static class AggregateApply
             call,
             async store =>
             {
+                if (call.Get(Stage))
+                    return await AggregateStaging.StageAsync(call, store, draft, cancellation).ConfigureAwait(false);
                 var result = await store.AppendAsync(draft, cancellation).ConfigureAwait(false);
                 await call.Shell.Out.WriteAsync(new JsonText().Record(result.Record).ToString()).ConfigureAwait(false);
                 if (!result.Appended && !call.Json)
@@ -89,7 +94,8 @@ internal static class AggregateApply
     /// <summary>JSON from wherever an option says it is; null without the option.</summary>
     internal static async Task<ReadOnlyMemory<byte>?> GivenAsync(Call call, Option<string> option, CancellationToken cancellation) => call.Get(option) switch
     {
-        null => null,
+        // The cast matters: a bare null would become empty bytes.
+        null => (ReadOnlyMemory<byte>?)null,
         "-" => await ReadAsync(call.Shell.OpenIn(), cancellation).ConfigureAwait(false),
         ['@', .. var path] => await ReadAsync(File.OpenRead(call.Shell.Resolve(path)), cancellation).ConfigureAwait(false),
         var text => Encoding.UTF8.GetBytes(text),

@@ -5,15 +5,20 @@ internal static class AggregateCommand
 {
     public static Noun Create() => new(
         "aggregate",
-        "Append events to aggregates; read, replay, verify and archive them.",
+        "Append events to aggregates; read, compare, replay, verify and archive them.",
         AggregateCreate.Create(),
         AggregateApply.Create(),
         AggregateList.Create(),
         AggregateGet.Create(),
         AggregateReplay.Create(),
+        AggregateDiff.Create(),
         AggregateExport.Create(),
         AggregateVerify.Create(),
+        AggregateSnapshot.Take(),
+        AggregateSnapshot.List(),
         AggregateArchive.Create(),
         AggregateRestore.Create(),
-        AggregateRemove.Create());
+        AggregateRemove.Create(),
+        AggregateStaging.Commit(),
+        AggregateStaging.Unstage());
 }

@@ -10,6 +10,7 @@ internal static class AggregateList
     static readonly Option<string> Type = Options.Text("--type", "TYPE", "Only aggregates of this type.");
     static readonly Option<string> IdPrefix = Options.Text("--id-prefix", "PREFIX", "Only ids that begin so.");
     static readonly Option<string?> Archived = Options.Truth("--archived", "Only archived ones, or only those that are not.");
+    static readonly Option<bool> Stage = Options.Switch("--stage", "The events that are staged, instead.");
     static readonly Option<string> Cursor = Options.Text("--cursor", "CURSOR", "Go on behind a list that ended with `next cursor: CURSOR`.");
 
     public static Verb Create() => new("list", "List aggregates by type and id.")
@@ -23,10 +24,16 @@ internal static class AggregateList
         [
             new("dbx aggregate list", "The first page."),
             new("dbx aggregate list --type order --id-prefix 2025- --take 100", "Some of them."),
+            new("dbx aggregate list --stage", "What `aggregate commit` would append."),
             new("dbx aggregate list --archived false --json", "Those that take events, with their states."),
         ],
-        Check = call => call.NotBoth(Skip, Cursor),
-        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor, AccessToken.Option },
+        Check = call =>
+        {
+            call.NotBoth(Skip, Cursor);
+            foreach (var option in (Option[])[Skip, Take, Type, IdPrefix, Archived, Cursor])
+                call.NotBoth(Stage, option);
+        },
+        Options = { Skip, Take, Type, IdPrefix, Archived, Cursor, Stage, AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -51,6 +58,8 @@ internal static class AggregateList
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
+        if (call.Get(Stage))
+            return AggregateStaging.ListAsync(call, cancellation);
         var filter = new AggregateFilter
         {
             Type = call.Get(Type), IdPrefix = call.Get(IdPrefix), Archived = call.Get(Archived) is { } truth ? truth == "true" : null,

@@ -8,17 +8,23 @@ internal static class AggregateReplay
     static readonly Option<long?> Skip = Options.WholeNumber("--skip", "How many to leave out from the beginning (default: 0).");
     static readonly Option<long?> Take = Options.WholeNumber("--take", "How many at most (default: all).");
 
+    static readonly Option<bool> Follow = Options.Switch("--follow", "Go on: print further events as they are committed, until Ctrl-C.");
+
+    /// <summary>Between two looks for further events.</summary>
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+
     public static Verb Create() => new(
         "replay", "Print the events of an aggregate in their order.", Slot.AggregateType, Slot.AggregateId)
     {
-        Remarks = ["One JSON object after the other; with `--json` one array of them. Every event is held against its hash on the way."],
+        Remarks = ["One JSON object after the other; with `--json` one array of them, or, with `--follow`, one a line. Every event is held against its hash on the way."],
         Examples =
         [
             new("dbx aggregate replay order o-1", "All of them."),
             new("dbx aggregate replay order o-1 --skip 10 --take 5 --json", "Versions 11 to 15, as an array."),
+            new("dbx aggregate replay order o-1 --follow", "And those to come; the server has to run."),
             new("dbx aggregate replay --aggregate order --aggregate-id o-1", "By name."),
         ],
-        Options = { Skip, Take, AccessToken.Option },
+        Options = { Skip, Take, Follow, AccessToken.Option },
         Run = RunAsync,
     };
 
@@ -45,13 +51,44 @@ internal static class AggregateReplay
             aggregate,
             async store =>
             {
+                if (call.Get(Follow) && !store.HasOtherWriters)
+                    throw new RefusedException(RefusalCode.InvalidArgument, "A directory that is open here takes no other writer, so no event would ever follow. Start the server (`dbx start`), and follow through it.");
                 // An aggregate without the events asked for prints nothing; one that is not there is refused.
                 _ = await store.GetEventsAsync(aggregate, 1, 0, cancellation).ConfigureAwait(false);
+                if (call.Get(Follow))
+                    return await FollowAsync(call, store, aggregate, cancellation).ConfigureAwait(false);
                 var events = ReadAsync(store, aggregate, call.Get(Skip) ?? 0, call.Get(Take) ?? long.MaxValue, cancellation);
                 await (call.Json ? WriteArrayAsync(call, events) : WriteAsync(call, events)).ConfigureAwait(false);
                 return ExitCode.Done;
             },
             cancellation);
+    }
+
+    /// <summary>Ends when it is interrupted, or with as many as were asked for.</summary>
+    static async Task<ExitCode> FollowAsync(Call call, IStore store, AggregateKey aggregate, CancellationToken cancellation)
+    {
+        var (from, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? long.MaxValue);
+        try
+        {
+            while (true)
+            {
+                await foreach (var record in ReadAsync(store, aggregate, from, left, cancellation).ConfigureAwait(false))
+                {
+                    await call.Shell.Out.WriteAsync(new JsonText(pretty: !call.Json).Record(record).ToString()).ConfigureAwait(false);
+                    (from, left) = ((long)record.Version, left - 1);
+                }
+
+                await call.Shell.Out.FlushAsync(cancellation).ConfigureAwait(false);
+                if (left == 0)
+                    return ExitCode.Done;
+                await Task.Delay(Pause, call.Shell.Clock, cancellation).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // That is how it ends.
+            return ExitCode.Done;
+        }
     }
 
     static async Task WriteAsync(Call call, IAsyncEnumerable<EventRecord> events)
