@@ -14,6 +14,8 @@ internal static class Everything
         ("long-aggregate", LongAggregate.Run, ["--events", "5000", "--appends", "100"]),
         ("reads", ReadBenchmark.Run, ["--aggregates", "1000", "--seconds", "0.3", "--rounds", "1"]),
         ("verify", VerifyBenchmark.Run, ["--events", "10000", "--rounds", "1"]),
+        ("export", ExportBenchmark.Run, ["--aggregates", "2000", "--rounds", "1"]),
+        ("append-schema", SchemaBenchmark.Run, ["--seconds", "0.3", "--rounds", "1", "--aggregates", "200"]),
         ("open", OpenBenchmark.Run, ["--events", "5000", "--rounds", "1"]),
         ("rest-append", RestBenchmark.Append, s_quickRest),
         ("rest-read", RestBenchmark.Read, s_quickRest),

@@ -60,6 +60,27 @@ internal static class Options
         },
     };
 
+    /// <summary>One of a few words; null when the option is not given.</summary>
+    public static Option<string?> OneOf(string name, string description, params string[] words) => new(name)
+    {
+        HelpName = string.Join('|', words),
+        Description = description,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (Array.Find(words, word => string.Equals(word, text, StringComparison.OrdinalIgnoreCase)) is { } known)
+                return known;
+
+            result.AddError($"`{name}` is {string.Join(" or ", words)}, not `{text}`.");
+            return null;
+        },
+    };
+
+    /// <summary>A moment; null when the option is not given.</summary>
+    public static Timestamp? TimeOf(this Call call, Option<string> option) => call.Get(option) is not { } text ? null
+        : Timestamp.TryParse(text, out var time, out var refusal) ? time
+        : throw new UsageException($"`{option.Name}`: {refusal.Message}");
+
     /// <summary>Refuses two options that exclude each other.</summary>
     public static void NotBoth(this Call call, Option one, Option other)
     {

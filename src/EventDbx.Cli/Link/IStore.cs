@@ -9,7 +9,7 @@ namespace EventDbx.Cli;
 /// Both roads give the same answers and the same refusals. A state comes whole and typed; which fields of it are shown, and how,
 /// the command decides.
 /// </remarks>
-internal partial interface IStore : IImportTarget, IAsyncDisposable
+internal partial interface IStore : IImportTarget, IExportSource, IAsyncDisposable
 {
     Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation);
 

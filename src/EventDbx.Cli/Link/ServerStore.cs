@@ -36,7 +36,7 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
         {
             throw new ServerLostException(
                 $"{lost.Message} Whether the event was appended is not known. Run the command again with `--event-id {EventIds.Format(named.EventId!.Value)}`: " +
-                "under that id it is appended once, however often it is asked for.", lost.InnerException!);
+                "under that id it is appended once, however often it is asked for.", lost.InnerException);
         }
     }
 
@@ -69,7 +69,11 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
             cancellation);
 
     public Task<AggregatePage> GetAggregatesAsync(
-        AggregateFilter filter, byte[]? after, long skip, int take, bool withState, CancellationToken cancellation)
+        AggregateFilter filter, byte[]? after, long skip, int take, bool withState, CancellationToken cancellation) =>
+        ListAsync(filter, after, skip, take, withState, at: null, cancellation);
+
+    Task<AggregatePage> ListAsync(
+        AggregateFilter filter, byte[]? after, long skip, int take, bool withState, Timestamp? at, CancellationToken cancellation)
     {
         var query = new Query("/v1/aggregates")
             .With("cursor", after is null ? null : Cursors.OfAggregates(after))
@@ -78,6 +82,7 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
             .With("type", filter.Type)
             .With("id_prefix", filter.IdPrefix)
             .With("archived", filter.Archived is { } archived ? archived ? "true" : "false" : null)
+            .With("at", at?.ToString())
             .With("typed", "true")
             // A list over HTTP has states; this asks for a field that hardly one of them has.
             .With("fields", withState ? null : "_none");

@@ -9,15 +9,11 @@ internal static class FeedRoutes
     public static async Task ReadAsync(RestCall call)
     {
         var (query, database) = (call.Query, call.Host.Database);
+        var (control, salt) = Included(query.Text("include"));
         var filter = new FeedFilter
         {
             AggregateType = query.Text("type"), EventType = query.Text("event_type"),
-            IncludeControl = query.Text("include") switch
-            {
-                null => false,
-                "control" => true,
-                var text => throw QueryParameters.Refused("include", text, "control"),
-            },
+            IncludeControl = control, WithSalts = salt,
         };
         var after = FeedCursor.Parse(query.Text("after") ?? "0", database.Epoch);
         var take = query.Take(call.Config.PageLimit, call.Config.PageLimit);
@@ -28,21 +24,37 @@ internal static class FeedRoutes
         var end = page.ReachedPosition >= database.LogSize;
         using var answer = new Answer(call.Http);
         answer.Output.Write("{\"items\":["u8);
-        await answer.WriteListAsync(page.Items, (output, item) => WriteItem(output, item, database.Epoch)).ConfigureAwait(false);
+        await answer.WriteListAsync(page.Items, (output, item) => WriteItem(output, item, database.Epoch, salt)).ConfigureAwait(false);
         answer.Output.Write("],\"cursor\":"u8);
         RecordJson.WriteText(answer.Output, new FeedCursor(database.Epoch, page.ReachedPosition).ToString());
         answer.Output.Write(end ? ",\"end\":true}"u8 : ",\"end\":false}"u8);
         await answer.EndAsync().ConfigureAwait(false);
     }
 
-    static void WriteItem(IBufferWriter<byte> output, FeedItem item, uint epoch)
+    static (bool Control, bool Salt) Included(string? text)
+    {
+        var (control, salt) = (false, false);
+        foreach (var name in text?.Split(',') ?? [])
+        {
+            (control, salt) = name switch
+            {
+                "control" when !control => (true, salt),
+                "salt" when !salt => (control, true),
+                _ => throw QueryParameters.Refused("include", text!, "control, salt, or both with a comma between them"),
+            };
+        }
+
+        return (control, salt);
+    }
+
+    static void WriteItem(IBufferWriter<byte> output, FeedItem item, uint epoch, bool withSalt)
     {
         output.Write("{\"cursor\":"u8);
         RecordJson.WriteText(output, new FeedCursor(epoch, item.Position).ToString());
         if (item.Event is { } record)
         {
             output.Write(",\"event\":"u8);
-            RecordJson.WriteRecord(output, record);
+            RecordJson.WriteRecord(output, record, withSalt);
         }
         else
         {

@@ -19,7 +19,7 @@ internal static class RestRoutes
         new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
         new("GET", "/v1/aggregates", Read, RestBody.None, AggregateRoutes.ListAsync)
         {
-            Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "fields", "typed"],
+            Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "at", "fields", "typed"],
         },
         new("GET", Aggregate, Read, RestBody.None, AggregateRoutes.GetAsync) { Parameters = ["version", "at", "fields", "typed"] },
         new("PUT", Aggregate, Archive, RestBody.Optional, AggregateRoutes.CreateAsync),
@@ -43,7 +43,7 @@ internal static class RestRoutes
         new("DELETE", "/v1/staged/{event_id}", Append, RestBody.None, StagingRoutes.UnstageAsync),
         new("POST", "/v1/staged/commit", Append, RestBody.None, StagingRoutes.CommitAsync),
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
-        new("POST", "/v1/imports", Append, RestBody.Required, EventRoutes.NoteImportAsync),
+        new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync),
         new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
         new("GET", "/admin/status", RestAccess.Root, RestBody.None, ServerRoutes.StatusAsync),
         new("GET", "/admin/schemas", RestAccess.Root, RestBody.None, SchemaRoutes.ListAsync),

@@ -9,7 +9,13 @@ namespace EventDbx.Events;
 public static class RecordJson
 {
     /// <summary>An event, <c>position</c> last.</summary>
-    public static void WriteRecord(IBufferWriter<byte> output, EventRecord record)
+    public static void WriteRecord(IBufferWriter<byte> output, EventRecord record) => WriteRecord(output, record, withSalt: false);
+
+    /// <summary>An event, <c>position</c> last.</summary>
+    /// <param name="output">Where it goes.</param>
+    /// <param name="record">The event.</param>
+    /// <param name="withSalt">With <c>metadata.salt</c>, where the record has its own: see <see cref="FeedFilter.WithSalts"/>.</param>
+    public static void WriteRecord(IBufferWriter<byte> output, EventRecord record, bool withSalt)
     {
         output.Write("{\"aggregate_type\":"u8);
         JsonEscape.WriteString(output, record.Aggregate.TypeUtf8);
@@ -32,6 +38,8 @@ public static class RecordJson
             WriteText(output, record.Note);
         }
 
+        if (withSalt && !record.Salt.IsEmpty)
+            WriteSalt(output, record.Salt.Span);
         output.Write("},\"version\":"u8);
         WriteNumber(output, record.Version);
         output.Write(",\"hash\":\""u8);
@@ -99,7 +107,7 @@ public static class RecordJson
         output.Advance(written);
     }
 
-    /// <summary>A record as <see cref="WriteRecord"/> writes it; members we do not know are ignored.</summary>
+    /// <summary>A record as <see cref="WriteRecord(IBufferWriter{byte}, EventRecord)"/> writes it; members we do not know are ignored.</summary>
     /// <exception cref="FormatException">It is none.</exception>
     public static EventRecord ReadRecord(JsonElement json)
     {
@@ -120,6 +128,7 @@ public static class RecordJson
                 Hash = ReadHash(json, "hash"),
                 MerkleRoot = ReadHash(json, "merkle_root"),
                 Position = json.GetProperty("position").GetUInt64(),
+                Salt = ReadSalt(metadata),
             };
         }
         catch (Exception cause) when (cause is KeyNotFoundException or InvalidOperationException or RefusedException)
@@ -181,6 +190,22 @@ public static class RecordJson
         output.Write(",\"user\":"u8);
         JsonEscape.WriteString(output, actor.UserUtf8);
         output.Write("}"u8);
+    }
+
+    static void WriteSalt(IBufferWriter<byte> output, ReadOnlySpan<byte> salt)
+    {
+        output.Write(",\"salt\":\""u8);
+        Base64Url.EncodeToUtf8(salt, output.GetSpan(Base64Url.GetEncodedLength(salt.Length)), out _, out var written);
+        output.Advance(written);
+        output.Write("\""u8);
+    }
+
+    static byte[] ReadSalt(JsonElement metadata)
+    {
+        if (!metadata.TryGetProperty("salt", out var text))
+            return [];
+        var salt = Base64Url.DecodeFromChars(text.GetString());
+        return salt.Length == EventBody.SaltBytes ? salt : throw new FormatException($"`metadata.salt` has {salt.Length} bytes.");
     }
 
     static void WriteTime(IBufferWriter<byte> output, Timestamp time)

@@ -21,6 +21,9 @@ public sealed record FeedFilter
 
     /// <summary>Control entries as well; the other members do not concern them.</summary>
     public bool IncludeControl { get; init; }
+
+    /// <summary>The salts of the hashes as well, with which another store can take the events over. Only for who is shown everything.</summary>
+    public bool WithSalts { get; init; }
 }
 
 /// <summary>One entry of the log: an event or a control entry.</summary>

@@ -12,6 +12,9 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
 {
     public static Sight OfEverything { get; } = new(Grants.Everything, SchemaSet.Empty);
 
+    /// <summary>Whether there is a type or a field that this caller is not shown, though its grants reach it.</summary>
+    public bool HidesAnything => !grants.Root && schemas.HidesAnything;
+
     public bool Shows(AggregateKey aggregate) => grants.Reaches(aggregate) && (grants.Root || schemas.IsEmpty || schemas.Find(aggregate.Type, out _) is not { Schema.Hidden: true });
 
     /// <summary>The state without hidden fields.</summary>

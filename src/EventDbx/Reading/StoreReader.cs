@@ -6,9 +6,15 @@ namespace EventDbx.Reading;
 /// their keys, states are bound to their heads, events to the leaf hashes in the index. What a single read cannot see (a head
 /// and a state put back together) is what verify is for.
 /// </remarks>
-internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposable
+/// <param name="view">Disposed with it.</param>
+/// <param name="keyring">The aggregates' ciphers.</param>
+/// <param name="walk">Whether it walks over everything once, and should not push the ciphers out that are in use.</param>
+internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk = false) : IDisposable
 {
     public IStorageView View => view;
+
+    AggregateCipher? CipherOf(AggregateKey aggregate, HeadRow head) =>
+        walk ? keyring.OpenOnce(aggregate, head.WrappedKey) : keyring.Open(aggregate, head.WrappedKey);
 
     /// <summary>An aggregate's head, wherever it lies; null when there is none.</summary>
     public (HeadRow Head, bool Archived)? FindHead(AggregateKey aggregate)
@@ -29,8 +35,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         if (Checked.Get(view, Family.Heads, aggregate.Row) is { } body)
         {
             var head = HeadRow.TryRead(body) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read");
-            var fields = StateRows.Read(view, aggregate, head, keyring.Open(aggregate, head.WrappedKey));
-            return Show(aggregate, head, archived: false, fields);
+            return ReadState(aggregate, head);
         }
 
         if (Checked.Get(view, Family.Archive, aggregate.Row) is not { } row)
@@ -39,6 +44,9 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         return Show(aggregate, archive.Head, archived: true, archive.Fields);
     }
 
+    AggregateState ReadState(AggregateKey aggregate, HeadRow head) =>
+        Show(aggregate, head, archived: false, StateRows.Read(view, aggregate, head, CipherOf(aggregate, head)));
+
     /// <summary>An aggregate as it was at a version. Beyond its end it is as it is now; null when there is no such aggregate.</summary>
     public AggregateState? FindStateAt(AggregateKey aggregate, ulong version)
     {
@@ -46,7 +54,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
             return null;
         if (version >= found.Head.Version)
             return FindState(aggregate);
-        var (at, fields) = FoldPoints.Nearest(view, aggregate, version, keyring.Open(aggregate, found.Head.WrappedKey));
+        var (at, fields) = FoldPoints.Nearest(view, aggregate, version, CipherOf(aggregate, found.Head));
         var root = at == version ? RootOf(aggregate, version) : Hash32.Empty;
         var updated = at == version && at > 0 ? IndexOf(aggregate, version).CreatedAt : found.Head.CreatedAt;
         var fold = new StateFold(fields);
@@ -124,7 +132,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         var records = new List<EventRecord>();
         if (FindHead(aggregate) is not { } found || from > found.Head.Version || itemsMax <= 0)
             return records;
-        var cipher = keyring.Open(aggregate, found.Head.WrappedKey);
+        var cipher = CipherOf(aggregate, found.Head);
         from = Math.Max(1, from);
         var (bytes, chunk) = (0, FirstChunk);
         while (records.Count < itemsMax && from <= found.Head.Version && bytes < bytesMax)
@@ -294,31 +302,66 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring) : IDisposa
         CreatedAt = new(head.CreatedAt), UpdatedAt = new(head.UpdatedAt),
     };
 
-    /// <summary>Aggregates in key order, active and archived merged.</summary>
-    public AggregatePage Aggregates(AggregateFilter filter, Sight sight, ReadOnlySpan<byte> after, long skip, int take, bool withState)
+    /// <summary>Aggregates in key order, active and archived merged; with a moment, as they were then.</summary>
+    public AggregatePage Aggregates(
+        AggregateFilter filter, Sight sight, ReadOnlySpan<byte> after, long skip, int take, bool withState, Timestamp? at, CancellationToken cancellation)
     {
         var merge = new AggregateScan(view, filter, after);
         var items = new List<AggregateState>();
-        var bytes = 0;
-        while (items.Count < take && bytes < Limits.PageBytesMax && merge.Next() is var (aggregate, head, archived))
+        var (bytes, walked, leftOut) = (0, 0L, 0);
+        AggregateKey? last = null;
+        // A page that skips cannot be broken off: what is left to skip stands in no cursor.
+        while (items.Count < take && bytes < Limits.PageBytesMax && (leftOut < Limits.ListScanMax || skip > 0)
+            && merge.Next() is var (aggregate, head, archived))
         {
-            if (!sight.Shows(aggregate))
+            last = aggregate;
+            if (++walked % 512 == 0)
+                cancellation.ThrowIfCancellationRequested();
+            var version = at is { } moment ? VersionThen(aggregate, head, moment.Ticks100ns) : head.Version;
+            if (version is not { } there || !sight.Shows(aggregate))
+            {
+                leftOut++;
                 continue;
+            }
+
             if (skip > 0)
             {
                 skip--;
                 continue;
             }
 
-            var item = withState
-                ? sight.Of(FindState(aggregate) ?? throw Violation.Of($"{aggregate} is in the list and nowhere else."))
-                : Show(aggregate, head, archived, StateText.Empty);
-            items.Add(item);
+            var item = Item(aggregate, head, archived, there, withState);
+            items.Add(withState ? sight.Of(item) : item);
             bytes += withState ? item.Fields.Length : 0;
         }
 
-        var full = items.Count > 0 && (items.Count == take || bytes >= Limits.PageBytesMax);
-        return new(items, full && merge.HasMore ? items[^1].Aggregate.Row.ToArray() : null);
+        var full = take > 0 && (items.Count == take || bytes >= Limits.PageBytesMax || (leftOut >= Limits.ListScanMax && skip == 0));
+        return new(items, full && merge.HasMore ? last!.Row.ToArray() : null);
+    }
+
+    /// <summary>The version an aggregate had at a moment; null when it had no event yet.</summary>
+    ulong? VersionThen(AggregateKey aggregate, HeadRow head, long time)
+    {
+        // The head answers for most: it has the time of the first event (or of a creation before it) and of the newest.
+        if (head.Version == 0 || head.CreatedAt > time)
+            return null;
+        var version = head.UpdatedAt <= time ? head.Version : VersionAt(aggregate, time);
+        return version > 0 ? version : null;
+    }
+
+    AggregateState Item(AggregateKey aggregate, HeadRow head, bool archived, ulong version, bool withState)
+    {
+        if (!withState)
+        {
+            var item = Show(aggregate, head, archived, StateText.Empty);
+            return version == head.Version ? item : item with
+            {
+                Version = version, MerkleRoot = RootOf(aggregate, version), UpdatedAt = new(IndexOf(aggregate, version).CreatedAt),
+            };
+        }
+
+        var found = version < head.Version ? FindStateAt(aggregate, version) : archived ? FindState(aggregate) : ReadState(aggregate, head);
+        return found ?? throw Violation.Of($"{aggregate} is in the list and nowhere else.");
     }
 
     public void Dispose() => view.Dispose();

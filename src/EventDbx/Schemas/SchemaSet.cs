@@ -29,6 +29,9 @@ internal sealed class SchemaSet
     /// <summary>Whether any type has a schema that hides something.</summary>
     public bool IsEmpty => Book.Count == 0;
 
+    /// <summary>Whether any type, or any field of one, is hidden.</summary>
+    public bool HidesAnything => Book.All.Any(static schema => schema.Hidden || !schema.HiddenFields.IsEmpty);
+
     /// <summary>The set after a change; null takes the schema away.</summary>
     public SchemaSet With(string type, AggregateSchema? schema, ulong revision) => schema is null
         ? new(Book.Without(type), _revisions.Remove(type))

@@ -101,7 +101,8 @@ public static class DurableFile
             Libc.SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 
-    static FileStreamOptions NewFile()
+    /// <summary>A new file, written without a buffer, for its owner only.</summary>
+    internal static FileStreamOptions NewFile()
     {
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
         if (!OperatingSystem.IsWindows())
@@ -109,7 +110,7 @@ public static class DurableFile
         return options;
     }
 
-    static void TryDelete(string path)
+    internal static void TryDelete(string path)
     {
         try
         {

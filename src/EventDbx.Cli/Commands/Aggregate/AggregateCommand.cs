@@ -12,6 +12,7 @@ internal static class AggregateCommand
         AggregateGet.Create(),
         AggregateReplay.Create(),
         AggregateDiff.Create(),
+        AggregateExport.Create(),
         AggregateVerify.Create(),
         AggregateSnapshot.Take(),
         AggregateSnapshot.List(),

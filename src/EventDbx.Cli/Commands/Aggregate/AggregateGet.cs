@@ -30,7 +30,7 @@ internal static class AggregateGet
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
-        var (aggregate, at, fields) = (call.Aggregate, TimeOf(call), FieldsOf(call));
+        var (aggregate, at, fields) = (call.Aggregate, call.TimeOf(At), FieldsOf(call));
         return Link.ToExistingAsync(
             call,
             aggregate,
@@ -67,10 +67,6 @@ internal static class AggregateGet
             .EndObject();
         await call.Shell.Out.WriteAsync(json.ToString()).ConfigureAwait(false);
     }
-
-    static Timestamp? TimeOf(Call call) => call.Get(At) is not { } text ? null
-        : Timestamp.TryParse(text, out var time, out var refusal) ? time
-        : throw new UsageException($"`--at`: {refusal.Message}");
 
     static FieldSelection? FieldsOf(Call call) => call.Get(Fields) is not { } text ? null
         : FieldSelection.TryParse(text, out var fields, out var refusal) ? fields

@@ -1,0 +1,53 @@
+using System.Security.Cryptography;
+
+namespace EventDbx.Storage;
+
+/// <summary>A file in the making: written beside its name, synced, and renamed once it is whole. Until then the name keeps what it had.</summary>
+/// <remarks>Unlike those of <see cref="DurableFile"/> it may be long, and two processes may make one of the same name: the later wins, whole.</remarks>
+internal sealed class PendingFile : IDisposable
+{
+    readonly string _temporary;
+    FileStream? _stream;
+    bool _renamed;
+
+    PendingFile(string path, string temporary, FileStream stream) => (Path, _temporary, _stream) = (path, temporary, stream);
+
+    public string Path { get; }
+
+    /// <summary>Where it is written, until <see cref="Finish"/>.</summary>
+    public FileStream Stream => _stream ?? throw new InvalidOperationException($"{Path} is finished.");
+
+    /// <exception cref="IOException">There is no such directory, or no right to write in it.</exception>
+    public static PendingFile Create(string path)
+    {
+        var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}{DurableFile.TemporarySuffix}";
+        return new(path, temporary, new(temporary, DurableFile.NewFile()));
+    }
+
+    /// <summary>Syncs and closes it; returns its bytes.</summary>
+    public long Finish()
+    {
+        var stream = Stream;
+        stream.Flush(flushToDisk: true);
+        var bytes = stream.Length;
+        stream.Dispose();
+        _stream = null;
+        return bytes;
+    }
+
+    /// <summary>Gives a finished file its name.</summary>
+    public void Rename()
+    {
+        File.Move(_temporary, Path, overwrite: true);
+        _renamed = true;
+        DurableFile.SyncDirectoryOf(Path);
+    }
+
+    /// <summary>What has not got its name is deleted.</summary>
+    public void Dispose()
+    {
+        _stream?.Dispose();
+        if (!_renamed)
+            DurableFile.TryDelete(_temporary);
+    }
+}
