@@ -1,7 +1,7 @@
 using EventDbx.Cli.Output;
 using EventDbx.Server.Configuration;
 
-namespace EventDbx.Server.Tests.Schemas;
+namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Every synopsis of the published sections Schemas, Aggregates and Restriction Modes, in both forms, with the server running and stopped.</summary>
 public sealed class SeedTableTests
@@ -86,7 +86,9 @@ public sealed class SeedTableTests
         Works("committed 2 event(s)", "aggregate", "commit"),
         Works("no staged events to commit", "aggregate", "commit"),
         // aggregate export [<type>] [--all] --output <path> [--format csv|json] [--zip] [--pretty]
-        new(["aggregate", "export", "patient", "--output", "out"], Status.Later, ""),
+        Works("wrote ", "aggregate", "export", "patient", "--output", "one"),
+        Works("Exported 1 aggregate type(s) in JSON format", "aggregate", "export", "--all", "--output", "all", "--format", "json", "--pretty"),
+        Works("(zip archive)", "aggregate", "export", "--all", "--output", "all.zip", "--zip"),
     ];
 
     [Theory]
