@@ -198,7 +198,7 @@ public sealed class AggregateReadTests : IDisposable
     [InlineData(ExitCode.Usage, "error: `--archived` must be true or false, not `yes`.", "list", "--archived", "yes")]
     [InlineData(ExitCode.Usage, "error: `--cursor` is what a list ended with", "list", "--cursor", "?")]
     [InlineData(ExitCode.Usage, "error: unexpected `order`: this command takes no values by position.", "list", "order")]
-    [InlineData(ExitCode.Usage, "error: unknown option `--stage`", "list", "--stage")]
+    [InlineData(ExitCode.Usage, "error: `--stage` and `--type` exclude each other.", "list", "--stage", "--type", "order")]
     internal async Task What_makes_no_sense_is_refused(ExitCode code, string reason, params string[] arguments)
     {
         await GivenAsync("order/o-1");

@@ -87,8 +87,12 @@ public sealed class AggregateWriteTests : IDisposable
     }
 
     [Theory]
-    [InlineData(ExitCode.Usage, "error: unknown option `--patch`\n", "--patch", "[]")]
-    [InlineData(ExitCode.Usage, "error: unknown option `--stage`\n", "--stage")]
+    [InlineData(ExitCode.Failed, "Error: The patch has no operation", "--patch", "[]")]
+    [InlineData(ExitCode.Failed, "Error: The patch is not JSON", "--patch", "[")]
+    [InlineData(ExitCode.Failed, "Error: Operation 1 is `remove`", "--patch", """[{"op":"remove","path":"/a"}]""", "--stage")]
+    [InlineData(ExitCode.Usage, "error: `--patch` and `--payload` exclude each other.", "--patch", "[]", "--payload", "{}")]
+    [InlineData(ExitCode.Usage, "error: `--patch` and `--field` exclude each other.", "--patch", "[]", "--field", "a=b")]
+    [InlineData(ExitCode.Usage, "error: `--token -` and `--patch -` would both read standard input", "--patch", "-", "--token", "-")]
     [InlineData(ExitCode.Usage, "error: unknown option `--feild`; did you mean `--field`?", "--feild", "a=b")]
     [InlineData(ExitCode.Usage, "error: `--field` needs a value: KEY=VALUE.", "--field")]
     [InlineData(ExitCode.Usage, "error: `--field` takes KEY=VALUE, not `a`.", "--field", "a")]

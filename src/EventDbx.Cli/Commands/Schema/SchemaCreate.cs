@@ -32,6 +32,8 @@ internal static class SchemaCreate
         var type = SchemaCommand.TypeOf(call);
         var edit = SchemaEdit.Create(
             SchemaCommand.Names(call.Get(Events)!), (ulong?)(call.Get(Threshold) ?? call.LoadConfig().Config.SnapshotThreshold));
+        // Before the store is opened, or made: a slip leaves nothing behind.
+        SchemaEdit.Apply(SchemaBook.Empty, type, [edit], default);
         return Link.ToAnyAsync(
             call,
             store => SchemaCommand.ChangeAsync(
