@@ -1,4 +1,5 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Logs;
 
 namespace EventDbx.Cli;
 
@@ -26,10 +27,30 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     /// <summary>The configuration this command line means; nothing is written.</summary>
     public ConfigFile LoadConfig() => ConfigFile.Load(
         Path(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
-        ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE"), shell.WorkingDirectory),
+        DefaultRoot,
         Path(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
         shell.Clock,
         new ConfigEnvironment(shell.Environment, shell.WorkingDirectory));
+
+    /// <summary>The data directory, for what must also work where the configuration does not; then what is wrong with it is said.</summary>
+    public async Task<string> FindDataDirAsync()
+    {
+        try
+        {
+            return LoadConfig().Config.DataDir;
+        }
+        catch (ConfigException wrong)
+        {
+            var directory = System.IO.Path.TrimEndingDirectorySeparator(
+                Path(GlobalOptions.DataDir) is { } given ? shell.Resolve(given)
+                : shell.Environment(ConfigEnvironment.DataDirVariable) is { } variable && !string.IsNullOrWhiteSpace(variable) ? shell.Resolve(variable.Trim())
+                : DefaultRoot);
+            await NoteAsync($"The configuration cannot be used: {wrong.Message} This is about the data directory {directory}.").ConfigureAwait(false);
+            return directory;
+        }
+    }
+
+    string DefaultRoot => ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE"), shell.WorkingDirectory);
 
     /// <summary>A path, or null; an empty one is a variable that was not set, and must not come to mean this directory.</summary>
     string? Path(Option<string> option) => Get(option) is not { } path ? null
@@ -41,6 +62,16 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
 
     /// <summary>How the command is called, without its values: <c>dbx aggregate apply</c>.</summary>
     public string CommandName => Help.PathOf(parse.CommandResult.Command);
+
+    /// <summary>Names the variables that have no effect because they are misspelt.</summary>
+    public async Task NoteMisspeltVariablesAsync()
+    {
+        foreach (var (name, meant) in ConfigEnvironment.Misspelt(
+            shell.VariableNames, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable))
+        {
+            await NoteAsync($"The environment variable {name} has no effect; did you mean {meant}?").ConfigureAwait(false);
+        }
+    }
 
     /// <summary>A line that is not a result. What was printed before it stands before it on a terminal, too.</summary>
     public async Task NoteAsync(string line)

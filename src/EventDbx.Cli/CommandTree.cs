@@ -54,7 +54,7 @@ internal static class CommandTree
             try
             {
                 code = await RunAsync(parse, shell, interrupted.Token).ConfigureAwait(false);
-                await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+                await FlushAsync(shell).ConfigureAwait(false);
             }
             catch (Exception failure)
             {
@@ -69,6 +69,19 @@ internal static class CommandTree
         }
 
         return (int)code;
+    }
+
+    /// <summary>Writes what the command, which has ended, has said.</summary>
+    static async Task FlushAsync(Shell shell)
+    {
+        try
+        {
+            await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (OutputFailedException failed)
+        {
+            throw failed.Of("The command was carried out");
+        }
     }
 
     internal static RootCommand WithGlobals(RootCommand root)

@@ -22,6 +22,15 @@ internal sealed class Interrupts : IDisposable
         return interrupts;
     }
 
+    /// <summary>The same for SIGHUP, the end of the terminal: for what serves in the foreground.</summary>
+    /// <remarks>Where whoever started this process has it ignored, as <c>nohup</c> does, the runtime leaves it so.</remarks>
+    public static IDisposable ForwardHangUp(CancellationTokenSource target) =>
+        PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            target.Cancel();
+        });
+
     public void Dispose()
     {
         foreach (var registration in _registrations)

@@ -1,4 +1,5 @@
 using System.Text;
+using EventDbx.Cli.Output;
 
 namespace EventDbx.Cli;
 
@@ -25,6 +26,9 @@ internal sealed record Shell : IDisposable
     /// <summary>The value of an environment variable; null when it is not set.</summary>
     public required Func<string, string?> Environment { get; init; }
 
+    /// <summary>The names of all of them.</summary>
+    public IReadOnlyList<string> VariableNames { get; init; } = [];
+
     /// <summary>What relative paths are relative to.</summary>
     public required string WorkingDirectory { get; init; }
 
@@ -32,6 +36,9 @@ internal sealed record Shell : IDisposable
     public required IReadOnlyList<string> Self { get; init; }
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>How long a server may be silent before a command asks whether it is there at all.</summary>
+    public TimeSpan ServerPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>See no-color.org: any value but an empty one turns colour off.</summary>
     public bool Colour => OutIsTerminal && string.IsNullOrEmpty(Environment("NO_COLOR"));
@@ -44,11 +51,12 @@ internal sealed record Shell : IDisposable
         {
             In = new StreamReader(Console.OpenStandardInput(), utf8),
             OpenIn = Console.OpenStandardInput,
-            Out = new StreamWriter(Console.OpenStandardOutput(), utf8, bufferSize: 32 * 1024),
+            Out = new StreamWriter(new OutputStream(Console.OpenStandardOutput()), utf8, bufferSize: 32 * 1024),
             Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
             OutIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Environment = System.Environment.GetEnvironmentVariable,
+            VariableNames = [.. System.Environment.GetEnvironmentVariables().Keys.OfType<string>()],
             WorkingDirectory = Directory.GetCurrentDirectory(),
             Self = SelfOfProcess(),
         };

@@ -51,7 +51,13 @@ public sealed class ServerHost : IAsyncDisposable
     public static async Task<ServerHost> StartAsync(ServerOptions options, CancellationToken cancellation)
     {
         // It may replay, check and wait for a lock: not on the caller's thread.
-        var database = await Task.Run(() => Database.Open(options.Database with { Socket = options.Database.Socket ?? options.SocketPath }), cancellation)
+        var database = await Task.Run(() => Database.Open(options.Database with
+        {
+            Socket = options.Database.Socket ?? options.SocketPath,
+            WriterFailed = cause => options.Log?.Invoke(new(
+                Timestamp.From(options.Clock.GetUtcNow()), LogLevel.Critical, "engine",
+                $"The writer has stopped and takes no more writes: {cause.Message} Mend the cause and restart the server, which checks the store.", cause)),
+        }), cancellation)
             .ConfigureAwait(false);
         ServerHost? host = null;
         try

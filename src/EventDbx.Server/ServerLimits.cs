@@ -21,8 +21,17 @@ public static class ServerLimits
     /// <summary>How long a connection may be idle between requests: longer than the usual 60 and 120 s of proxies in front.</summary>
     public static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
 
-    /// <summary>Bytes of request bodies held at once, over all connections: what a crowd of large requests may cost.</summary>
-    public const long BodyBytesMax = 256L * 1024 * 1024;
+    /// <summary>Bytes that request bodies, and what becomes of them, may hold at once over all connections: what a crowd of large requests may cost.</summary>
+    public const long BodyBytesMax = 512L * 1024 * 1024;
+
+    /// <summary>How many times its bytes a body is counted: it is parsed, minified and sealed besides.</summary>
+    public const int BodyCost = 4;
+
+    /// <summary>Bytes up to which a body lies in pooled memory. Larger ones are rare, and a pool would keep their memory for good.</summary>
+    public const int BodyPooledBytesMax = 1024 * 1024;
+
+    /// <summary>How long a body may take: the largest at 280 KB a second. Meanwhile its token may have been revoked, and is looked at again.</summary>
+    public static readonly TimeSpan BodyTimeout = TimeSpan.FromSeconds(60);
 
     /// <summary>Bytes of a body for which memory is taken before any of them came. More is taken as it comes.</summary>
     public const int BodyFirstBytes = 16 * 1024;

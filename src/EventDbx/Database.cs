@@ -49,6 +49,7 @@ public sealed class Database : IAsyncDisposable
             options.Durability == Durability.Relaxed ? options.RelaxedInterval : null, options.GroupCommits, _foldPoints.Due)
         {
             SchemasChanged = schemas => _schemas = schemas,
+            Failed = options.WriterFailed,
         };
         _foldPoints.Start();
         Documents = store is null ? new DocumentMemory() : new DocumentDirectory(Path.GetFullPath(options.Directory), _key, Nonces);
@@ -173,13 +174,29 @@ public sealed class Database : IAsyncDisposable
     {
         using var view = _engine.OpenView();
         var row = TokenRow.Find(view, token) ?? default;
-        return new(row.Spent, row.ExpiresAt == 0 ? null : new(row.ExpiresAt));
+        return new(row.Spent, row.ExpiresAt == 0 ? null : new(row.ExpiresAt), row.Dead);
     }
 
     /// <summary>A token that is kept alive lives at least until then. An earlier time changes nothing.</summary>
     public Task ExtendTokenAsync(Guid token, Timestamp expiresAt) => _loop.CommitAsync(new(new TokenOperation
     {
         Aggregate = ControlOperation.AboutTheDatabase, Token = token, ExpiresAt = expiresAt.Ticks100ns,
+    }));
+
+    /// <summary>Closes the allowance of a token, and says what was left: no append that comes later can spend it.</summary>
+    public async Task<ulong> CloseTokenAsync(Guid token, ulong limit)
+    {
+        var outcomes = await _loop.CommitAsync(new(new TokenOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Token = token, CloseAt = limit,
+        })).ConfigureAwait(false);
+        return outcomes[0].Remaining;
+    }
+
+    /// <summary>A token is dead, and stays so whatever ledger is put back.</summary>
+    public Task EndTokenAsync(Guid token) => _loop.CommitAsync(new(new TokenOperation
+    {
+        Aggregate = ControlOperation.AboutTheDatabase, Token = token, Dead = true,
     }));
 
     /// <summary>Nothing is remembered of a token any more: it is dead for good.</summary>

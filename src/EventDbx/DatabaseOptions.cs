@@ -54,6 +54,9 @@ public sealed record DatabaseOptions
     /// <summary>Told what an open does when it takes longer: one line each.</summary>
     public Action<string>? Progress { get; init; }
 
+    /// <summary>Told once, on the writer's thread, when the writer stops for good: no more writes until the database is opened again.</summary>
+    public Action<Exception>? WriterFailed { get; init; }
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Fills a span with random bytes. Tests give a fixed source.</summary>

@@ -75,11 +75,14 @@ public static class Limits
     /// <summary>Bytes of one document beside the log (tokens, schemas): some 100,000 tokens. It is read and replaced whole.</summary>
     public const int DocumentBytesMax = 64 * 1024 * 1024;
 
+    /// <summary>Aggregates walked over, because they are not to be shown, for one page of a list: then a cursor, so that no page takes long.</summary>
+    public const int ListScanMax = 20_000;
+
+    /// <summary>Aggregates a list skips at most; each is walked over. A cursor costs nothing.</summary>
+    public const long SkipMax = 1_000_000;
+
     /// <summary>Entries of the log looked at for one page of the feed: a filter that lets little through still answers soon.</summary>
     public const int FeedScanMax = 20_000;
-
-    /// <summary>Aggregates looked at for one page of a list as of a moment: before most of them began it still answers soon.</summary>
-    public const int HeadScanMax = 20_000;
 
     /// <summary>
     /// Bytes of column names in one export as CSV, with <see cref="ExportColumnCost"/> for each: they are in memory. A table with more is none.

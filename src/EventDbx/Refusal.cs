@@ -131,8 +131,11 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         return null;
     }
 
+    /// <summary>Nothing but somebody's hand makes it succeed, whatever its code usually means.</summary>
+    public bool Final { get; init; }
+
     /// <summary>Whether the same request may succeed later without being changed.</summary>
-    public bool Retryable => Code is RefusalCode.Overloaded or RefusalCode.Unavailable or RefusalCode.RequestTimeout;
+    public bool Retryable => !Final && Code is RefusalCode.Overloaded or RefusalCode.Unavailable or RefusalCode.RequestTimeout;
 
     /// <summary>The one table of code names; gRPC reasons and GraphQL extensions use the same strings.</summary>
     public static string NameOf(RefusalCode code) => code switch

@@ -31,7 +31,7 @@ public sealed partial class Session : IExportSource
         public Task<AggregatePage> ReadAsync(string? type, byte[]? after, bool withState, CancellationToken cancellation)
         {
             cancellation.ThrowIfCancellationRequested();
-            return Task.FromResult(reader.Aggregates(new() { Type = type }, sight, after, skip: 0, Limits.PageItemsMax, withState, at));
+            return Task.FromResult(reader.Aggregates(new() { Type = type }, sight, after, skip: 0, Limits.PageItemsMax, withState, at, cancellation));
         }
 
         public void Dispose() => reader.Dispose();

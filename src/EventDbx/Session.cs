@@ -100,7 +100,10 @@ public sealed partial class Session : IImportTarget
     /// <summary>The control entry that stands behind the events of an import.</summary>
     public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation)
     {
-        Demand(AccessAction.AggregateAppend);
+        // It speaks of the whole database, in numbers that the caller gives.
+        Demand(AccessAction.RecordsImport);
+        if (!Grants.Unrestricted)
+            throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
         var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
         return CommitControlAsync("import", _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
     }
@@ -109,10 +112,17 @@ public sealed partial class Session : IImportTarget
     /// <param name="what">What.</param>
     /// <param name="token">The token's id.</param>
     /// <param name="body">Details as a JSON object, without secrets.</param>
+    /// <remarks>A token that is revoked is dead in the same commit.</remarks>
     public Task NoteTokenAsync(TokenChange what, Guid token, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
         DemandRoot("manage tokens");
-        return CommitControlAsync(TokenChanges.NameOf(what), token.ToString("D"), body.ToArray(), cancellation);
+        var note = new ControlOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = TokenChanges.NameOf(what), Subject = token.ToString("D"), Body = body.ToArray(),
+        };
+        return CommitAsync(
+            what == TokenChange.Revoke ? new(note, new TokenOperation { Aggregate = ControlOperation.AboutTheDatabase, Token = token, Dead = true }) : new(note),
+            cancellation);
     }
 
     Task<Outcome[]> CommitControlAsync(string kind, string subject, byte[] body, CancellationToken cancellation) => CommitAsync(
@@ -239,17 +249,20 @@ public sealed partial class Session : IImportTarget
     /// <param name="after">The <see cref="AggregatePage.Next"/> of the page before, or null.</param>
     /// <param name="skip">How many to leave out; walks over them, so prefer the cursor.</param>
     /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
+    /// <remarks>A page may be short, or empty, and still have a next: what this caller may not see is walked over only so far at a time.</remarks>
     /// <param name="withState">Their states as well: the page then ends at <see cref="Limits.PageBytesMax"/>, too.</param>
     /// <param name="at">As they were at a moment, without those that had no event yet. Null: now.</param>
-    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take, bool withState = false, Timestamp? at = null)
+    public AggregatePage GetAggregates(AggregateFilter filter, byte[]? after, long skip, int take, bool withState = false, Timestamp? at = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         ArgumentOutOfRangeException.ThrowIfNegative(skip);
         Demand(AccessAction.AggregateRead);
+        if (skip > Limits.SkipMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"A list is walked over to skip {skip} of it; at most {Limits.SkipMax} are. Go on by cursor instead.");
         if ((CheckText("type", filter.Type) ?? CheckText("id_prefix", filter.IdPrefix)) is { } refusal)
             throw new RefusedException(refusal);
         using var reader = _database.OpenReader();
-        return reader.Aggregates(filter, Sight, after, skip, Math.Min(take, Limits.PageItemsMax), withState, at);
+        return reader.Aggregates(filter, Sight, after, skip, Math.Min(take, Limits.PageItemsMax), withState, at, cancellation);
     }
 
     /// <summary>Entries of the log after a position that this caller may read: only what is synced, batches whole.</summary>

@@ -20,6 +20,11 @@ public sealed partial class ReadmeTests
         try
         {
             Assert.True(await FollowAsync(home, port) > 5);
+            if (!OperatingSystem.IsWindows())
+            {
+                foreach (var secret in (string[])["token", "token.txt"])
+                    Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(home[secret]));
+            }
         }
         finally
         {

@@ -22,6 +22,8 @@ internal sealed class CommandLine : IDisposable
     /// <summary>Whether standard error is a terminal, so that progress is shown.</summary>
     public bool Terminal { get; set; }
 
+    public TimeSpan ServerPatience { get; set; } = TimeSpan.FromSeconds(30);
+
     public string DataDirectory => Directory[".eventdbx"];
 
     public string ConfigPath => Directory[".eventdbx/config.toml"];
@@ -42,6 +44,7 @@ internal sealed class CommandLine : IDisposable
             ErrorIsTerminal = Terminal,
             Environment = name => Environment.TryGetValue(name, out var value) ? value : name == "HOME" ? Directory.Path : null,
             WorkingDirectory = Directory.Path,
+            ServerPatience = ServerPatience,
         };
         var code = await CommandTree.RunAsync(arguments, shell, TestContext.Current.CancellationToken);
         return new Outcome((ExitCode)code, output.ToString(), error.ToString());

@@ -2,13 +2,15 @@ using System.Net.Sockets;
 using EventDbx.Recovery;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Tokens;
+using EventDbx.Storage;
 
 namespace EventDbx.Cli;
 
 /// <summary>From a command line to a store: the one a server has open, or the data directory itself; and the orderly end of it.</summary>
 /// <remarks>
-/// A server says in the lock file of the directory on which socket it listens. Where one accepts, the command goes there, and needs no
-/// key; otherwise it opens the directory. While somebody else has the directory, both are tried until <c>--lock-timeout</c> is over,
+/// A server that has the directory says in its lock file on which socket it listens. Where one accepts, the command goes there, and
+/// needs no key; otherwise it opens the directory. What the lock file says counts only while this very file is locked: in a copy of
+/// the directory it still names the server of the original. While somebody else has the directory, both are tried until <c>--lock-timeout</c> is over,
 /// so that a server which is just starting, or stopping, is met one way or the other.
 /// </remarks>
 internal static class Link
@@ -83,7 +85,7 @@ internal static class Link
         if (server is null && absent is not null && !Database.ExistsIn(directory))
             return absent();
         var store = server is { } reached
-            ? OpenServer(reached, token)
+            ? OpenServer(reached, call, token)
             : await OpenAsync(call, file, token, caller, cancellation).ConfigureAwait(false);
         await using (store.ConfigureAwait(false))
             return await act(store).ConfigureAwait(false);
@@ -107,7 +109,7 @@ internal static class Link
             catch (StoreRefusedException refused) when (refused.InUse && left > TimeSpan.Zero)
             {
                 if (await ReachServerAsync(options.Directory, cancellation).ConfigureAwait(false) is { } server)
-                    return OpenServer(server, token);
+                    return OpenServer(server, call, token);
             }
         }
     }
@@ -132,11 +134,20 @@ internal static class Link
     }
 
     // A method of its own: the types of HTTP are loaded where they are needed.
-    static ServerStore OpenServer((Socket Socket, string Path) server, string? token) =>
-        new(new ServerConnection(server.Socket, server.Path, token, Environment.UserName));
+    static ServerStore OpenServer((Socket Socket, LockHolder By) server, Call call, string? token) =>
+        new(new ServerConnection(server.Socket, server.By, token, Environment.UserName, call.Shell.ServerPatience, call.Shell.Clock));
 
-    static async Task<(Socket Socket, string Path)?> ReachServerAsync(string directory, CancellationToken cancellation) =>
-        Database.ReadHolder(directory)?.Socket is { } path && await ServerSocket.TryConnectAsync(path, cancellation).ConfigureAwait(false) is { } socket
-            ? (socket, path)
-            : null;
+    static async Task<(Socket Socket, LockHolder By)?> ReachServerAsync(string directory, CancellationToken cancellation)
+    {
+        // Whether the lock is held is asked by trying to take it: not where nobody says that there is a server.
+        if (Database.ReadHolder(directory)?.Socket is null || Database.FindHolder(directory) is not { Socket: { } path } holder)
+            return null;
+        if (await ServerSocket.TryConnectAsync(path, cancellation).ConfigureAwait(false) is not { } socket)
+            return null;
+        // Once more: for a moment it may have been held by another command that asked the same, and the text be that of a copy.
+        if (Database.FindHolder(directory) == holder)
+            return (socket, holder);
+        socket.Dispose();
+        return null;
+    }
 }

@@ -4,6 +4,8 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Schemas;
+using EventDbx.Server.Daemon;
+using EventDbx.Storage;
 
 namespace EventDbx.Cli;
 
@@ -17,16 +19,22 @@ internal sealed class ServerConnection : IDisposable
     static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     readonly HttpClient _http;
+    readonly LockHolder _server;
     readonly string _socket;
+    readonly string _user;
+    readonly TimeSpan _patience;
+    readonly TimeProvider _clock;
     Socket? _first;
 
     /// <param name="first">A connection that was made to see whether somebody listens; the first request takes it.</param>
-    /// <param name="socket">Where, for further ones.</param>
+    /// <param name="server">Whose; it names its socket.</param>
     /// <param name="token">As whom; null: the owner.</param>
     /// <param name="user">The owner's name in the operating system.</param>
-    public ServerConnection(Socket first, string socket, string? token, string user)
+    /// <param name="patience">How long the server may be silent before it is asked whether it is there at all.</param>
+    /// <param name="clock">Measures that.</param>
+    public ServerConnection(Socket first, LockHolder server, string? token, string user, TimeSpan patience, TimeProvider clock)
     {
-        (_first, _socket) = (first, socket);
+        (_first, _server, _socket, _user, _patience, _clock) = (first, server, server.Socket!, user, patience, clock);
         _http = new(new SocketsHttpHandler
         {
             UseProxy = false,
@@ -38,7 +46,7 @@ internal sealed class ServerConnection : IDisposable
                 ownsSocket: true),
         })
         {
-            // A verify takes as long as it takes; Ctrl-C ends it.
+            // A verify takes as long as it takes, see HeardAsync; Ctrl-C ends it.
             Timeout = Timeout.InfiniteTimeSpan,
         };
         if (token is null)
@@ -86,7 +94,8 @@ internal sealed class ServerConnection : IDisposable
         HttpMethod method, string target, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
     {
         using var request = Request(method, target, null, minimal: false);
-        using var response = await OrLostAsync(_http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation)).ConfigureAwait(false);
+        using var response = await OrLostAsync(HeardAsync(
+            ended => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended), cancellation)).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Refused(response, await OrLostAsync(response.Content.ReadAsByteArrayAsync(cancellation)).ConfigureAwait(false));
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false), Encoding.UTF8);
@@ -134,8 +143,9 @@ internal sealed class ServerConnection : IDisposable
         HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal, Func<JsonElement, HttpResponseHeaders, T> read, CancellationToken cancellation)
     {
         using var request = Request(method, target, body, minimal);
-        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
-        var bytes = await response.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false);
+        using var response = await HeardAsync(
+            ended => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended), cancellation).ConfigureAwait(false);
+        var bytes = await HeardAsync(response.Content.ReadAsByteArrayAsync, cancellation).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Refused(response, bytes);
         if (bytes.Length == 0)
@@ -181,6 +191,46 @@ internal sealed class ServerConnection : IDisposable
         catch (Exception lost) when (IsLoss(lost))
         {
             throw Lost(lost);
+        }
+    }
+
+    /// <summary>Waits for the server as long as it is alive: one that is silent and answers nothing else either is given up on.</summary>
+    async Task<T> HeardAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellation)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var asked = ask(ended.Token);
+        while (true)
+        {
+            try
+            {
+                return await asked.WaitAsync(_patience, _clock, cancellation).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                if (asked.IsCompleted || await IsAliveAsync(cancellation).ConfigureAwait(false))
+                    continue;
+            }
+
+            await ended.CancelAsync().ConfigureAwait(false);
+            await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (asked.IsCompletedSuccessfully)
+                (await asked.ConfigureAwait(false) as IDisposable)?.Dispose();
+            throw new ServerLostException(
+                FormattableString.Invariant($"The server (pid {_server.Pid}) at {_socket} has not answered within {_patience.TotalSeconds:0.###} s. ") +
+                "`dbx status` says whether it answers at all; `dbx stop` ends it, if need be by force.", null);
+        }
+    }
+
+    async Task<bool> IsAliveAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            _ = await StatusQuery.AskAsync(_socket, _user, cancellation, _patience).ConfigureAwait(false);
+            return true;
+        }
+        catch (DaemonException)
+        {
+            return false;
         }
     }
 

@@ -36,7 +36,7 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
         {
             throw new ServerLostException(
                 $"{lost.Message} Whether the event was appended is not known. Run the command again with `--event-id {EventIds.Format(named.EventId!.Value)}`: " +
-                "under that id it is appended once, however often it is asked for.", lost.InnerException!);
+                "under that id it is appended once, however often it is asked for.", lost.InnerException);
         }
     }
 

@@ -11,6 +11,9 @@ public sealed record ConfigOverride(string Variable, ConfigKey Key);
 /// <param name="workingDirectory">What a relative path in a variable is relative to.</param>
 public sealed class ConfigEnvironment(Func<string, string?> variable, string workingDirectory)
 {
+    /// <summary>Of the data directory.</summary>
+    public const string DataDirVariable = Prefix + "DATA_DIR";
+
     const string Prefix = "EVENTDBX_";
 
     /// <summary>The published name, and the one before it.</summary>
@@ -29,6 +32,19 @@ public sealed class ConfigEnvironment(Func<string, string?> variable, string wor
 
     /// <summary>The variable of a key: <c>EVENTDBX_AUTH_SECRET</c> of <c>auth.secret</c>.</summary>
     public static string VariableOf(ConfigKey key) => Prefix + key.Name.Replace('.', '_').ToUpperInvariant();
+
+    /// <summary>Variables that look like one of ours, are none, and so have no effect; each with the one that was probably meant.</summary>
+    /// <param name="names">Of all variables there are.</param>
+    /// <param name="others">Variables of ours that make no setting.</param>
+    public static IEnumerable<(string Name, string Meant)> Misspelt(IEnumerable<string> names, params IReadOnlyList<string> others)
+    {
+        var known = ConfigKeys.All.Where(key => !key.FileOnly).Select(VariableOf).Concat(others).Select(name => name[Prefix.Length..]).ToList();
+        return from name in names.Order(StringComparer.Ordinal)
+               where name.StartsWith(Prefix, StringComparison.Ordinal) && !known.Contains(name[Prefix.Length..])
+               let meant = NearestName.Of(name[Prefix.Length..], known)
+               where meant is not null
+               select (name, Prefix + meant);
+    }
 
     /// <summary>The settings with these above them.</summary>
     /// <exception cref="ConfigException">A value is not what its key accepts; names the variable, and quotes no secret.</exception>

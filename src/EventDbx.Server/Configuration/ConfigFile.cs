@@ -35,6 +35,9 @@ public sealed class ConfigFile
     /// <summary>The data directory whatever this run's command line says.</summary>
     public string ConfiguredDataDir => _environment.Over(WithFullPath(_saved)).DataDir;
 
+    /// <summary>The data directory that the file names, or leaves to the default.</summary>
+    public string SavedDataDir => WithFullPath(_saved).DataDir;
+
     /// <summary>Which of them the environment makes.</summary>
     public IReadOnlyList<ConfigOverride> Overrides => [.. _environment.Overrides];
 

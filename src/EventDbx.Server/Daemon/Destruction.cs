@@ -24,13 +24,17 @@ public sealed class Destruction
 
     readonly bool _hasData;
 
-    Destruction(string dataDirectory, bool hasData, string? configFile) => (DataDirectory, _hasData, ConfigFile) = (dataDirectory, hasData, configFile);
+    Destruction(string dataDirectory, bool hasData, string? configFile, string? otherStore) =>
+        (DataDirectory, _hasData, ConfigFile, OtherStore) = (dataDirectory, hasData, configFile, otherStore);
 
     /// <summary>Absolute.</summary>
     public string DataDirectory { get; }
 
     /// <summary>Null: it stays, for it belongs to another data directory.</summary>
     public string? ConfigFile { get; }
+
+    /// <summary>The directory of another store that the configuration belongs to, which is why it stays; null where there is none.</summary>
+    public string? OtherStore { get; }
 
     /// <summary>Works out what would be removed; changes nothing.</summary>
     /// <param name="file">The configuration, with the data directory of this run.</param>
@@ -52,9 +56,9 @@ public sealed class Destruction
             throw Refused(directory, $"it is not recognisably a data directory: it has none of {string.Join(", ", Marks)}");
 
         // With the configuration goes the key: where it is that of another store, it stays.
-        var configured = file.ConfiguredDataDir;
-        var ofAnother = configured != directory && Database.ExistsIn(configured);
-        return new(directory, hasData, file.Exists && !ofAnother ? file.Path : null);
+        string[] users = [file.ConfiguredDataDir, file.SavedDataDir, Path.GetDirectoryName(file.Path)!];
+        var other = users.Select(Path.TrimEndingDirectorySeparator).FirstOrDefault(user => user != directory && Database.ExistsIn(user));
+        return new(directory, hasData, file.Exists && other is null ? file.Path : null, file.Exists ? other : null);
     }
 
     /// <summary>Removes it.</summary>

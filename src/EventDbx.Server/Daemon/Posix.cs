@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 
@@ -12,6 +13,9 @@ internal static partial class Posix
     const int SigKill = 9;
     const int NoSuchProcess = 3; // ESRCH, the same number on Linux and macOS.
     const int ReadWrite = 2;
+    const int SetDescriptorFlags = 2; // F_SETFD
+    const int CloseOnExec = 1; // FD_CLOEXEC
+    const nuint CloseOnExecRequest = 0x20006601; // FIOCLEX of macOS and the BSDs.
     const uint Unchanged = uint.MaxValue;
 
     public static uint UserId => geteuid();
@@ -48,6 +52,23 @@ internal static partial class Posix
             _ = close(nowhere);
     }
 
+    /// <summary>Keeps what this process has open, but for the standard streams, from the processes that it starts.</summary>
+    /// <remarks>Its own is so already; this is about what it was given itself, such as the lock of a script that calls it.</remarks>
+    public static void KeepDescriptorsToItself()
+    {
+        var directory = OperatingSystem.IsLinux() ? "/proc/self/fd" : "/dev/fd";
+        if (!Directory.Exists(directory))
+            return;
+        // All names first: the one of the listing itself is gone by then, and it does not matter.
+        foreach (var name in Directory.EnumerateFileSystemEntries(directory).Select(Path.GetFileName).ToList())
+        {
+            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var descriptor) || descriptor <= 2)
+                continue;
+            // fcntl takes a varying number of arguments, which are handed over in another way on a Mac; this request has none.
+            _ = OperatingSystem.IsLinux() ? fcntl(descriptor, SetDescriptorFlags, CloseOnExec) : ioctl(descriptor, CloseOnExecRequest);
+        }
+    }
+
     /// <summary>Whether a path is this user's; for root, it is from now on. A link is judged itself, not what it leads to.</summary>
     public static bool IsOwn(string path) => lchown(path, UserId, Unchanged) == 0;
 
@@ -68,6 +89,12 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int fcntl(int descriptor, int command, int flags);
+
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static partial int ioctl(int descriptor, nuint request);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);

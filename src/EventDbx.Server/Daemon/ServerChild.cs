@@ -43,6 +43,8 @@ public static class ServerChild
         };
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
+        if (!OperatingSystem.IsWindows())
+            Posix.KeepDescriptorsToItself();
         using var child = Process.Start(start)!;
         child.StandardInput.Close();
         var forwarded = ForwardAsync(child.StandardError, errors);

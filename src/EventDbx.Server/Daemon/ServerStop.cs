@@ -46,6 +46,9 @@ public static class ServerStop
                 await note(FormattableString.Invariant(
                     $"The data directory is in use by process {by.Pid} ({by.HeldBy}), which is not a server and was left alone.")).ConfigureAwait(false);
                 return new(null, PidFile.IsIn(dataDirectory) && PidFile.Remove(dataDirectory));
+            case ServerPresence.Starting { By: var by } when await ServerCall.FindAsync(by, Environment.UserName, cancellation).ConfigureAwait(false) is { } found:
+                await EndAsync(found.Identity!.Value, timeout, note, clock, cancellation).ConfigureAwait(false);
+                return new(found, false);
             case ServerPresence.Starting { By: var by }:
                 throw new DaemonException(FormattableString.Invariant(
                     $"The server of {dataDirectory} (pid {by.Pid}) has not finished starting, and was not signalled. Try again when it has, or end it with the `dbx start` that waits for it."));

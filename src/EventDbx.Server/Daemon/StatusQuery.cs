@@ -8,16 +8,18 @@ namespace EventDbx.Server.Daemon;
 public static class StatusQuery
 {
     /// <summary>A server that has not answered by then is not well.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan PatienceMax = TimeSpan.FromSeconds(5);
 
     /// <summary>The answer.</summary>
     /// <param name="socket">The path that the lock file names; null when it names none.</param>
     /// <param name="user">Who asks: the name of the user of this machine.</param>
+    /// <param name="patience">How long to wait for it, where that is less than usual.</param>
     /// <exception cref="DaemonException">There was none; says why.</exception>
-    public static async Task<ServerStatus> AskAsync(string? socket, string user, CancellationToken cancellation)
+    public static async Task<ServerStatus> AskAsync(string? socket, string user, CancellationToken cancellation, TimeSpan? patience = null)
     {
         if (socket is null)
             throw new DaemonException("it names no socket");
+        var wait = patience < PatienceMax ? patience.Value : PatienceMax;
         using var handler = new SocketsHttpHandler
         {
             UseProxy = false,
@@ -36,7 +38,7 @@ public static class StatusQuery
                 }
             },
         };
-        using var client = new HttpClient(handler) { BaseAddress = new("http://dbx.sock"), Timeout = Patience };
+        using var client = new HttpClient(handler) { BaseAddress = new("http://dbx.sock"), Timeout = wait };
         client.DefaultRequestHeaders.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         client.DefaultRequestHeaders.TryAddWithoutValidation("X-EventDBX-User", user);
         try
@@ -50,7 +52,7 @@ public static class StatusQuery
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw new DaemonException(FormattableString.Invariant($"no answer on {socket} within {Patience.TotalSeconds:0} s"));
+            throw new DaemonException(FormattableString.Invariant($"no answer on {socket} within {wait.TotalSeconds:0.###} s"));
         }
         catch (Exception cause) when (cause is HttpRequestException or JsonException or FormatException or ArgumentOutOfRangeException)
         {

@@ -18,7 +18,7 @@ internal static class AggregateRoutes
         var filter = new AggregateFilter { Type = query.Text("type"), IdPrefix = query.Text("id_prefix"), Archived = query.Truth("archived") };
         var page = call.Session.GetAggregates(
             filter, cursor is null ? null : Cursors.ReadAggregates(cursor), (long)Math.Min(skip ?? 0, long.MaxValue),
-            query.Take(call.Config.ListPageSize, call.Config.PageLimit), withState: true, query.Time("at"));
+            query.Take(call.Config.ListPageSize, call.Config.PageLimit), withState: true, query.Time("at"), call.Http.RequestAborted);
         if (page.Next is { } next)
             call.Http.Response.Headers["X-Next-Cursor"] = Cursors.OfAggregates(next);
         using var answer = new Answer(call.Http);

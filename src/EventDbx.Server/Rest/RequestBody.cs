@@ -26,7 +26,8 @@ internal sealed class RequestBody : IDisposable
     readonly BodyBudget _budget;
     byte[] _bytes = [];
     int _length;
-    int _taken;
+    bool _pooled;
+    long _taken;
 
     RequestBody(BodyBudget budget) => _budget = budget;
 
@@ -49,14 +50,28 @@ internal sealed class RequestBody : IDisposable
 
     /// <summary>Reads it. What says beforehand that it is too long is refused before a byte of it is read.</summary>
     /// <exception cref="RefusedException">It is too long, or there is no memory for it now.</exception>
-    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget)
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget, TimeProvider clock)
     {
         if (http.Request.ContentLength > Limits.RequestBytesMax)
             throw new RefusedException(RestRefusals.TooLarge(http.Request.ContentLength));
         var body = new RequestBody(budget);
         try
         {
-            await body.FillAsync(http).ConfigureAwait(false);
+            // Most have come with their head; those need no clock.
+            if (!await body.TryFillAsync(http, wait: false, http.RequestAborted).ConfigureAwait(false))
+            {
+                using var late = new CancellationTokenSource(ServerLimits.BodyTimeout, clock);
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, http.RequestAborted);
+                try
+                {
+                    await body.TryFillAsync(http, wait: true, either.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (late.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested)
+                {
+                    throw new RefusedException(RefusalCode.RequestTimeout, $"The body did not arrive within {ServerLimits.BodyTimeout.TotalSeconds:0} s.");
+                }
+            }
+
             return body;
         }
         catch
@@ -68,18 +83,24 @@ internal sealed class RequestBody : IDisposable
 
     public void Dispose()
     {
-        if (_bytes.Length > 0)
-            ArrayPool<byte>.Shared.Return(_bytes);
+        Return();
         _budget.Give(_taken);
         (_bytes, _length, _taken) = ([], 0, 0);
     }
 
-    async ValueTask FillAsync(HttpContext http)
+    /// <summary>Reads to the end; or, without waiting, what is there, and then says whether that was the end.</summary>
+    async ValueTask<bool> TryFillAsync(HttpContext http, bool wait, CancellationToken cancellation)
     {
         var reader = http.Request.BodyReader;
         while (true)
         {
-            var read = await reader.ReadAsync(http.RequestAborted).ConfigureAwait(false);
+            if (!reader.TryRead(out var read))
+            {
+                if (!wait)
+                    return false;
+                read = await reader.ReadAsync(cancellation).ConfigureAwait(false);
+            }
+
             var piece = read.Buffer;
             if (_length + piece.Length > Limits.RequestBytesMax)
                 throw new RefusedException(RestRefusals.TooLarge());
@@ -90,7 +111,7 @@ internal sealed class RequestBody : IDisposable
             if (read.IsCompleted)
             {
                 http.Items[typeof(RequestBody)] = this;
-                return;
+                return true;
             }
         }
     }
@@ -101,13 +122,21 @@ internal sealed class RequestBody : IDisposable
         if (_length + more <= _bytes.Length)
             return;
         var wanted = Math.Max(Math.Max(_length + more, _bytes.Length * 2), (int)Math.Min(announced ?? ServerLimits.BodyFirstBytes, ServerLimits.BodyFirstBytes));
-        if (!_budget.TryTake(wanted - _taken))
+        // What comes of a body, parsed and sealed, takes as much again and more.
+        if (!_budget.TryTake(((long)wanted * ServerLimits.BodyCost) - _taken))
             throw new RefusedException(RefusalCode.Overloaded, "Too many large requests are under way at once. Send this one again in a moment.");
-        _taken = wanted;
-        var larger = ArrayPool<byte>.Shared.Rent(wanted);
+        _taken = (long)wanted * ServerLimits.BodyCost;
+        // Large ones are the collector's again afterwards: the pool would keep them for good.
+        var larger = wanted > ServerLimits.BodyPooledBytesMax ? GC.AllocateUninitializedArray<byte>(wanted) : ArrayPool<byte>.Shared.Rent(wanted);
         _bytes.AsSpan(0, _length).CopyTo(larger);
-        if (_bytes.Length > 0)
+        Return();
+        (_bytes, _pooled) = (larger, wanted <= ServerLimits.BodyPooledBytesMax);
+    }
+
+    void Return()
+    {
+        if (_pooled)
             ArrayPool<byte>.Shared.Return(_bytes);
-        _bytes = larger;
+        _pooled = false;
     }
 }

@@ -43,7 +43,7 @@ internal static class RestRoutes
         new("DELETE", "/v1/staged/{event_id}", Append, RestBody.None, StagingRoutes.UnstageAsync),
         new("POST", "/v1/staged/commit", Append, RestBody.None, StagingRoutes.CommitAsync),
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
-        new("POST", "/v1/imports", Append, RestBody.Required, EventRoutes.NoteImportAsync),
+        new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync),
         new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
         new("GET", "/admin/status", RestAccess.Root, RestBody.None, ServerRoutes.StatusAsync),
         new("GET", "/admin/schemas", RestAccess.Root, RestBody.None, SchemaRoutes.ListAsync),

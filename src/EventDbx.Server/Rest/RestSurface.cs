@@ -61,7 +61,10 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             return;
         }
 
-        using var body = await RequestBody.ReadAsync(http, _budget).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(http, _budget, options.Clock).ConfigureAwait(false);
+        // A body may have taken its time: the token is to be good when the request is run, not when it began.
+        if (session is not null)
+            call.Session = Enter(http, route);
         call.Body = body.Bytes;
         await route.Run(call).ConfigureAwait(false);
     }
@@ -135,6 +138,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
 
     static bool IsJson(string? contentType)
     {
+        if (string.Equals(contentType, "application/json", StringComparison.OrdinalIgnoreCase))
+            return true;
         if (!Microsoft.Net.Http.Headers.MediaTypeHeaderValue.TryParse(contentType, out var type))
             return false;
         return type.Type.Equals("application", StringComparison.OrdinalIgnoreCase)

@@ -11,8 +11,9 @@ internal static class ServerRoutes
     {
         if (call.Host.Stopping)
             throw new RefusedException(RefusalCode.Unavailable, "The server is stopping.");
-        if (call.Host.Database.Unhealthy is { } trouble)
-            throw new RefusedException(RefusalCode.Unavailable, trouble);
+        // Anybody may ask; what exactly is wrong stands in the log, and in what the owner is told.
+        if (call.Host.Database.Unhealthy is not null)
+            throw new RefusedException(new Refusal(RefusalCode.Unavailable, "The server is not well: writes may be refused. Its log says why.") { Final = true });
         return Answer.OneAsync(call.Http, "ready", WriteStatus);
     }
 

@@ -34,7 +34,7 @@ public sealed record AuthSettings(byte[] Secret, string KeyId, string Issuer, st
             config = config with { AuthSecret = givenSecret ?? saved.AuthSecret, AuthKeyId = givenKeyId ?? saved.AuthKeyId };
         }
 
-        return Of(config, file.Path);
+        return Of(config, file.SourceOf("auth.secret"));
     }
 
     /// <summary>The settings of a configuration that has a secret and its name.</summary>

@@ -74,12 +74,14 @@ public sealed partial class TokenAuthority
         var found = Find(tokenOrJti);
         DemandActive(found, now);
         var old = found.Record;
+        // Closed before the new one is made: what is left is handed over, and the old one cannot spend it as well.
+        ulong? remaining = old.Limits.WriteEvents is { } limit ? await _database.CloseTokenAsync(old.Jti, limit).ConfigureAwait(false) : null;
         var issuedAt = WholeSecond(now);
         var (token, entry) = Make(old with
         {
             Sha256 = default, Jti = NewId(), IssuedAt = issuedAt, NotBefore = null,
             ExpiresAt = TokenRules.ExpiryOf(issuedAt, request.TtlSeconds ?? LifetimeSecondsOf(old) ?? DefaultTtlSeconds),
-            Limits = old.Limits with { WriteEvents = request.WriteLimit ?? (old.Limits.WriteEvents is { } limit ? RemainingOf(old, limit) : null) },
+            Limits = old.Limits with { WriteEvents = request.WriteLimit ?? remaining },
         });
         await by.NoteTokenAsync(TokenChange.Refresh, entry.Record.Jti, BodyOf(entry.Record, replaces: old.Jti), CancellationToken.None).ConfigureAwait(false);
         await ChangeAsync(
@@ -92,6 +94,7 @@ public sealed partial class TokenAuthority
                 entries.Add(entry);
             },
             evenIfNotWritten: false).ConfigureAwait(false);
+        await _database.EndTokenAsync(old.Jti).ConfigureAwait(false);
         return new(token, Show(entry, Now));
     }
 
@@ -181,7 +184,8 @@ public sealed partial class TokenAuthority
         if (!_database.Documents.TryReplace(LedgerJson.DocumentName, content, document))
             return false;
         (_content, _ledger) = (Hash32.Of(content), new(kept));
-        foreach (var entry in entries.Where(entry => entry.IsForgottenAt(now)))
+        // A token without an end is dead for ever: only the store would know, if an older ledger were put back.
+        foreach (var entry in entries.Where(entry => entry.IsForgottenAt(now) && entry.Record.ExpiresAt is not null))
             _background.Begin(() => _database.ForgetTokenAsync(entry.Record.Jti), static _ => { });
         return true;
     }

@@ -120,7 +120,15 @@ public sealed partial class TokenAuthority : IAsyncDisposable
         var entries = new List<TokenEntry>();
         foreach (var record in LedgerJson.Read(document.Content))
         {
-            var keptUntil = record.Limits.KeepAlive && !record.Revoked ? Later(_database.FindTokenUse(record.Jti).ExpiresAt, _ledger.Find(record.Jti)) : null;
+            var use = _database.FindTokenUse(record.Jti);
+            if (use.Dead && !record.Revoked)
+            {
+                // The store remembers what this ledger, an older one that was put back, does not know.
+                entries.Add(new(record with { Revoked = true, RevokedReason = "the store knows it as revoked or replaced" }, keptUntil: null));
+                continue;
+            }
+
+            var keptUntil = record.Limits.KeepAlive && !record.Revoked ? Later(use.ExpiresAt, _ledger.Find(record.Jti)) : null;
             entries.Add(new(record, keptUntil));
         }
 

@@ -8,4 +8,5 @@ public readonly record struct TokenAllowance(Guid Id, ulong WriteLimit);
 /// <summary>What the store remembers of a token.</summary>
 /// <param name="Spent">Events appended with it.</param>
 /// <param name="ExpiresAt">Until when a token that is kept alive lives; null when the store has no say in it.</param>
-public readonly record struct TokenUse(ulong Spent, Timestamp? ExpiresAt);
+/// <param name="Dead">Revoked or replaced, whatever a ledger that somebody put back says.</param>
+public readonly record struct TokenUse(ulong Spent, Timestamp? ExpiresAt, bool Dead = false);

@@ -82,6 +82,9 @@ internal sealed class CommitLoop : IDisposable
     /// <summary>Told, on the writer, which schemas are in force once a group is committed and before anybody is answered.</summary>
     public Action<Schemas.SchemaSet>? SchemasChanged { get; init; }
 
+    /// <summary>Told once when the loop stops for good.</summary>
+    public Action<Exception>? Failed { get; init; }
+
     /// <summary>Groups committed since the start.</summary>
     public ulong Groups { get; private set; }
 
@@ -240,10 +243,11 @@ internal sealed class CommitLoop : IDisposable
             commit.Fail(new RefusedException(Stopped(cause)));
         _synced.Next.TrySetException(new RefusedException(Stopped(cause)));
         _ = _synced.Next.Task.Exception;
+        Failed?.Invoke(cause);
     }
 
     static Refusal Stopped(Exception cause) => new(RefusalCode.Unavailable,
-        $"The writer has stopped: {(cause is StorageFailedException or IOException ? "the disk failed it" : "a defect of ours")} ({cause.Message}). Whether the last writes are stored is not known; reopen the database, which checks.");
+        $"The writer has stopped: {(cause is StorageFailedException or IOException ? "the disk failed it" : "a defect of ours")} ({cause.Message}). Whether the last writes are stored is not known; reopen the database, which checks.") { Final = true };
 
     /// <summary>Commits what waits, then ends. Nothing is taken any more.</summary>
     public void Dispose()

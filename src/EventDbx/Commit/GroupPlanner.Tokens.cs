@@ -35,10 +35,18 @@ internal sealed partial class GroupPlanner
     {
         var row = LoadToken(operation.Token, view);
         if (operation.Forget)
+        {
             ChangeToken(operation.Token, row, default);
-        else if (operation.ExpiresAt > row.ExpiresAt)
-            ChangeToken(operation.Token, row, row with { ExpiresAt = operation.ExpiresAt });
-        return default;
+            return default;
+        }
+
+        var after = row with { ExpiresAt = Math.Max(row.ExpiresAt, operation.ExpiresAt), Dead = row.Dead || operation.Dead };
+        var remaining = 0UL;
+        if (operation.CloseAt is { } limit && row.Spent < limit)
+            (remaining, after) = (limit - row.Spent, after with { Spent = limit });
+        if (after != row)
+            ChangeToken(operation.Token, row, after);
+        return new() { Remaining = remaining };
     }
 
     TokenRow LoadToken(Guid id, IStorageView view)

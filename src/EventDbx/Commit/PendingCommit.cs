@@ -153,6 +153,12 @@ internal sealed class TokenOperation : Operation
     /// <summary>It lives at least until then.</summary>
     public long ExpiresAt { get; init; }
 
+    /// <summary>It is revoked or replaced, for good.</summary>
+    public bool Dead { get; init; }
+
+    /// <summary>Its allowance ends here: what is left of this limit is the outcome, and nobody can spend it any more.</summary>
+    public ulong? CloseAt { get; init; }
+
     /// <summary>Nothing is to be remembered any more.</summary>
     public bool Forget { get; init; }
 
@@ -170,6 +176,9 @@ internal readonly struct Outcome
 
     /// <summary>The snapshot that was taken.</summary>
     public Snapshot? Snapshot { get; init; }
+
+    /// <summary>What was left of an allowance that was closed.</summary>
+    public ulong Remaining { get; init; }
 
     /// <summary>The version of the original, when the event id was known.</summary>
     public ulong KnownVersion { get; init; }

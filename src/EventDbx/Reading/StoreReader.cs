@@ -304,19 +304,26 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk 
 
     /// <summary>Aggregates in key order, active and archived merged; with a moment, as they were then.</summary>
     public AggregatePage Aggregates(
-        AggregateFilter filter, Sight sight, ReadOnlySpan<byte> after, long skip, int take, bool withState, Timestamp? at = null)
+        AggregateFilter filter, Sight sight, ReadOnlySpan<byte> after, long skip, int take, bool withState, Timestamp? at, CancellationToken cancellation)
     {
         var merge = new AggregateScan(view, filter, after);
         var items = new List<AggregateState>();
-        var (bytes, looked) = (0, 0);
+        var (bytes, walked, leftOut) = (0, 0L, 0);
         AggregateKey? last = null;
-        while (items.Count < take && bytes < Limits.PageBytesMax && looked < Limits.HeadScanMax && merge.Next() is var (aggregate, head, archived))
+        // A page that skips cannot be broken off: what is left to skip stands in no cursor.
+        while (items.Count < take && bytes < Limits.PageBytesMax && (leftOut < Limits.ListScanMax || skip > 0)
+            && merge.Next() is var (aggregate, head, archived))
         {
             last = aggregate;
-            looked += at is null ? 0 : 1;
+            if (++walked % 512 == 0)
+                cancellation.ThrowIfCancellationRequested();
             var version = at is { } moment ? VersionThen(aggregate, head, moment.Ticks100ns) : head.Version;
             if (version is not { } there || !sight.Shows(aggregate))
+            {
+                leftOut++;
                 continue;
+            }
+
             if (skip > 0)
             {
                 skip--;
@@ -328,7 +335,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk 
             bytes += withState ? item.Fields.Length : 0;
         }
 
-        var full = take > 0 && (items.Count == take || bytes >= Limits.PageBytesMax || looked >= Limits.HeadScanMax);
+        var full = take > 0 && (items.Count == take || bytes >= Limits.PageBytesMax || (leftOut >= Limits.ListScanMax && skip == 0));
         return new(items, full && merge.HasMore ? last!.Row.ToArray() : null);
     }
 

@@ -87,8 +87,20 @@ public sealed class Importer(IImportTarget target, IProgress<ImportProgress>? pr
 
         await FlushAsync(cancellation).ConfigureAwait(false);
         if (_appended > 0)
-            await target.NoteImportAsync(_lines, _appended, _known, cancellation).ConfigureAwait(false);
+            await NoteAsync(cancellation).ConfigureAwait(false);
         return new(_lines, _appended, _known, _newHashes, _aggregates.Count, Stopwatch.GetElapsedTime(started));
+    }
+
+    async Task NoteAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await target.NoteImportAsync(_lines, _appended, _known, cancellation).ConfigureAwait(false);
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.PermissionDenied)
+        {
+            // Who may only append leaves events and no note about them.
+        }
     }
 
     ImportProgress SoFar => new(_lines, _appended, _known, _bytes);

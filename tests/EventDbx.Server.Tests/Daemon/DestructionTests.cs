@@ -116,6 +116,34 @@ public sealed class DestructionTests : IDisposable
     }
 
     [Fact]
+    public void The_configuration_stays_while_a_store_lies_beside_it()
+    {
+        WriteOwn();
+        _home.Write("trial/event_store/CURRENT", "");
+        _home.Write(".eventdbx/config.toml", $"data_dir = \"{_home["trial"]}/\"\n");
+
+        var plan = Plan(_home["trial"]);
+        plan.Run(TimeSpan.Zero);
+
+        Assert.Equal((null, Root), (plan.ConfigFile, plan.OtherStore));
+        Assert.False(Directory.Exists(_home["trial"]));
+        Assert.All(OwnNames, name => Assert.True(File.Exists(Path.Combine(Root, name)), name));
+        // No store is left to need it but this one.
+        Assert.Equal((Path.Combine(Root, "config.toml"), null), (Plan(Root).ConfigFile, Plan(Root).OtherStore));
+    }
+
+    [Fact]
+    public void The_configuration_goes_with_the_store_it_names_however_that_is_spelt()
+    {
+        _home.Write("data/event_store/CURRENT", "");
+        _home.Write(".eventdbx/config.toml", $"data_dir = \"{_home["data"]}/\"\n");
+
+        Plan().Run(TimeSpan.Zero);
+
+        Assert.False(File.Exists(Path.Combine(Root, "config.toml")));
+    }
+
+    [Fact]
     public void A_directory_that_another_process_has_is_left_whole()
     {
         WriteOwn();

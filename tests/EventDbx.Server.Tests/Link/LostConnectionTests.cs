@@ -102,6 +102,28 @@ public sealed class LostConnectionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_server_that_is_silent_is_given_up_on_by_name()
+    {
+        // Nobody accepts what the system has accepted: so is a process that is stopped.
+        using var frozen = new System.Net.Sockets.Socket(
+            System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        frozen.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Socket));
+        frozen.Listen();
+        _line.ServerPatience = TimeSpan.FromMilliseconds(100);
+
+        var read = await _line.RunAsync("aggregate", "list");
+        var applied = await _line.RunAsync("aggregate", "apply", "order", "o-1", "paid");
+        var verified = await _line.RunAsync("verify", "--all");
+
+        Assert.All((Outcome[])[read, applied, verified], outcome =>
+        {
+            Assert.Equal((ExitCode.Failed, ""), (outcome.Code, outcome.Out));
+            Assert.StartsWith($"Error: The server (pid {Environment.ProcessId}) at {Socket} has not answered within 0.1 s. `dbx status`", outcome.Error, StringComparison.Ordinal);
+        });
+        Assert.Contains("Run the command again with `--event-id ", applied.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Progress_of_a_verification_in_the_server_is_shown_on_a_terminal()
     {
         const string result = """{"result":{"log_size":7,"log_root":"0a29c45d9ba3b5a5dc6c8ab3f47f0ae1f0f7d8b3f2e1a0c9b8d7e6f504132231","events":7,"control_entries":0,"aggregates":1,"archived":0,"client_ids":0,"fold_points":0,"tiles":0,"seconds":1.5}}""";

@@ -104,6 +104,7 @@ public sealed class BadRequestTests(RestServer server) : IClassFixture<RestServe
     }
 
     [Theory]
+    [InlineData("/v1/aggregates?skip=1000001", "limit_exceeded")]
     [InlineData("/v1/aggregates?skip=-1", "invalid_argument")]
     [InlineData("/v1/aggregates?skip=x", "invalid_argument")]
     [InlineData("/v1/aggregates?take=-1", "invalid_argument")]

@@ -103,6 +103,21 @@ public sealed class ConnectionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_token_that_is_revoked_while_its_body_is_on_the_way_writes_nothing()
+    {
+        var token = await _server.IssueAsync(new() { Group = "ops", User = "slow" });
+        var jti = _server.Host.Tokens.List(_server.Owner).Single(listing => listing.User == "slow").Jti;
+        await using var stream = await _server.ConnectAsync();
+        await SayAsync(stream, Head(Event.Length).Replace(_server.Root, token, StringComparison.Ordinal) + Event[..10]);
+        await _server.Host.Tokens.RevokeAsync(_server.Owner, jti.ToString(), null, TestContext.Current.CancellationToken);
+        var size = _server.Host.Database.LogSize;
+        await SayAsync(stream, Event[10..]);
+
+        Assert.StartsWith("HTTP/1.1 401 ", await ReadUntilAsync(stream, "}"), StringComparison.Ordinal);
+        Assert.Equal(size, _server.Host.Database.LogSize);
+    }
+
+    [Fact]
     public async Task A_refusal_that_read_the_body_leaves_the_connection_open()
     {
         await using var stream = await _server.ConnectAsync();

@@ -39,7 +39,7 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["DELETE /v1/staged/{event_id}"] = new("/v1/staged/01890a5d-ac96-774b-bcce-b302099a8058", null, 404, 200, StageAsync),
         ["POST /v1/staged/commit"] = new("/v1/staged/commit", null, 200, 200, StageAsync),
         ["POST /v1/records"] = new("/v1/records", """{"records":[{"aggregate_type":"m","aggregate_id":"3","event_type":"e","payload":{},"metadata":{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","created_at":"2026-01-01T00:00:00Z","issued_by":null}}]}""", 403, 200),
-        ["POST /v1/imports"] = new("/v1/imports", """{"lines":1,"appended":1,"known":0}""", 204, 204),
+        ["POST /v1/imports"] = new("/v1/imports", """{"lines":1,"appended":1,"known":0}""", 403, 204),
         ["POST /v1/verify"] = new("/v1/verify", null, 403, 200),
         ["GET /admin/status"] = new("/admin/status", null, 403, 200),
         ["GET /admin/schemas"] = new("/admin/schemas", null, 403, 200),

@@ -70,7 +70,7 @@ public sealed class ReadTests(RestServer server) : IClassFixture<RestServer>, IA
     [InlineData("take=3", "i-0 i-1 i-2", true)]
     [InlineData("take=3&skip=17", "o-10 o-11", false)]
     [InlineData("take=3&skip=19", "", false)]
-    [InlineData("skip=18446744073709551615", "", false)]
+    [InlineData("skip=1000000", "", false)]
     [InlineData("take=0", "", false)]
     [InlineData("take=2&type=order", "o-00 o-01", true)]
     [InlineData("type=order&id_prefix=o-1", "o-10 o-11", false)]

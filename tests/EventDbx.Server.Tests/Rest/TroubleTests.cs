@@ -46,8 +46,12 @@ public sealed class TroubleTests : IAsyncLifetime
         _troubles.OnCommit = () => throw new StorageFailedException("The disk is gone.");
         var failed = await AppendAsync("2");
         Assert.Equal((503, "unavailable"), (failed.Status, failed.Code));
+        Assert.False(failed.Json.GetProperty("retryable").GetBoolean());
+        lock (_server.Lines)
+            Assert.Contains("The disk is gone.", Assert.Single(_server.Lines, line => line.Level == LogLevel.Critical).Message, StringComparison.Ordinal);
         var ready = await _server.GetAsync("/ready", token: null);
         Assert.Equal((503, "unavailable"), (ready.Status, ready.Code));
+        Assert.DoesNotContain("disk", ready.Body, StringComparison.Ordinal);
         Assert.Equal(200, (await _server.GetAsync("/health", token: null)).Status);
         Assert.Equal(1, (await _server.GetAsync("/v1/aggregates/t/1")).Json.GetProperty("version").GetInt32());
         Assert.NotNull(ServerStatus.Read((await _server.GetAsync("/admin/status")).Json).Unhealthy);

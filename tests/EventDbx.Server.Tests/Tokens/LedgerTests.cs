@@ -128,6 +128,27 @@ public sealed class LedgerTests
         bench.Tokens.Authenticate(theirs.Token);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_older_ledger_that_is_put_back_revives_no_token(bool refreshed)
+    {
+        await using var bench = TokenBench.Open();
+        var issued = await bench.IssueAsync(request => request with { TtlSeconds = 0 });
+        var older = File.ReadAllBytes(bench.LedgerPath);
+        if (refreshed)
+            await bench.Tokens.RefreshAsync(bench.Owner, issued.Token, new(), TokenBench.Cancellation);
+        else
+            await bench.Tokens.RevokeAsync(bench.Owner, issued.Token, "stolen", TokenBench.Cancellation);
+        await bench.Tokens.DisposeAsync();
+        await bench.Database.DisposeAsync();
+        File.WriteAllBytes(bench.LedgerPath, older);
+        await bench.ReopenAsync();
+
+        Assert.Equal(RefusalCode.Unauthenticated, Assert.Throws<RefusedException>(() => bench.Tokens.Authenticate(issued.Token)).Refusal.Code);
+        Assert.Equal(TokenStatus.Revoked, Assert.Single(bench.Tokens.List(bench.Owner)).Status);
+    }
+
     [Fact]
     public async Task Dead_tokens_are_forgotten_after_thirty_days()
     {
@@ -147,7 +168,9 @@ public sealed class LedgerTests
         Assert.Equal([alive.Listing.Jti, last.Listing.Jti], bench.Tokens.List(bench.Owner).Select(listing => listing.Jti));
         Assert.Contains("not known", bench.Refused(expired.Token).Message, StringComparison.Ordinal);
         await bench.Tokens.DisposeAsync();
-        Assert.Equal(default, bench.Database.FindTokenUse(revoked.Listing.Jti));
+        // What has an end is forgotten with it; what has none is dead in the store for good, whatever ledger is put back.
+        Assert.Equal(default, bench.Database.FindTokenUse(expired.Listing.Jti));
+        Assert.True(bench.Database.FindTokenUse(revoked.Listing.Jti).Dead);
     }
 
     [Fact]

@@ -42,6 +42,45 @@ public sealed class TokenLimitTests
     }
 
     [Fact]
+    public async Task A_refresh_among_writers_hands_over_exactly_what_is_left()
+    {
+        await using var bench = TokenBench.Open();
+        var first = await bench.IssueAsync(request => request with { WriteLimit = 300 });
+        var tokens = new System.Collections.Concurrent.ConcurrentBag<string> { first.Token };
+        async Task<int> WriteAsync(int writer)
+        {
+            var written = 0;
+            for (var refused = 0; refused < 3;)
+            {
+                foreach (var token in tokens)
+                {
+                    try
+                    {
+                        await bench.Tokens.Authenticate(token).AppendAsync(
+                            new() { Aggregate = AggregateKey.Create("order", $"o-{writer}"), EventType = "placed", Payload = "{}"u8.ToArray() }, TokenBench.Cancellation);
+                        written++;
+                    }
+                    catch (RefusedException no) when (no.Refusal.Code is RefusalCode.WriteLimitReached or RefusalCode.Unauthenticated)
+                    {
+                        refused += tokens.Count > 1 ? 1 : 0;
+                    }
+                }
+            }
+
+            return written;
+        }
+
+        var writers = Enumerable.Range(0, 16).Select(writer => Task.Run(() => WriteAsync(writer))).ToArray();
+        while (bench.Database.FindTokenUse(first.Listing.Jti).Spent < 20)
+            await Task.Yield();
+        tokens.Add((await bench.Tokens.RefreshAsync(bench.Owner, first.Token, new(), TokenBench.Cancellation)).Token);
+        var written = (await Task.WhenAll(writers)).Sum();
+        var second = bench.Tokens.List(bench.Owner).Single(listing => listing.Status == TokenStatus.Active);
+
+        Assert.Equal(300UL, (ulong)written + second.WritesRemaining!.Value);
+    }
+
+    [Fact]
     public async Task A_batch_over_the_limit_is_refused_whole_and_spends_nothing()
     {
         await using var bench = TokenBench.Open(encrypted: false);
@@ -65,7 +104,7 @@ public sealed class TokenLimitTests
         await using var bench = TokenBench.Open(encrypted: false);
         var session = bench.Tokens.Authenticate((await bench.IssueAsync(request => request with { WriteLimit = 0 })).Token);
 
-        Assert.Empty(session.GetAggregates(new(), null, 0, 10).Items);
+        Assert.Empty(session.GetAggregates(new(), null, 0, 10, cancellation: TokenBench.Cancellation).Items);
         var refused = await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(TokenBench.Draft("1"), TokenBench.Cancellation));
         Assert.Equal(RefusalCode.WriteLimitReached, refused.Refusal.Code);
     }

@@ -185,6 +185,43 @@ public sealed class GrantsTests
     }
 
     [Fact]
+    public async Task A_list_walks_over_what_may_not_be_seen_only_so_far_at_a_time()
+    {
+        using var engine = new EventDbx.Tests.Storage.MemoryEngine();
+        await using var database = Database.OpenOn(engine, new() { Directory = "", Encrypted = false });
+        var owner = database.OpenSession();
+        for (var i = 0; i < Limits.ListScanMax + 1000; i += 1000)
+            await owner.AppendBatchAsync([.. Enumerable.Range(i, 1000).Select(n => TestStore.Draft(TestStore.Aggregate("a", $"{n:00000}")))], default);
+        await owner.AppendAsync(TestStore.Draft(TestStore.Aggregate("z", "1")), default);
+        Assert.True(Grants.TryParse(["aggregate.read"], ["aggregate:z:*"], out var grants, out _));
+        var session = database.OpenSession(new Actor("ops", "kim"), grants, null);
+
+        var first = session.GetAggregates(new(), null, 0, 10);
+        Assert.Empty(first.Items);
+        Assert.NotNull(first.Next);
+        Assert.Single(session.GetAggregates(new(), first.Next, 0, 10).Items);
+        Assert.Equal(RefusalCode.LimitExceeded, await RefusalOf(() => Task.FromResult(session.GetAggregates(new(), null, Limits.SkipMax + 1, 10))));
+        using var gone = new CancellationTokenSource();
+        await gone.CancelAsync();
+        Assert.Throws<OperationCanceledException>(() => session.GetAggregates(new(), null, 0, 10, cancellation: gone.Token));
+    }
+
+    [Fact]
+    public async Task Only_who_may_import_everywhere_leaves_a_note_about_an_import()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        foreach (var (actions, resources) in new[] { ("aggregate.append", "*"), ("records.import", "aggregate:order:*") })
+        {
+            Assert.True(Grants.TryParse([actions], [resources], out var grants, out _));
+            Assert.Equal(RefusalCode.PermissionDenied, await RefusalOf(() => database.OpenSession(new Actor("ops", "kim"), grants, null).NoteImportAsync(1, 1, 0, default)));
+        }
+
+        await database.OpenSession().NoteImportAsync(1, 1, 0, default);
+        Assert.Equal(1UL, database.LogSize);
+    }
+
+    [Fact]
     public async Task A_strict_database_without_schemas_takes_no_event_and_stores_nothing()
     {
         using var store = new TestStore();

@@ -93,7 +93,7 @@ public sealed class FailureTests
         {
             var refusal = await Answers.RefusalOf(call);
             Assert.Equal("unavailable", refusal.Name);
-            Assert.True(refusal.Retryable);
+            Assert.False(refusal.Retryable);
             Assert.Contains(DiskFull.Message, refusal.Message, StringComparison.Ordinal);
         }
 

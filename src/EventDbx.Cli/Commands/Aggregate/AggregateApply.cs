@@ -83,7 +83,18 @@ internal static class AggregateApply
                 if (call.Get(Stage))
                     return await AggregateStaging.StageAsync(call, store, draft, cancellation).ConfigureAwait(false);
                 var result = await store.AppendAsync(draft, cancellation).ConfigureAwait(false);
-                await call.Shell.Out.WriteAsync(new JsonText().Record(result.Record).ToString()).ConfigureAwait(false);
+                try
+                {
+                    await call.Shell.Out.WriteAsync(new JsonText().Record(result.Record).ToString()).ConfigureAwait(false);
+                    await call.Shell.Out.FlushAsync(cancellation).ConfigureAwait(false);
+                }
+                catch (OutputFailedException failed)
+                {
+                    // Else the event is appended a second time by who believes that it was not.
+                    throw failed.Of(FormattableString.Invariant(
+                        $"The command was carried out (version {result.Record.Version} of {draft.Aggregate} is event {EventIds.Format(result.Record.EventId)})"));
+                }
+
                 if (!result.Appended && !call.Json)
                     await call.NoteAsync("This event id is known: this is its event, and nothing was appended.").ConfigureAwait(false);
                 return ExitCode.Done;

@@ -1,4 +1,5 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
 
 namespace EventDbx.Cli.Commands.Config;
 
@@ -87,6 +88,8 @@ internal static class ConfigCommand
                 before => Checked(before, changes.Aggregate(before, (settings, change) => change(settings)), call), cancellation).ConfigureAwait(false);
             config = file.InForce(saved);
             await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
+            if (Database.FindHolder(file.Config.DataDir) is { HeldBy: ServerPresence.Holder } server)
+                await call.NoteAsync(FormattableString.Invariant($"The running server (pid {server.Pid}) takes it up at its next start: `dbx restart`.")).ConfigureAwait(false);
             if (saved is { AdminEnabled: true, AdminMasterKeyHash: null })
                 await call.NoteAsync($"A server does not start like this. {StartCheck.MasterKeyMissing}").ConfigureAwait(false);
         }
@@ -95,6 +98,7 @@ internal static class ConfigCommand
             await call.NoteAsync($"There is no {file.Path} yet; these are the defaults.").ConfigureAwait(false);
         }
 
+        await call.NoteMisspeltVariablesAsync().ConfigureAwait(false);
         if (file.Overrides is { Count: > 0 } overrides)
         {
             await call.NoteAsync(

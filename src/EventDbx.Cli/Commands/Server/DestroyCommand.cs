@@ -54,7 +54,12 @@ internal static class DestroyCommand
             ? $"All EventDBX data removed from {plan.DataDirectory}"
             : $"All EventDBX data and configuration removed from {plan.DataDirectory}").ConfigureAwait(false);
         if (plan.ConfigFile is null)
-            await call.NoteAsync("The configuration stays: there is none, or it is that of another store.").ConfigureAwait(false);
+        {
+            await call.NoteAsync(plan.OtherStore is { } other
+                ? $"The configuration stays: it belongs to the store in {other}, too, and may hold its only key."
+                : "There is no configuration.").ConfigureAwait(false);
+        }
+
         if (left.Count > 0)
             await call.NoteAsync($"Left, for it is not EventDBX's: {string.Join(", ", left)}").ConfigureAwait(false);
         return ExitCode.Done;

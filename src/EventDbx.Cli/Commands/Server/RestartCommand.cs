@@ -9,7 +9,7 @@ internal static class RestartCommand
         {
             Remarks =
             [
-                "The options are those of `dbx start`. What was given for one run, `--bind` and port 0, is given again or falls back to the configuration.",
+                "The options are those of `dbx start`. Port 0 is for one run: it is given again, or falls back to the configuration.",
             ],
             Examples =
             [

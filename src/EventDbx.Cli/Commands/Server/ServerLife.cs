@@ -1,3 +1,4 @@
+using System.Net;
 using EventDbx.Server;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
@@ -22,26 +23,28 @@ internal static class ServerLife
     {
         var file = call.LoadConfig();
         StartCheck.Demand(StartFlags.Over(call, file.Config));
-        _ = StartFlags.RunBind(call, file.Config);
         _ = LogOf(call, file.Config);
         return file;
     }
 
-    /// <summary>Keeps what the options name as settings, makes the keys that are missing, and starts the server as asked for.</summary>
+    /// <summary>Makes the keys that are missing, starts the server as asked for, and once it is ready keeps what the options name as settings.</summary>
     public static async Task<ExitCode> StartAsync(Call call, ConfigFile file, bool foreground, CancellationToken cancellation)
     {
         if (ServerRun.AlreadyRunning(file.Config.DataDir) is { } running)
             throw running;
-        file = await KeepAsync(call, file, cancellation).ConfigureAwait(false);
+        await call.NoteMisspeltVariablesAsync().ConfigureAwait(false);
         if (foreground)
         {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            using var hangUp = Interrupts.ForwardHangUp(stop);
             return await ServeAsync(call, file, echo: true, async ready =>
             {
                 // Otherwise they have been read here already, as lines of the log.
                 foreach (var notice in LogOf(call, file.Config).Level > LogLevel.Warning ? ready.Notices : [])
                     await call.NoteAsync(notice).ConfigureAwait(false);
                 await call.NoteAsync($"{ready.Text} serving {ready.DataDir}; log {ready.LogFile}").ConfigureAwait(false);
-            }, cancellation).ConfigureAwait(false);
+                await KeepAsync(call, file, cancellation).ConfigureAwait(false);
+            }, stop.Token).ConfigureAwait(false);
         }
 
         // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
@@ -65,6 +68,7 @@ internal static class ServerLife
         foreach (var notice in ready.Notices)
             await call.NoteAsync(notice).ConfigureAwait(false);
         await call.Shell.Out.WriteAsync(call.Json ? Json(ready) : ready.Text + "\n").ConfigureAwait(false);
+        await KeepAsync(call, file, cancellation).ConfigureAwait(false);
         return ExitCode.Done;
     }
 
@@ -87,7 +91,7 @@ internal static class ServerLife
                     Restriction = config.Restrict,
                     Progress = echo ? null : call.Shell.Error.WriteLine,
                 },
-                Bind = StartFlags.RunBind(call, config),
+                Bind = IPAddress.Parse(config.BindAddr),
                 Port = StartFlags.RunPort(call, config),
                 SocketPath = SocketPlace.For(config.DataDir, call.Shell.Environment),
                 Version = Release.Version,
@@ -108,25 +112,48 @@ internal static class ServerLife
     static LogSettings LogOf(Call call, ServerConfig config) =>
         LogSettings.Of(config.DataDir, call.Shell.Environment, call.Shell.WorkingDirectory);
 
-    static async Task<ConfigFile> KeepAsync(Call call, ConfigFile file, CancellationToken cancellation)
+    /// <summary>Only for a server that is ready: options that no server could be started with are not kept.</summary>
+    static async Task KeepAsync(Call call, ConfigFile file, CancellationToken cancellation)
     {
+        var keepDirectory = call.Has(GlobalOptions.DataDir);
+        if (keepDirectory && OtherStoreOf(file) is { } other)
+        {
+            keepDirectory = false;
+            await call.NoteAsync(
+                $"The data directory {file.Config.DataDir} holds for this run: {file.Path} stays with {other}, which holds a store. " +
+                $"`dbx config --data-dir {file.Config.DataDir}` changes that.").ConfigureAwait(false);
+        }
+
         // Nothing is written that was not asked for: all settings may come from the environment, and the file be read-only.
-        if (!StartFlags.NameSettings(call) && !call.Has(GlobalOptions.DataDir))
-            return file;
+        if (!StartFlags.NameSettings(call) && !keepDirectory)
+            return;
         var asked = false;
-        await file.UpdateAsync(
-            before =>
-            {
-                var after = StartFlags.Over(call, before);
-                if (call.Has(GlobalOptions.DataDir))
-                    after = after with { DataDir = file.Config.DataDir };
-                asked = after != before;
-                return after;
-            }, cancellation).ConfigureAwait(false);
+        try
+        {
+            await file.UpdateAsync(
+                before =>
+                {
+                    var after = StartFlags.Over(call, before);
+                    if (keepDirectory)
+                        after = after with { DataDir = file.Config.DataDir };
+                    asked = after != before;
+                    return after;
+                }, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception unwritten) when (unwritten is IOException or UnauthorizedAccessException or ConfigException)
+        {
+            await call.NoteAsync($"The server runs, but its options were not kept for the next start: {unwritten.Message}").ConfigureAwait(false);
+            return;
+        }
+
         if (asked)
             await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
-        return call.LoadConfig();
     }
+
+    /// <summary>A store that the configuration is that of, other than this run's; null where there is none.</summary>
+    static string? OtherStoreOf(ConfigFile file) =>
+        ((string[])[file.SavedDataDir, file.ConfiguredDataDir]).FirstOrDefault(
+            directory => Path.TrimEndingDirectorySeparator(directory) != Path.TrimEndingDirectorySeparator(file.Config.DataDir) && Database.ExistsIn(directory));
 
     static ExitCode Ended(int code, LogSettings log)
     {

@@ -14,7 +14,8 @@ internal static class StartCommand
                 "It returns when the server answers requests. The server goes on without the terminal; `dbx status` and `dbx stop` find it. " +
                 "Its log is logs/eventdbx.log in the data directory; EVENTDBX_LOG_DIR names another directory, EVENTDBX_LOG how much it says " +
                 "(error, warn, info, debug, trace).",
-                "Options that name settings, `--data-dir` too, are kept in the configuration. Spellings of a restriction: off, false, 0, no, none, " +
+                "Options that name settings, `--data-dir` too, are kept in the configuration once the server is ready; `--data-dir` is not, where " +
+                "the configured data directory holds a store and is another one. Spellings of a restriction: off, false, 0, no, none, " +
                 "unrestricted, dev; default, true, 1, yes, on, prod, restricted, hybrid; strict, all, enforced.",
             ],
             Examples =

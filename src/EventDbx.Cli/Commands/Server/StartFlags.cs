@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using EventDbx.Server.Configuration;
 
 namespace EventDbx.Cli.Commands.Server;
@@ -10,7 +9,7 @@ internal static class StartFlags
     static readonly Option<string> Port = Options.Text("--port", "PORT", "The port; kept in the configuration. 0 takes any free one, for this run.");
 
     static readonly Option<string> Bind = Options.Text(
-        "--bind", "IP", "The address, for this run (default: `bind_addr` of the configuration, 0.0.0.0).");
+        "--bind", "IP", "The address; kept in the configuration. 0.0.0.0 is every one of this machine.");
 
     static readonly Option<string> Restrict = new("--restrict")
     {
@@ -50,7 +49,7 @@ internal static class StartFlags
 
     /// <summary>Whether one of the options names a setting that is kept.</summary>
     public static bool NameSettings(Call call) =>
-        PortOf(call) is > 0 || call.Has(Restrict) || call.Has(Api) || Switches.Any(one => call.Get(one.Option));
+        PortOf(call) is > 0 || call.Has(Bind) || call.Has(Restrict) || call.Has(Api) || Switches.Any(one => call.Get(one.Option));
 
     /// <summary>The settings that the options name, above others.</summary>
     /// <exception cref="UsageException">A value is none, or no surface is left.</exception>
@@ -59,6 +58,8 @@ internal static class StartFlags
         var before = config;
         if (PortOf(call) is > 0 and var port)
             config = config with { Port = port };
+        if (call.Get(Bind) is { } address)
+            config = Set(config, Bind, "bind_addr", address);
         if (call.Has(Restrict))
             config = Set(config, Restrict, "restrict", call.Get(Restrict) ?? "default");
         if (call.Get(Api) is { Length: > 0 } surfaces)
@@ -76,10 +77,6 @@ internal static class StartFlags
 
     /// <summary>The port of this run; 0 is any.</summary>
     public static int RunPort(Call call, ServerConfig config) => PortOf(call) ?? config.Port;
-
-    /// <summary>The address of this run.</summary>
-    public static IPAddress RunBind(Call call, ServerConfig config) =>
-        IPAddress.Parse(call.Get(Bind) is { } given ? Set(config, Bind, "bind_addr", given).BindAddr : config.BindAddr);
 
     /// <summary>The same options once more, for the process that is the server.</summary>
     public static IEnumerable<string> Arguments(Call call)

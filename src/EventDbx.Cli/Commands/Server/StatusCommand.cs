@@ -24,7 +24,7 @@ internal static class StatusCommand
 
     static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
-        var directory = call.LoadConfig().Config.DataDir;
+        var directory = await call.FindDataDirAsync().ConfigureAwait(false);
         switch (ServerPresence.Find(directory))
         {
             case ServerPresence.Absent absent:

@@ -21,7 +21,7 @@ internal static class StopCommand
 
     static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
-        var outcome = await ServerLife.StopAsync(call, call.LoadConfig().Config.DataDir, cancellation).ConfigureAwait(false);
+        var outcome = await ServerLife.StopAsync(call, await call.FindDataDirAsync().ConfigureAwait(false), cancellation).ConfigureAwait(false);
         if (!call.Json)
         {
             await call.Shell.Out.WriteLineAsync(outcome.Text(call.Shell.Clock)).ConfigureAwait(false);

@@ -1,9 +1,9 @@
 namespace EventDbx.Storage.Rows;
 
-/// <summary>A row of family <c>tokens</c>, under 01 and the token's id [16]: spent u64 | expires_at i64 (0: the store has no say).</summary>
-internal readonly record struct TokenRow(ulong Spent, long ExpiresAt)
+/// <summary>A row of family <c>tokens</c>, under 01 and the token's id [16]: flags u8 (1 dead) | spent u64 | expires_at i64 (0: the store has no say).</summary>
+internal readonly record struct TokenRow(ulong Spent, long ExpiresAt, bool Dead)
 {
-    public const int EncodedBytes = 8 + 8;
+    public const int EncodedBytes = 1 + 8 + 8;
 
     public const int KeyBytes = 1 + 16;
 
@@ -18,6 +18,7 @@ internal readonly record struct TokenRow(ulong Spent, long ExpiresAt)
     public void Write(Span<byte> target)
     {
         var row = new RowWriter(target);
+        row.U8(Dead ? (byte)1 : (byte)0);
         row.U64(Spent);
         row.I64(ExpiresAt);
         row.Done();
@@ -26,8 +27,9 @@ internal readonly record struct TokenRow(ulong Spent, long ExpiresAt)
     public static bool TryRead(ReadOnlyMemory<byte> bytes, out TokenRow token)
     {
         var row = new RowReader(bytes);
-        token = new(row.U64(), row.I64());
-        return row.Finished && Timestamp.IsInRange(token.ExpiresAt);
+        var flags = row.U8();
+        token = new(row.U64(), row.I64(), flags == 1);
+        return row.Finished && flags <= 1 && Timestamp.IsInRange(token.ExpiresAt);
     }
 
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
