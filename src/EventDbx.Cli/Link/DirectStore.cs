@@ -33,7 +33,7 @@ internal sealed partial class DirectStore(Database database, TokenAuthority? tok
 
     public Task<AggregatePage> GetAggregatesAsync(
         AggregateFilter filter, byte[]? after, long skip, int take, bool withState, CancellationToken cancellation) =>
-        Task.FromResult(session.GetAggregates(filter, after, skip, take, withState, cancellation));
+        Task.FromResult(session.GetAggregates(filter, after, skip, take, withState, cancellation: cancellation));
 
     public Task<VerifyResult> VerifyAsync(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation) =>
         session.VerifyAsync(aggregate, level, cancellation);
