@@ -90,7 +90,7 @@ public sealed class ExportRoadsTests
             _ => new()
             {
                 Aggregate = "old", HiddenFields = ["n"],
-                Events = System.Collections.Immutable.ImmutableSortedDictionary<string, Schemas.EventDefinition>.Empty.Add("made", Schemas.EventDefinition.Any),
+                Events = System.Collections.Immutable.ImmutableSortedDictionary<string, global::EventDbx.Schemas.EventDefinition>.Empty.Add("made", global::EventDbx.Schemas.EventDefinition.Any),
             },
             TestContext.Current.CancellationToken);
         var refused = await ExportEventsAsync(all);
