@@ -57,7 +57,7 @@ public sealed class StorageFormatTests
         await database.OpenSession(new Actor("cli", "jane")).NoteTokenAsync(EventDbx.Access.TokenChange.Issue, token, "{}"u8.ToArray(), default);
         // A schema, a patch under an id of the client, a snapshot of either kind.
         await database.OpenSession(new Actor("cli", "jane")).ChangeSchemaAsync(
-            "part", _ => EventDbx.Schemas.SchemaJson.ReadDeclaredSchema("""{"aggregate":"part","snapshot_threshold":2,"events":["placed"]}"""u8, new Timestamp(0)), default);
+            "part", _ => EventDbx.Schemas.SchemaJson.ReadDeclaredSchema("""{"aggregate":"part","snapshot_threshold":2,"events":{"placed":{"fields":[]}}}"""u8, new Timestamp(0)), default);
         var part = TestStore.Aggregate("part", "p-1");
         await session.AppendAsync(TestStore.Draft(part), default);
         await session.AppendAsync(

@@ -5,7 +5,7 @@ using EventDbx.Schemas;
 using EventDbx.Server.Tests.Rest;
 using EventDbx.Staging;
 
-namespace EventDbx.Server.Tests.Schemas;
+namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Restriction modes and changes of schemas, on every road into a store.</summary>
 public sealed class RestrictionRoadsTests

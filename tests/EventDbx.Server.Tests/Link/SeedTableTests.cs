@@ -1,7 +1,7 @@
 using EventDbx.Cli.Output;
 using EventDbx.Server.Configuration;
 
-namespace EventDbx.Server.Tests.Schemas;
+namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Every synopsis of the published sections Schemas, Aggregates and Restriction Modes, in both forms, with the server running and stopped.</summary>
 public sealed class SeedTableTests
