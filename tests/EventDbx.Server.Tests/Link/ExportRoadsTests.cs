@@ -1,4 +1,5 @@
 using EventDbx.Cli.Output;
+using EventDbx.Schemas;
 using EventDbx.Server.Tokens;
 
 namespace EventDbx.Server.Tests.Link;

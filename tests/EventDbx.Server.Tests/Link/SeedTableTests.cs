@@ -86,9 +86,10 @@ public sealed class SeedTableTests
         Works("committed 2 event(s)", "aggregate", "commit"),
         Works("no staged events to commit", "aggregate", "commit"),
         // aggregate export [<type>] [--all] --output <path> [--format csv|json] [--zip] [--pretty]
-        Works("wrote ", "aggregate", "export", "patient", "--output", "one"),
-        Works("Exported 1 aggregate type(s) in JSON format", "aggregate", "export", "--all", "--output", "all", "--format", "json", "--pretty"),
-        Works("(zip archive)", "aggregate", "export", "--all", "--output", "all.zip", "--zip"),
+        Works("Exported 1 aggregate type(s) in CSV format", "aggregate", "export", "patient", "--output", "out"),
+        Works("wrote patients.json", "aggregate", "export", "--aggregate", "patient", "--output", "patients.json", "--format", "json", "--pretty"),
+        Works("wrote out/patient.csv", "aggregate", "export", "--all", "--output", "out", "--format", "csv"),
+        Works("Exported 1 aggregate type(s) to out.zip (zip archive)", "aggregate", "export", "--all", "--output", "out.zip", "--zip"),
     ];
 
     [Theory]
