@@ -20,7 +20,7 @@ public sealed class LogSettingsTests
         Assert.Equal($"The environment variable EVENTDBX_LOG must be error, warn, info, debug, trace, not `{value}`.", refused.Message);
     }
 
-    [Theory, InlineData(null, "/data/logs/eventdbx.log"), InlineData("/var/log/x", "/var/log/x/eventdbx.log"), InlineData("here", "/work/here/eventdbx.log")]
+    [Theory, InlineData(null, "/data/logs/eventdbx.log"), InlineData("/var/log/x", "/var/log/x/eventdbx.log"), InlineData("here", "/srv/here/eventdbx.log")]
     public void It_lies_in_the_data_directory_or_where_the_environment_says(string? value, string expected) =>
         Assert.Equal(expected, Of(("EVENTDBX_LOG_DIR", value)).File);
 
@@ -55,5 +55,5 @@ public sealed class LogSettingsTests
     }
 
     static LogSettings Of(params (string Name, string? Value)[] variables) =>
-        LogSettings.Of("/data", name => variables.FirstOrDefault(one => one.Name == name).Value, "/work");
+        LogSettings.Of("/data", name => variables.FirstOrDefault(one => one.Name == name).Value, "/srv");
 }
