@@ -88,10 +88,10 @@ public readonly record struct Timestamp : IComparable<Timestamp>
         const string Form = "the form is 2025-01-31T23:59:59.1234567Z, or with an offset such as +01:00 for the Z.";
         ticks = 0;
         if (text.Length < 20
-            || !Number(text[..4], out var year) || text[4] != '-' || !Number(text[5..7], out var month)
-            || text[7] != '-' || !Number(text[8..10], out var day) || text[10] is not ('T' or 't')
-            || !Number(text[11..13], out var hour) || text[13] != ':' || !Number(text[14..16], out var minute)
-            || text[16] != ':' || !Number(text[17..19], out var second))
+            || !TryNumber(text[..4], out var year) || text[4] != '-' || !TryNumber(text[5..7], out var month)
+            || text[7] != '-' || !TryNumber(text[8..10], out var day) || text[10] is not ('T' or 't')
+            || !TryNumber(text[11..13], out var hour) || text[13] != ':' || !TryNumber(text[14..16], out var minute)
+            || text[16] != ':' || !TryNumber(text[17..19], out var second))
             return Form;
         if (second == 60)
             return "a leap second has no place among the seconds we count; send :59 or the next minute's :00.";
@@ -136,7 +136,7 @@ public readonly record struct Timestamp : IComparable<Timestamp>
         if (zone is "Z" or "z")
             return true;
         if (zone.Length != 6 || zone[0] is not ('+' or '-') || zone[3] != ':'
-            || !Number(zone[1..3], out var hours) || !Number(zone[4..6], out var minutes) || hours > 23 || minutes > 59)
+            || !TryNumber(zone[1..3], out var hours) || !TryNumber(zone[4..6], out var minutes) || hours > 23 || minutes > 59)
             return false;
 
         ticks = (hours * TimeSpan.TicksPerHour) + (minutes * TimeSpan.TicksPerMinute);
@@ -145,7 +145,8 @@ public readonly record struct Timestamp : IComparable<Timestamp>
         return true;
     }
 
-    static bool Number(ReadOnlySpan<char> digits, out int value)
+    /// <summary>ASCII digits and nothing else; callers bound how many.</summary>
+    internal static bool TryNumber(ReadOnlySpan<char> digits, out int value)
     {
         value = 0;
         foreach (var digit in digits)

@@ -10,12 +10,12 @@ internal static class CalendarText
     public static bool TryDate(ReadOnlySpan<char> text, out int days)
     {
         days = 0;
-        if (text.Length is < 8 or > 10 || text[4] != '-' || !TryNumber(text[..4], out var year))
+        if (text.Length is < 8 or > 10 || text[4] != '-' || !Timestamp.TryNumber(text[..4], out var year))
             return false;
         var rest = text[5..];
         var dash = rest.IndexOf('-');
         if (dash is not (1 or 2) || rest.Length - dash - 1 is not (1 or 2)
-            || !TryNumber(rest[..dash], out var month) || !TryNumber(rest[(dash + 1)..], out var day))
+            || !Timestamp.TryNumber(rest[..dash], out var month) || !Timestamp.TryNumber(rest[(dash + 1)..], out var day))
             return false;
         return TryDays(year, month, day, out days);
     }
@@ -28,10 +28,10 @@ internal static class CalendarText
     {
         nanoseconds = 0;
         if (text.Length < 20
-            || !TryNumber(text[..4], out var year) || text[4] != '-' || !TryNumber(text[5..7], out var month)
-            || text[7] != '-' || !TryNumber(text[8..10], out var day) || text[10] is not ('T' or 't' or ' ')
-            || !TryNumber(text[11..13], out var hour) || text[13] != ':' || !TryNumber(text[14..16], out var minute)
-            || text[16] != ':' || !TryNumber(text[17..19], out var second)
+            || !Timestamp.TryNumber(text[..4], out var year) || text[4] != '-' || !Timestamp.TryNumber(text[5..7], out var month)
+            || text[7] != '-' || !Timestamp.TryNumber(text[8..10], out var day) || text[10] is not ('T' or 't' or ' ')
+            || !Timestamp.TryNumber(text[11..13], out var hour) || text[13] != ':' || !Timestamp.TryNumber(text[14..16], out var minute)
+            || text[16] != ':' || !Timestamp.TryNumber(text[17..19], out var second)
             || hour > 23 || minute > 59 || second > 60 || !TryDays(year, month, day, out var days))
             return false;
 
@@ -60,7 +60,7 @@ internal static class CalendarText
         if (zone is "Z" or "z")
             return true;
         if (zone.Length != 6 || zone[0] is not ('+' or '-') || zone[3] != ':'
-            || !TryNumber(zone[1..3], out var hours) || !TryNumber(zone[4..6], out var minutes) || hours > 23 || minutes > 59)
+            || !Timestamp.TryNumber(zone[1..3], out var hours) || !Timestamp.TryNumber(zone[4..6], out var minutes) || hours > 23 || minutes > 59)
             return false;
         seconds = (hours * 3_600) + (minutes * 60);
         if (zone[0] == '-')
@@ -80,19 +80,6 @@ internal static class CalendarText
         var ofEra = shifted - (era * 400);
         var ofYear = (((153 * (month > 2 ? month - 3 : month + 9)) + 2) / 5) + day - 1;
         days = (era * 146_097) + (ofEra * 365) + (ofEra / 4) - (ofEra / 100) + ofYear - 719_468;
-        return true;
-    }
-
-    static bool TryNumber(ReadOnlySpan<char> digits, out int value)
-    {
-        value = 0;
-        foreach (var digit in digits)
-        {
-            if (!char.IsAsciiDigit(digit))
-                return false;
-            value = (value * 10) + (digit - '0');
-        }
-
         return true;
     }
 }
