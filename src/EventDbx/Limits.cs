@@ -39,6 +39,9 @@ public static class Limits
     /// <summary>Bytes up to which a state is one row; above, each field is a row of its own. Measured: docs/decisions.</summary>
     public const int StateBlobBytesMax = 4 * 1024;
 
+    /// <summary>Bytes of a state up to which its automatic snapshot is part of the commit; a larger one is written behind it, so that no answer waits.</summary>
+    public const int SnapshotInCommitBytesMax = 64 * 1024;
+
     /// <summary>Appends in one batch.</summary>
     public const int BatchEventsMax = 1000;
 
