@@ -208,6 +208,7 @@ public sealed class ProofTests
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Order, 3, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Order, 5, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Order, 1, 20, default)));
+        // Another aggregate's event is as it was, but its way through the log leads past that row.
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Other, 1, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveAggregateAsync(Order, 2, 20, default)));
 
