@@ -57,7 +57,7 @@ internal sealed class AggregatesBody(Checkpoint checkpoint) : BundleBody(checkpo
         if (kind == "aggregate")
             Begin(line.Object("aggregate", AggregateMembers, unnamed), number);
         else
-            Take(EventRecord.Read(line, $"Line {number} of the bundle", unnamed), line.Path("path"), number);
+            Take(EventRecord.Read(line, $"The record in line {number} of the bundle", unnamed), line.Path("path"), number);
     }
 
     public override void End(JsonObject line, ulong number, Unnamed unnamed)
@@ -161,7 +161,7 @@ internal sealed class LogBody(Checkpoint checkpoint, Checkpoint? since, int inMe
             return;
         }
 
-        var record = EventRecord.Read(line, $"Line {number} of the bundle", unnamed);
+        var record = EventRecord.Read(line, $"The record in line {number} of the bundle", unnamed);
         Append(record.Position, record.Hash, number);
         _trees.Append(record, number);
         Events++;

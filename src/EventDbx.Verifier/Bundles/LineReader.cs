@@ -29,8 +29,10 @@ internal sealed class LineReader(Stream stream, Action<long>? progress)
             searched = _end - _begin;
             if (searched > Limits.DocumentBytesMax)
                 throw new RefutedException($"The bundle is malformed: line {Number + 1} has more than {Limits.DocumentBytesMax} bytes.");
+            if (_ended && searched == 0)
+                return null;
             if (_ended)
-                return searched == 0 ? null : Take(searched, terminated: false);
+                return Take(searched, terminated: false);
             Fill();
         }
     }

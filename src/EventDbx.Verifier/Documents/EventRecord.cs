@@ -51,7 +51,8 @@ internal sealed record EventRecord
             throw metadata.Wrong("created_at", "a time such as 2025-01-31T23:59:59.123Z, with 0, 3, 6 or 7 digits, as few as say it");
         CreatedAt = time;
         IssuedBy = Actor.Of(metadata, unnamed);
-        Note = metadata.Has("note") ? metadata.Utf8("note") : null;
+        if (metadata.Has("note"))
+            Note = metadata.Utf8("note");
         Salt = Salts.Of(metadata);
         Version = record.Number("version");
         if (Version == 0)
@@ -102,7 +103,7 @@ internal sealed record EventRecord
 
     /// <exception cref="RefutedException">It is none.</exception>
     public static EventRecord Read(JsonObject holder, string what, Unnamed? unnamed) =>
-        new(holder.Object("record", Members, unnamed), what, unnamed);
+        new(holder.Object("record", Members, unnamed, what), what, unnamed);
 
     /// <summary>The leaf hash that its content has: docs/integrity.md, section 1.</summary>
     /// <param name="prevRoot">Root of the aggregate before it.</param>

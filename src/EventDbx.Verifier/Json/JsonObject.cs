@@ -116,7 +116,9 @@ internal sealed class JsonObject
         return path;
     }
 
-    public JsonObject Object(string name, Shape shape, Unnamed? unnamed = null) => Of(Raw(name), $"{_what}, `{name}`,", shape, unnamed);
+    /// <param name="what">How sentences name it; without, after this object and its name.</param>
+    public JsonObject Object(string name, Shape shape, Unnamed? unnamed = null, string? what = null) =>
+        Of(Raw(name), what ?? $"{_what}, `{name}`,", shape, unnamed);
 
     /// <summary>The value of <c>format</c> must be this one.</summary>
     public void Demand(string format)
