@@ -87,8 +87,8 @@ public sealed class VectorTests
 
     static void Write(Dictionary<string, byte[]> files)
     {
-        if (Directory.Exists(Place))
-            Directory.Delete(Place, recursive: true);
+        foreach (var directory in new[] { "good", "bad" }.Select(name => Path.Combine(Place, name)).Where(Directory.Exists))
+            Directory.Delete(directory, recursive: true);
         foreach (var (name, bytes) in files)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(Place, name))!);

@@ -33,6 +33,7 @@ internal static class Consistency
         if (known is (null, null))
             report.Misses("the proof names both roots itself: give one that you know with --from-root or --to-root.");
         report.LeavesOpen($"that the root which you do not know is one of {name}: nothing here is signed, and roots name no aggregate.");
+        report.LeavesOpen("that the histories have as many events as the proof says: a root does not show its size. Hold the versions against those that you know.");
         report.LeavesOpen("what the events are: their hashes alone were looked at.");
         report.LeavesOpen(unnamed);
     }

@@ -76,14 +76,17 @@ internal static class Receipt
         var who = record.IssuedBy is { } actor ? $"issued by {actor}" : "issued by nobody named";
         report.Proves($"The event {Printable.Quoted(record.EventType)} ({record.EventIdText}, {record.CreatedAtText}, {who}) is, to the byte, {record.Named}.");
         report.Proves($"It stands at position {record.Position} of the log.");
-        report.Proves(record.Version == 1
-            ? "No event of this aggregate came before it."
-            : $"The {record.Version - 1} before it can be no others than those with the root {prevRoot}.");
+        report.Proves(record.Version switch
+        {
+            1 => "No event of this aggregate came before it.",
+            2 => $"The event before it can be no other than the one with the root {prevRoot}.",
+            var version => $"The {version - 1} events before it can be no others than those with the root {prevRoot}.",
+        });
         report.Proves($"With it the aggregate had the root {record.MerkleRoot}.");
         report.ProvesCheckpoint();
         report.LeavesOpen($"that no later version of {Printable.Quoted(record.Type)} {Printable.Quoted(record.Id)} exists.");
         if (size != record.Version)
-            report.LeavesOpen($"that {root} is the root of this aggregate at version {size}: hold it against one that you know.");
+            report.LeavesOpen($"that {root} is the root of this aggregate, or that it is so at version {size}: hold both against what you know.");
         report.LeavesOpen("that the time of the event is right: the clock was the server's, or its client's.");
     }
 }
