@@ -32,7 +32,7 @@ public sealed class SecondOpinionTests
             lines.Append(i % 2 == 0 ? Inclusion(random) : Consistency(random)).Append('\n');
 
         Assert.InRange(held, receipts / 5, receipts / 2);
-        var (exit, output, error) = await VerifierProgram.RunAsync(
+        var (exit, output, error) = await VerifierProgram.StartAsync(
             Dotnet(), Checkout.Root, Encoding.UTF8.GetBytes(lines.ToString()), "run", Path.Combine(Checkout.Root, "tools", "second-opinion.cs"), "--", "check", "-");
         Assert.True(exit == 0, output + error);
         Assert.StartsWith(string.Create(CultureInfo.InvariantCulture, $"{receipts + count} vectors agree"), output, StringComparison.Ordinal);
@@ -50,7 +50,7 @@ public sealed class SecondOpinionTests
         var receipt = File.ReadAllBytes(Path.Combine(Checkout.TestData, "proofs", "good", "receipt.json"));
         var line = $$"""{"kind":"receipt","key":{{ModelLog.Json(Sample.LogKey.Vkey)}},"document":"{{Convert.ToBase64String(receipt)}}","valid":false}""";
 
-        var (exit, output, _) = await VerifierProgram.RunAsync(
+        var (exit, output, _) = await VerifierProgram.StartAsync(
             Dotnet(), Checkout.Root, Encoding.UTF8.GetBytes(line + "\n"), "run", Path.Combine(Checkout.Root, "tools", "second-opinion.cs"), "--", "check", "-");
 
         Assert.Equal(3, exit);

@@ -9,10 +9,11 @@ internal static class VerifierProgram
     public static string File { get; } = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "dbx-verify.exe" : "dbx-verify");
 
     public static Task<(int Exit, string Output, string Error)> RunAsync(string directory, params string[] arguments) =>
-        RunAsync(File, directory, null, arguments);
+        StartAsync(File, directory, null, arguments);
 
+    /// <summary>Any program, to its end.</summary>
     /// <param name="input">On its standard input; null for none.</param>
-    public static async Task<(int Exit, string Output, string Error)> RunAsync(string program, string directory, byte[]? input, params string[] arguments)
+    public static async Task<(int Exit, string Output, string Error)> StartAsync(string program, string directory, byte[]? input, params string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments)
         {

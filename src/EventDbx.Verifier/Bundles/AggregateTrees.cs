@@ -57,7 +57,7 @@ internal sealed class AggregateTrees(ulong from, int most)
         if (!_trees.TryGetValue(name, out var tree))
         {
             if (_trees.Count == most)
-                Halve();
+                Halve(name.A);
             if (name.A > To)
                 return;
             _trees[name] = tree = new();
@@ -66,9 +66,10 @@ internal sealed class AggregateTrees(ulong from, int most)
         tree.Append(record, line);
     }
 
-    void Halve()
+    /// <summary>Leaves the upper half to another pass, until there is room or the newcomer is among what is left.</summary>
+    void Halve(ulong newcomer)
     {
-        while (_trees.Count == most)
+        while (_trees.Count == most && newcomer <= To)
         {
             if (To == from)
                 throw new IncompleteException("too many aggregates of this bundle cannot be told apart.");

@@ -65,6 +65,8 @@ internal sealed record Parsed(Command? Command, string[] Values, IReadOnlyList<(
                 json = true;
             else if (argument is "--help" or "-h")
                 help = true;
+            else if (Flags.Contains(name))
+                throw new UsageException($"{name} takes no value.");
             else if (!command.Options.Contains(name))
                 throw new UsageException($"`{command.Name}` has no option {Printable.Of(name)}{Hint(name, [.. command.Options, .. Flags])}");
             else if (equals >= 0)

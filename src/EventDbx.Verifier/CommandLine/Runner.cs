@@ -95,8 +95,11 @@ internal sealed class Runner(TextWriter output, TextWriter error, bool showProgr
             Receipt.Check(file, trust, report);
     }
 
-    static void Aggregate(Parsed line, Report report) =>
-        Documents.Consistency.CheckAggregate(Files.Read(line.Values[0]), (Hash(line, "--from-root"), Hash(line, "--to-root")), report);
+    static void Aggregate(Parsed line, Report report)
+    {
+        var known = (Hash(line, "--from-root"), Hash(line, "--to-root"));
+        Documents.Consistency.CheckAggregate(Files.Read(line.Values[0]), known, report);
+    }
 
     static void Consistency(Parsed line, Report report)
     {
