@@ -1,5 +1,5 @@
-// An independent second implementation of docs/integrity.md, section 1.
-// It shares no source with src/ and was written only from that page.
+// An independent second implementation of docs/integrity.md, section 1, and of receipts (docs/proofs.md, section 2).
+// It shares no source with src/ and was written only from those pages, RFC 6962 and RFC 8032.
 //
 // It re-computes every hash, root and proof verdict in a file of vectors and says where it disagrees. Everything here is
 // written the plain way: entries are bytes put one after another, trees follow the recursive definitions of RFC 6962
@@ -39,7 +39,8 @@ static int Usage()
         A second opinion on EventDBX's integrity rules (docs/integrity.md, section 1).
 
           dotnet run second-opinion.cs -- check <file.ndjson>   vectors, one a line: event, control, root, history,
-                                                                log, inclusion, consistency
+                                                                log, inclusion, consistency, receipt; - reads
+                                                                standard input
           dotnet run second-opinion.cs -- corpus <directory>    a transparency-dev testdata directory: every JSON file
                                                                 below inclusion/ and consistency/
 
@@ -289,7 +290,8 @@ static class Vectors
         try
         {
             // Bytes that are not UTF-8 are an error, and a byte order mark is no JSON.
-            using var reader = new StreamReader(file, new UTF8Encoding(false, true), detectEncodingFromByteOrderMarks: false);
+            using Stream stream = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
+            using var reader = new StreamReader(stream, new UTF8Encoding(false, true), detectEncodingFromByteOrderMarks: false);
             while (reader.ReadLine() is { } text)
             {
                 line++;
@@ -345,6 +347,7 @@ static class Vectors
         "consistency" => Verdict(Read.Bool(v, "valid"), Proofs.Consistency(
             Read.U64(v, "size1"), Read.U64(v, "size2"),
             Read.Hex(v, "root1"), Read.Hex(v, "root2"), Read.Hexes(v, "proof"))),
+        "receipt" => Verdict(Read.Bool(v, "valid"), Receipt.Holds(Read.Base64(v, "document"), Read.Text(v, "key"))),
         _ => throw new FormatException($"unknown kind \"{kind}\""),
     };
 
@@ -395,6 +398,267 @@ static class Vectors
     static string? Verdict(bool given, bool computed) => given == computed
         ? null
         : $"said to be {(given ? "valid" : "not valid")}, found {(computed ? "valid" : "not valid")}";
+}
+
+/// <summary>
+/// A receipt, judged by the steps of docs/proofs.md, section 2, one after the other. Whatever is not as the page says makes it
+/// a receipt that does not hold.
+/// </summary>
+static class Receipt
+{
+    static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = 128 };
+    static readonly UTF8Encoding Strict = new(false, true);
+
+    public static bool Holds(byte[] document, string vkey)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(Strict.GetString(document), Options);
+            return Holds(json.RootElement, vkey);
+        }
+        catch (Exception e) when (e is FormatException or JsonException or ArgumentException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    static bool Holds(JsonElement receipt, string vkey)
+    {
+        if (Read.Text(receipt, "format") != "eventdbx-receipt/1")
+            return false;
+        JsonElement record = Read.Object(receipt, "record"), metadata = Read.Object(record, "metadata"), proof = Read.Object(receipt, "aggregate_proof");
+        byte[] prevRoot = Read.Hash(receipt, "prev_root"), hash = Read.Hash(record, "hash");
+        ulong version = Number(record, "version"), position = Number(record, "position"), size = Number(proof, "size");
+        if (version == 0 || position == 0)
+            return false;
+
+        // 1 and 2: the payload as it stands there, and the leaf hash.
+        byte[] leaf = Sha.Leaf(new EntryBytes()
+            .Raw(0x01)
+            .Lp(Read.Text(record, "aggregate_type"))
+            .Lp(Read.Text(record, "aggregate_id"))
+            .U64(version)
+            .Lp(Read.Text(record, "event_type"))
+            .Raw(Read.Uuid(metadata, "event_id"))
+            .I64(Time(Read.Text(metadata, "created_at")))
+            .OptActor(Read.ActorOrNull(metadata, "issued_by"))
+            .OptNote(metadata.TryGetProperty("note", out _) ? Read.Text(metadata, "note") : null)
+            .Raw(prevRoot)
+            .Lp(WithoutWhiteSpace(Read.Member(record, "payload").GetRawText()))
+            .Raw(Salt(Read.Text(metadata, "salt")))
+            .ToArray());
+        if (!Sha.Same(leaf, hash))
+            return false;
+
+        // 3: the aggregate.
+        byte[] bytes = Base64(Read.Text(proof, "path"));
+        if (bytes.Length % Sha.Size != 0)
+            return false;
+        byte[][] path = [.. bytes.Chunk(Sha.Size)];
+        if (!Proofs.Inclusion(version - 1, size, hash, path, Read.Hash(proof, "root")))
+            return false;
+        byte[] before = Sha.OfNothing, with = hash;
+        int lefts = 0;
+        foreach ((byte[] sibling, bool isLeft) in path.Zip(Sides(version - 1, size)))
+        {
+            if (!isLeft)
+                continue;
+            before = lefts++ == 0 ? sibling : Sha.Node(sibling, before);
+            with = Sha.Node(sibling, with);
+        }
+        if (!Sha.Same(before, prevRoot) || !Sha.Same(with, Read.Hash(record, "merkle_root")))
+            return false;
+
+        return InLog(Read.Text(receipt, "log_proof"), position, hash, vkey);
+    }
+
+    // 4 and 5: the log, and who signed.
+    static bool InLog(string text, ulong position, byte[] hash, string vkey)
+    {
+        int empty = text.IndexOf("\n\n", StringComparison.Ordinal);
+        if (empty < 0)
+            return false;
+        string[] lines = text[..empty].Split('\n');
+        if (lines[0] != "c2sp.org/tlog-proof@v1")
+            return false;
+        int at = lines.Length > 1 && lines[1].StartsWith("extra ", StringComparison.Ordinal) ? 2 : 1;
+        if (at == 2)
+            Base64(lines[1][6..]);
+        if (at == lines.Length || lines[at] != $"index {position - 1}")
+            return false;
+        byte[][] path = [.. lines[(at + 1)..].Select(Base64)];
+
+        string note = text[(empty + 2)..];
+        int end = note.LastIndexOf("\n\n", StringComparison.Ordinal);
+        if (end < 0 || note[^1] != '\n' || note.Any(c => c < ' ' && c != '\n'))
+            return false;
+        string signed = note[..(end + 1)];
+        string[] body = signed.Split('\n');
+        if (body.Length != 4 || body[0].Length == 0 || !ulong.TryParse(body[1], NumberStyles.None, CultureInfo.InvariantCulture, out ulong size) || body[1] != $"{size}")
+            return false;
+        byte[] root = Base64(body[2]);
+        return root.Length == Sha.Size && Proofs.Inclusion(position - 1, size, hash, path, root)
+            && Ed25519.SignedBy(vkey, body[0], signed, note[(end + 2)..^1].Split('\n'));
+    }
+
+    // PATH of RFC 6962 from the leaf upward: on which side the siblings stand.
+    static List<bool> Sides(ulong m, ulong n)
+    {
+        if (n == 1)
+            return [];
+        ulong k = Tree.Split(n);
+        return m < k ? [.. Sides(m, k), false] : [.. Sides(m - k, n - k), true];
+    }
+
+    static ulong Number(JsonElement o, string name) =>
+        Read.Member(o, name) is { ValueKind: JsonValueKind.Number } v && ulong.TryParse(v.GetRawText(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value
+            : throw new FormatException(name);
+
+    // The fewest of 0, 3, 6 and 7 digits that lose nothing.
+    static long Time(string text)
+    {
+        string[] formats = ["yyyy-MM-dd'T'HH:mm:ss'Z'", "yyyy-MM-dd'T'HH:mm:ss.fff'Z'", "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'"];
+        var time = DateTime.ParseExact(text, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+        string shortest = formats.Select(format => time.ToString(format, CultureInfo.InvariantCulture))
+            .First(written => DateTime.ParseExact(written, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal) == time);
+        return shortest == text ? time.Ticks - DateTime.UnixEpoch.Ticks : throw new FormatException("time");
+    }
+
+    static string WithoutWhiteSpace(string json)
+    {
+        var kept = new StringBuilder();
+        bool inString = false;
+        for (int i = 0; i < json.Length; i++)
+        {
+            if (!inString && json[i] is ' ' or '\t' or '\n' or '\r')
+                continue;
+            kept.Append(json[i]);
+            if (inString && json[i] == '\\')
+                kept.Append(json[++i]);
+            else if (json[i] == '"')
+                inString = !inString;
+        }
+        return kept.ToString();
+    }
+
+    static byte[] Salt(string text)
+    {
+        byte[] salt = Base64(text.Replace('-', '+').Replace('_', '/') + "==");
+        return salt.Length == 16 && !text.Contains('+') && !text.Contains('/') ? salt : throw new FormatException("salt");
+    }
+
+    /// <summary>The one spelling.</summary>
+    public static byte[] Base64(string text)
+    {
+        byte[] bytes = Convert.FromBase64String(text);
+        return Convert.ToBase64String(bytes) == text ? bytes : throw new FormatException("base64");
+    }
+}
+
+/// <summary>Ed25519 as RFC 8032 writes it down (section 5.1), with big integers. Slow: an answer is remembered.</summary>
+static class Ed25519
+{
+    static readonly BigInteger P = BigInteger.Pow(2, 255) - 19;
+    static readonly BigInteger L = BigInteger.Pow(2, 252) + BigInteger.Parse("27742317777372353535851937790883648493", CultureInfo.InvariantCulture);
+    static readonly BigInteger D = Mod(-121665 * Inverse(121666));
+    static readonly BigInteger SqrtOfMinusOne = BigInteger.ModPow(2, (P - 1) / 4, P);
+    static readonly Point Base = Point.Of(Mod(4 * Inverse(5)), sign: 0)!.Value;
+    static readonly Dictionary<string, bool> Known = [];
+
+    /// <summary>A note counts when a signature of the key is there, and every one of that key is good.</summary>
+    public static bool SignedBy(string vkey, string origin, string signed, string[] lines)
+    {
+        int first = vkey.IndexOf('+'), second = vkey.IndexOf('+', first + 1);
+        string name = vkey[..first];
+        byte[] key = Receipt.Base64(vkey[(second + 1)..]);
+        byte[] id = SHA256.HashData([.. Encoding.UTF8.GetBytes(name), (byte)'\n', .. key])[..4];
+        if (name != origin || key.Length != 33 || key[0] != 1)
+            return false;
+        bool found = false;
+        foreach (string line in lines)
+        {
+            if (line.Split(' ') is not ["—", var signer, var base64] || signer.Length == 0 || signer.Contains('+'))
+                return false;
+            byte[] signature = Receipt.Base64(base64);
+            if (signature.Length <= 4)
+                return false;
+            if (signer != name || !signature.AsSpan(0, 4).SequenceEqual(id))
+                continue;
+            if (!Verify(key[1..], Encoding.UTF8.GetBytes(signed), signature[4..]))
+                return false;
+            found = true;
+        }
+        return found;
+    }
+
+    static bool Verify(byte[] key, byte[] message, byte[] signature)
+    {
+        string asked = Convert.ToHexString([.. key, .. SHA256.HashData(message), .. signature]);
+        if (!Known.TryGetValue(asked, out bool good))
+            Known[asked] = good = Computed(key, message, signature);
+        return good;
+    }
+
+    static bool Computed(byte[] key, byte[] message, byte[] signature)
+    {
+        if (signature.Length != 64 || Point.Decode(key) is not { } a || Point.Decode(signature[..32]) is not { } r)
+            return false;
+        var s = new BigInteger(signature.AsSpan(32), isUnsigned: true);
+        if (s >= L)
+            return false;
+        BigInteger k = new BigInteger(SHA512.HashData([.. signature[..32], .. key, .. message]), isUnsigned: true) % L;
+        return Base.Times(s).Same(r.Plus(a.Times(k)));
+    }
+
+    static BigInteger Mod(BigInteger x) => ((x % P) + P) % P;
+
+    static BigInteger Inverse(BigInteger x) => BigInteger.ModPow(Mod(x), P - 2, P);
+
+    readonly record struct Point(BigInteger X, BigInteger Y, BigInteger Z, BigInteger T)
+    {
+        public static Point? Decode(byte[] bytes)
+        {
+            var y = new BigInteger(bytes, isUnsigned: true);
+            int sign = (bytes[31] & 0x80) != 0 ? 1 : 0;
+            return Of(sign == 1 ? y - BigInteger.Pow(2, 255) : y, sign);
+        }
+
+        public static Point? Of(BigInteger y, int sign)
+        {
+            if (y >= P)
+                return null;
+            BigInteger xx = Mod(((y * y) - 1) * Inverse((D * y * y) + 1)), x = BigInteger.ModPow(xx, (P + 3) / 8, P);
+            if (Mod((x * x) - xx) != 0)
+                x = Mod(x * SqrtOfMinusOne);
+            if (Mod((x * x) - xx) != 0 || (x.IsZero && sign == 1))
+                return null;
+            if ((int)(x % 2) != sign)
+                x = P - x;
+            return new(x, y, 1, Mod(x * y));
+        }
+
+        public Point Plus(Point other)
+        {
+            BigInteger a = Mod((Y - X) * (other.Y - other.X)), b = Mod((Y + X) * (other.Y + other.X));
+            BigInteger c = Mod(2 * T * other.T * D), d = Mod(2 * Z * other.Z);
+            (BigInteger e, BigInteger f, BigInteger g, BigInteger h) = (b - a, d - c, d + c, b + a);
+            return new(Mod(e * f), Mod(g * h), Mod(f * g), Mod(e * h));
+        }
+
+        public Point Times(BigInteger scalar)
+        {
+            Point sum = new(0, 1, 1, 0), doubled = this;
+            for (; !scalar.IsZero; scalar >>= 1, doubled = doubled.Plus(doubled))
+            {
+                if (!scalar.IsEven)
+                    sum = sum.Plus(doubled);
+            }
+            return sum;
+        }
+
+        public bool Same(Point other) => Mod((X * other.Z) - (other.X * Z)).IsZero && Mod((Y * other.Z) - (other.Y * Z)).IsZero;
+    }
 }
 
 /// <summary>The command <c>corpus</c>: the proof files of transparency-dev, good and mutated.</summary>
@@ -516,7 +780,10 @@ static class Read
         ? []
         : [.. Array(o, name).EnumerateArray().Select(item => Convert.FromBase64String(Text(item, name, "base64 strings")))];
 
-    static JsonElement Member(JsonElement o, string name) =>
+    public static JsonElement Object(JsonElement o, string name) =>
+        Member(o, name) is { ValueKind: JsonValueKind.Object } v ? v : throw Wrong(name, "an object");
+
+    public static JsonElement Member(JsonElement o, string name) =>
         o.ValueKind != JsonValueKind.Object ? throw new FormatException($"no object where \"{name}\" should be")
         : o.TryGetProperty(name, out JsonElement v) ? v
         : throw new FormatException($"\"{name}\" is missing");

@@ -1,4 +1,4 @@
-# Sourced by ./dbx, ./test and .ci/run, with $root set: finds .NET, keeps it quiet, and builds one at a time.
+# Sourced by ./dbx, ./dbx-verify, ./test and .ci/run, with $root set: finds .NET, keeps it quiet, and builds one at a time.
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 export DOTNET_GENERATE_ASPNET_CERTIFICATE=false DOTNET_ADD_GLOBAL_TOOLS_TO_PATH=false
@@ -80,17 +80,19 @@ alone_by_directory() (
   "$@"
 )
 
-# Builds $1 in Release and, when dbx was among it, remembers since when it is up to date. Run it through `alone`.
-# The output is shown only when the build fails.
+# Builds $1 in Release and remembers since when the $programs in it are up to date: all of them, unless the caller builds one.
+# Run it through `alone`. The output is shown only when the build fails.
+programs="dbx dbx-verify"
 build_release() {
-  local started=$root/artifacts/.dbx-built.$$ log=$root/artifacts/build.log
+  local name started=$root/artifacts/.built.$$ log=$root/artifacts/build.log
   printf '%s\n' "$DOTNET_ROOT" >"$started"
   if ! (cd "$root" && "$dotnet" build "$@" -c Release -v q -tl:off) >"$log" 2>&1 </dev/null; then
     rm -f "$started"
     cat "$log" >&2
     fail "the build failed (the lines above; also in $log)."
   fi
-  mv -f "$started" "$root/artifacts/.dbx-built"
+  for name in $programs; do cp -p "$started" "$started.$name" && mv -f "$started.$name" "$root/artifacts/.$name-built"; done
+  rm -f "$started"
 }
 
 fail() {
