@@ -49,6 +49,10 @@ internal sealed partial class ServerStore
             Tiles = Number("tiles"),
             WatermarkSize = json.TryGetProperty("watermark_size", out var size) && size.ValueKind == JsonValueKind.Number ? size.GetUInt64() : null,
             PayloadsChecked = json.GetProperty("payloads_checked").GetBoolean(),
+            Checkpoints = Number("checkpoints"),
+            CheckpointSignaturesChecked = json.GetProperty("checkpoint_signatures_checked").GetBoolean(),
+            NewestCheckpoint = !json.TryGetProperty("newest_checkpoint", out var newest) ? null
+                : new(newest.GetProperty("origin").GetString()!, newest.GetProperty("size").GetUInt64(), Hash(newest, "root")),
             Resumed = Earlier(json, "resumed"),
             Elapsed = TimeSpan.FromSeconds(json.GetProperty("seconds").GetDouble()),
         };

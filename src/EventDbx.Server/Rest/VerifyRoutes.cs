@@ -111,6 +111,18 @@ internal static class VerifyRoutes
         Member(output, ",\"snapshots\":"u8, result.Snapshots);
         Member(output, ",\"tiles\":"u8, result.Tiles);
         output.Write(result.PayloadsChecked ? ",\"payloads_checked\":true"u8 : ",\"payloads_checked\":false"u8);
+        Member(output, ",\"checkpoints\":"u8, result.Checkpoints);
+        output.Write(result.CheckpointSignaturesChecked ? ",\"checkpoint_signatures_checked\":true"u8 : ",\"checkpoint_signatures_checked\":false"u8);
+        if (result.NewestCheckpoint is { } newest)
+        {
+            output.Write(",\"newest_checkpoint\":{\"origin\":"u8);
+            RecordJson.WriteText(output, newest.Origin);
+            Member(output, ",\"size\":"u8, newest.Size);
+            output.Write(",\"root\":"u8);
+            RecordJson.WriteText(output, newest.Root.ToString());
+            output.Write("}"u8);
+        }
+
         if (result.WatermarkSize is { } size)
             Member(output, ",\"watermark_size\":"u8, size);
         if (result.Resumed is { } earlier)

@@ -19,6 +19,9 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
 
     public ulong ClientIds { get; private set; }
 
+    /// <summary>Takes every snapshot that somebody asked for; null where they are not compared with their entries.</summary>
+    public SnapshotLedger? SnapshotsSeen { get; init; }
+
     /// <summary>Verifies the only aggregate of the walk; null when it has no row anywhere.</summary>
     public VerifyResult? VerifyOnly(AggregateKey aggregate, CancellationToken cancellation)
     {
@@ -151,8 +154,8 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
             var snapshot = sequence >= SnapshotRow.FirstSequence
                 ? SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Snapshots, row.Key, "it cannot be read")
                 : null;
-            if (snapshot is not null && snapshot.Root != chain.Root)
-                throw Violation.Of($"The snapshot of {chain.Aggregate} at version {version} says another root than {chain.Root}, to which its events lead.");
+            if (snapshot is not null)
+                CheckSnapshot(row.Key, snapshot, chain);
             var kept = snapshot?.SealedState ?? Checked.Body(Family.Snapshots, row.Key, row.Value);
             if (keyring is null && !SealedValue.HasForm(kept.Span))
                 throw Violation.OfRow(Family.Snapshots, row.Key, "it is not sealed, in a store that seals every one");
@@ -164,6 +167,17 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
             else
                 FoldPoints++;
         }
+    }
+
+    /// <summary>One that was asked for has an entry in the log; what an automatic one says of itself follows from its event.</summary>
+    void CheckSnapshot(byte[] key, SnapshotRow snapshot, EventChain chain)
+    {
+        if (snapshot.Root != chain.Root)
+            throw Violation.Of($"The snapshot of {chain.Aggregate} at version {chain.Version} says another root than {chain.Root}, to which its events lead.");
+        if (!snapshot.Automatic)
+            SnapshotsSeen?.See(chain.Aggregate, chain.Version, snapshot);
+        else if (snapshot.CreatedAt != chain.LastTime || snapshot.Comment != SnapshotRow.AutomaticComment(chain.Version))
+            throw Violation.OfRow(Family.Snapshots, key, $"it says that it was made by itself with version {chain.Version}, but not when and as what that is");
     }
 
     void CheckHead(EventChain chain, HeadRow head)

@@ -26,6 +26,12 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
 
     public SchemaLedger Schemas { get; } = new();
 
+    /// <summary>Told of each size with its tree, and of each loss that was accepted.</summary>
+    public required CheckpointVerifier Checkpoints { get; init; }
+
+    /// <summary>Takes the entries of snapshots; null where they are not compared.</summary>
+    public SnapshotLedger? Snapshots { get; init; }
+
     public MerkleTree Tree => _log.Tree;
 
     public ulong Events { get; private set; }
@@ -91,6 +97,8 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
                 ControlEntries++;
                 lifecycles.Note(position, entry);
                 Schemas.Note(position, entry);
+                Snapshots?.Note(entry);
+                Checkpoints.Note(position, entry);
                 Touch(position, Touched is null ? null : LifecycleNames.Aggregate(entry.Subject));
                 Append(entry.Leaf(default, default));
                 continue;
@@ -134,6 +142,7 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
         _log.Append(leaf, _tiles);
         if (!_tiles.IsEmpty)
             CheckTiles();
+        Checkpoints.At(_log.Tree);
         if (Earlier is { } earlier && earlier.LogSize == _log.Size && _log.Tree.Root() is var then && then != earlier.LogRoot)
             throw Violation.Of($"The first {_log.Size} entries have root {then}, but had {earlier.LogRoot} when the verify that is resumed read them: history was changed since.");
         if (mark is { } watermark && watermark.LogSize == _log.Size && _log.Tree.Root() is var root && root != watermark.LogRoot)

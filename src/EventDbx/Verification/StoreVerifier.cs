@@ -6,9 +6,9 @@ namespace EventDbx.Verification;
 /// <remarks>
 /// <code>
 /// store       meta rows, how far each family reflects the log, files, watermark
-/// log         positions, batches, leaves → log tree = its row, tiles, watermark        1 pass, batched gets of the index
+/// log         positions, batches, leaves → log tree = its row, tiles, watermark, checkpoints    1 pass, batched gets of the index
 /// aggregates  heads ∥ archive ∥ index + log ∥ state ∥ ids ∥ fold points                 1 pass, batched gets of the log
-/// sums        events in the log = rows of the index; lifecycle entries = aggregates found
+/// sums        events in the log = rows of the index; lifecycle entries = aggregates found; snapshots = their entries
 /// </code>
 /// Every event of the log names another aggregate and version, and each index row is held against the log row that it leads
 /// to; so equal sums mean that they lead to each other one by one.
@@ -19,7 +19,7 @@ namespace EventDbx.Verification;
 internal sealed class StoreVerifier
 {
     /// <summary>Families of which no version so far writes rows.</summary>
-    static readonly Family[] Unused = [Family.Checkpoints, Family.Plugins];
+    static readonly Family[] Unused = [Family.Plugins];
 
     const ulong EventsBetweenReports = 512;
 
@@ -84,21 +84,27 @@ internal sealed class StoreVerifier
         var passes = new LifecyclePasses(_view, _source.AggregatesMax, _ => _cancellation.ThrowIfCancellationRequested());
         var lifecycles = passes.First();
         var touched = _earlier is not null && _source.Keyring is not null ? new HashSet<UInt128>() : null;
+        var checkpoints = new CheckpointVerifier(_view, _source);
+        var snapshots = _earlier is null ? new SnapshotLedger(_source.AggregatesMax) : null;
         var log = new LogVerifier(_view, stored, mark, lifecycles)
         {
+            Checkpoints = checkpoints,
+            Snapshots = snapshots,
             Earlier = _earlier,
             Touched = touched is null ? null : aggregate => Touch(touched, aggregate),
         };
         log.Run(done => Tell(VerifyPhase.Log, done, stored.Size));
+        checkpoints.End(stored.Size);
         log.Schemas.CheckRows(_view);
         var root = log.Tree.Root();
         var again = touched?.Count <= _source.AggregatesMax ? VerifyEarlier(log, lifecycles, touched) : null;
-        var aggregates = VerifyAggregates(log, lifecycles, root, from: again is null ? null : _earlier!.Last);
+        var aggregates = VerifyAggregates(log, lifecycles, snapshots, root, from: again is null ? null : _earlier!.Last);
 
         if (_events != log.Events)
             throw Orphans.FindEvent(_view, log.Events, _events);
         lifecycles.CheckAllSeen(_view);
         passes.Run();
+        snapshots?.End(_view);
         return new()
         {
             LogSize = stored.Size, LogRoot = root, Events = log.Events, ControlEntries = log.ControlEntries,
@@ -106,6 +112,7 @@ internal sealed class StoreVerifier
             ClientIds = aggregates.ClientIds + (again?.ClientIds ?? 0), FoldPoints = aggregates.FoldPoints + (again?.FoldPoints ?? 0),
             Snapshots = aggregates.Snapshots + (again?.Snapshots ?? 0), Tiles = log.Tiles, WatermarkSize = mark?.LogSize,
             PayloadsChecked = _source.Keyring is not null,
+            Checkpoints = checkpoints.Count, CheckpointSignaturesChecked = checkpoints.SignaturesChecked, NewestCheckpoint = checkpoints.Newest,
             Resumed = again is null ? null : _earlier! with { Aggregates = again.Believed.Aggregates, Events = again.Believed.Events },
             Elapsed = Stopwatch.GetElapsedTime(start),
         };
@@ -127,10 +134,10 @@ internal sealed class StoreVerifier
         return again;
     }
 
-    AggregateVerifier VerifyAggregates(LogVerifier log, LifecycleLedger lifecycles, Hash32 root, AggregateKey? from)
+    AggregateVerifier VerifyAggregates(LogVerifier log, LifecycleLedger lifecycles, SnapshotLedger? snapshots, Hash32 root, AggregateKey? from)
     {
         var rows = AggregateRows.From(_view, from is null ? Keyspace.FirstName.ToArray() : Keyspace.AfterAggregate(from));
-        var aggregates = new AggregateVerifier(_view, _source.Keyring, rows);
+        var aggregates = new AggregateVerifier(_view, _source.Keyring, rows) { SnapshotsSeen = snapshots };
         (AggregateKey Last, ulong Aggregates, ulong Events)? finished = null;
         var saved = _source.Clock.GetTimestamp();
         try
@@ -199,7 +206,8 @@ internal sealed class StoreVerifier
         {
             if (LogTreeStore.Reflects(_view, family) is var reflects && reflects != size)
                 throw Violation.Of($"The log has {size} entries, but family `{Families.NameOf(family)}` reflects {reflects}.");
-            var names = family == Family.Log ? [0, 0] : Keyspace.FirstName.ToArray();
+            // A position and an epoch begin with zeros, as no name does.
+            var names = family is Family.Log or Family.Checkpoints ? [0, 0] : Keyspace.FirstName.ToArray();
             foreach (var row in _view.Range(family, [], names, 2, int.MaxValue))
             {
                 if (!row.Key.AsSpan().SequenceEqual(Keyspace.Reflects))

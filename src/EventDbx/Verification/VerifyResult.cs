@@ -1,3 +1,5 @@
+using EventDbx.Checkpoints;
+
 namespace EventDbx.Verification;
 
 /// <summary>How deep a verify of one aggregate looks.</summary>
@@ -112,6 +114,15 @@ public sealed record VerifyAllResult
 
     /// <summary>Log size in the watermark whose root was found again; null for a database without a directory.</summary>
     public ulong? WatermarkSize { get; init; }
+
+    /// <summary>Checkpoints that the log has signed and that are kept, of all epochs.</summary>
+    public ulong Checkpoints { get; init; }
+
+    /// <summary>Whether those of this epoch were found to be signed with the log's key; false where it was not at hand, or there are none.</summary>
+    public bool CheckpointSignaturesChecked { get; init; }
+
+    /// <summary>The newest of this epoch; null when there is none.</summary>
+    public Checkpoint? NewestCheckpoint { get; init; }
 
     /// <summary>False: the store is encrypted and was verified without its key. What is sealed was not opened.</summary>
     public bool PayloadsChecked { get; init; } = true;

@@ -1,3 +1,4 @@
+using EventDbx.Checkpoints;
 using EventDbx.Documents;
 
 namespace EventDbx.Verification;
@@ -22,6 +23,12 @@ internal sealed record VerifySource
 
     /// <summary>Where progress is kept; null: nowhere, so that nothing is written.</summary>
     public IDocuments? Documents { get; init; }
+
+    /// <summary>What checkpoints of this epoch call the log; null: not known.</summary>
+    public string? LogOrigin { get; init; }
+
+    /// <summary>The key that checkpoints are signed with; null: their signatures are not checked. May refuse.</summary>
+    public Func<ICheckpointSigner>? Signer { get; init; }
 
     /// <summary>Aggregates remembered at once.</summary>
     public int AggregatesMax { get; init; } = Limits.VerifyAggregatesMax;

@@ -84,6 +84,8 @@ internal static class VerifyCommand
             text.Append(CultureInfo.InvariantCulture, $"of these, {earlier.Events:N0} events in {earlier.Aggregates:N0} aggregates were verified between {earlier.StartedAt} and {earlier.SavedAt}; now only their heads and hashes were\n");
         if (!result.PayloadsChecked)
             text.Append("not checked, for want of the key: payloads, states, and the types, ids, actors and notes of events\n");
+        if (result.NewestCheckpoint is { } newest)
+            text.Append(CultureInfo.InvariantCulture, $"{result.Checkpoints:N0} checkpoints are prefixes of the log, the newest of {newest.Size:N0} entries as {newest.Origin}{(result.CheckpointSignaturesChecked ? "" : "; their signatures were not checked, for want of the signing key")}\n");
         return text.Append(CultureInfo.InvariantCulture, $"log_size={result.LogSize} log_root={result.LogRoot}\n").ToString();
     }
 
@@ -100,7 +102,11 @@ internal static class VerifyCommand
             .Member("fold_points", result.FoldPoints)
             .Member("snapshots", result.Snapshots)
             .Member("tiles", result.Tiles)
-            .Member("payloads_checked", result.PayloadsChecked);
+            .Member("payloads_checked", result.PayloadsChecked)
+            .Member("checkpoints", result.Checkpoints)
+            .Member("checkpoint_signatures_checked", result.CheckpointSignaturesChecked);
+        if (result.NewestCheckpoint is { } newest)
+            json.Name("newest_checkpoint").BeginObject().Member("origin", newest.Origin).Member("size", newest.Size).Member("root", newest.Root.ToString()).EndObject();
         if (result.WatermarkSize is { } size)
             json.Member("watermark_size", size);
         if (result.Resumed is { } earlier)
