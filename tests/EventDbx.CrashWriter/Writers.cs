@@ -1,4 +1,5 @@
 using System.Text;
+using EventDbx.Checkpoints;
 using EventDbx.Events;
 
 namespace EventDbx.CrashWriter;
@@ -14,7 +15,28 @@ internal sealed class Writers(Database database, int seed, int cycle)
     {
         await using var database = Database.Open(options);
         var writers = new Writers(database, seed, cycle);
-        await Task.WhenAll(Enumerable.Range(0, count).Select(w => Task.Run(() => new Writer(writers, w).RunAsync())));
+        await Task.WhenAll(Enumerable.Range(0, count).Select(w => Task.Run(() => new Writer(writers, w).RunAsync())).Append(Task.Run(writers.AskForCheckpointsAsync)));
+    }
+
+    /// <summary>Asks for one checkpoint after the other, each of a log that has grown since.</summary>
+    async Task AskForCheckpointsAsync()
+    {
+        var random = new Random(HashCode.Of(this, -1));
+        ulong size = 0;
+        while (true)
+        {
+            try
+            {
+                var keep = random.Next(2) == 0;
+                var note = await database.ReadCheckpointAsync(size + (ulong)random.Next(1, 40), keep, default);
+                Say($"@ {(keep ? Script.Kept : Script.Seen)} {Convert.ToBase64String(Encoding.UTF8.GetBytes(note.ToString()))}");
+                size = Checkpoint.TryParse(note.Text, out var checkpoint) ? checkpoint.Size : throw new FormatException(note.Text);
+            }
+            catch (RefusedException refused) when (refused.Refusal.Retryable)
+            {
+                return; // The writer has stopped for good.
+            }
+        }
     }
 
     /// <summary>Straight into the pipe: nothing stays behind in a buffer of ours. The dot tells a whole line.</summary>

@@ -17,12 +17,16 @@ internal sealed class KillOracle
     readonly List<(string Op, AggregateKey Aggregate, string Answer)> _repeatable = [];
     readonly MerkleTree _log = new();
     readonly HashSet<string> _touched = [];
+    readonly CheckpointOracle _checkpoints = new();
 
     public ulong Size => _log.Size;
 
     public int Acknowledged { get; private set; }
 
     public int FoundInFlight { get; private set; }
+
+    /// <summary>Checkpoints that were heard of.</summary>
+    public int Checkpoints => _checkpoints.Count;
 
     /// <summary>Takes one line of the child: see <see cref="Script"/>.</summary>
     public void Hear(string line)
@@ -51,6 +55,9 @@ internal sealed class KillOracle
                 if (_open.TryGetValue(op, out var refused))
                     refused.Refused = words[2];
                 break;
+            case "@":
+                _checkpoints.Hear(words[2], kept: op == Script.Kept);
+                break;
             default:
                 Assert.Fail($"The child said: {line}");
                 break;
@@ -72,6 +79,7 @@ internal sealed class KillOracle
         }
 
         Assert.Equal(_log.Root(), database.LogRoot);
+        _checkpoints.Check(database);
         foreach (var (op, operation) in _open)
             Settle(op, operation);
         foreach (var name in _touched)
@@ -125,6 +133,7 @@ internal sealed class KillOracle
     {
         Assert.Equal(Size + 1, item.Position);
         _log.Append(item.Event?.Hash ?? item.Control!.Hash);
+        _checkpoints.Grow(_log.Root());
         if (item.Event is { } e)
             Take(e);
         else

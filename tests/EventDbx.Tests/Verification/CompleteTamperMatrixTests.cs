@@ -24,33 +24,48 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
             await using var small = await TamperStore.SmallAsync(encrypted);
             await using var longer = await TamperStore.LongAsync(encrypted);
             foreach (var place in TamperPlace.All)
-                Rows(place.Name == "fold point" ? longer : small, place);
-            Fields(small);
-            await TwinsAsync(small, encrypted);
+                await GuardAsync(place.Name, () => Rows(place.Name == "fold point" ? longer : small, place));
+            await GuardAsync("events", () => Fields(small));
+            await GuardAsync("twins", () => TwinsAsync(small, encrypted));
             // Nothing was left behind, so every cell stood alone.
             small.Database.OpenSession().VerifyAll(null, default);
             Assert.Equal(small.Answers, TamperAnswers.All(small.Database));
         }
 
         foreach (var clean in (bool[])[true, false])
-            await FilesAsync(clean);
+            await GuardAsync("files", () => FilesAsync(clean));
         Explain();
 
         output.WriteLine(_table.Summary());
+        var docs = Docs(_table.Markdown());
         Assert.True(_table.Holes.Count == 0, string.Join('\n', _table.Holes.Take(60)));
         Assert.Empty(_table.Silent());
-        Assert.Equal(Docs(_table.Markdown()), _table.Markdown());
+        Assert.Equal(docs, _table.Markdown());
     }
 
-    void Rows(TamperStore store, TamperPlace place)
+    /// <summary>A fault in one place is a hole there, and says nothing of the others.</summary>
+    async Task GuardAsync(string place, Func<Task> act)
+    {
+        try
+        {
+            await act();
+        }
+        catch (Exception cause) when (cause is not OperationCanceledException)
+        {
+            _table.Hole(place, "all", cause.ToString());
+        }
+    }
+
+    Task Rows(TamperStore store, TamperPlace place)
     {
         _table.Begin(place.Name);
-        Assert.NotEmpty(place.Rows(store, 1));
+        Assert.NotEmpty(place.Rows(store, 2));
         foreach (var (operation, what, writes) in new TamperPlaceCells(store, place).All())
             Judge(store, place.Name, operation, what, writes);
+        return Task.CompletedTask;
     }
 
-    void Fields(TamperStore store)
+    Task Fields(TamperStore store)
     {
         var fields = new TamperFieldCells(store);
         foreach (var name in fields.Names)
@@ -60,6 +75,8 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
             foreach (var (operation, writes) in fields.Of(name))
                 Judge(store, place, operation, "", writes);
         }
+
+        return Task.CompletedTask;
     }
 
     void Judge(TamperStore store, string place, string operation, string what, RowWrite[] writes)

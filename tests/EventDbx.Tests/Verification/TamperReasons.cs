@@ -56,6 +56,7 @@ internal static class TamperReasons
         ("how far a family reflects the log" or "size and frontier of the log" or "what the store is", "swap two" or "reorder") => "There is one of it.",
         (_, "move to another aggregate") => "It belongs to no aggregate.",
         (_, "recompute everything") => "It follows from entries: computed anew from them, it is what it was; from changed ones, see there.",
+        (_, "swap two") => "There is one of it.",
         (_, "reorder") => "There are not three of them.",
         (_, "duplicate") => "Of a fixed width: there is no room for it twice.",
         (_, "delete") => "Of a fixed width, or never empty: leaving it out is a truncation.",

@@ -73,7 +73,7 @@ internal sealed class TamperStore : IAsyncDisposable
                 if (special && twin.Dropped)
                     continue;
                 var draft = Draft(type, special && twin.Moved ? "o-2" : id, $$"""{"n":{{i}},"f{{i}}":"{{new string('x', size)}}","total":{{(special ? twin.Total : $"{i}.50")}}}""");
-                await session.AppendAsync(draft with { Note = i == 1 ? special ? twin.Note : "a remark" : null, EventType = special ? twin.EventType : draft.EventType }, default);
+                await session.AppendAsync(draft with { Note = i == 1 ? special ? twin.Note : $"a remark on {id}" : null, EventType = special ? twin.EventType : draft.EventType }, default);
             }
 
             if (id == "o-1" && twin.Late)
@@ -92,13 +92,13 @@ internal sealed class TamperStore : IAsyncDisposable
             await session.ArchiveAsync(AggregateKey.Create("order", id), twin.Comment, default);
         await session.RestoreAsync(AggregateKey.Create("order", "back"), null, default);
         foreach (var token in Tokens)
-            await database.OpenSession(new Actor("ops", "kim"), EventDbx.Access.Grants.Everything, new(token, 9)).AppendAsync(Draft("order", "counted", "{}"), default);
+            await database.OpenSession(new Actor("ops", "kim"), EventDbx.Access.Grants.Everything, new(token, 9)).AppendAsync(Draft("order", "counted", "{}") with { EventType = "counted" }, default);
         for (var i = 0; i < 6; i++)
             await session.AppendAsync(Draft("part", $"p-{i % 3}", $$"""{"n":{{i}}}"""), default);
         foreach (var (id, place) in ((string[])["p-0", "p-1", "p-2"]).Select((id, place) => (id, place)))
         {
             await session.AppendAsync(
-                new() { Aggregate = AggregateKey.Create("part", id), EventType = "placed", Patch = """[{"op":"add","path":"/n","value":7}]"""u8.ToArray(), EventId = new Guid(place + 40, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) }, default);
+                new() { Aggregate = AggregateKey.Create("part", id), EventType = "placed", Patch = Encoding.UTF8.GetBytes($$"""[{"op":"add","path":"/n","value":{{place}}}]"""), EventId = new Guid(place + 40, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) }, default);
         }
 
         await database.ReadCheckpointAsync(database.LogSize, handOut: true, default);
@@ -113,7 +113,7 @@ internal sealed class TamperStore : IAsyncDisposable
         for (var i = 0; i < 6; i++)
             await session.AppendAsync(Draft("part", $"p-{i % 3}", $$"""{"n":{{(twin.ColumnType == "text" ? "\"a\"" : "1")}}}"""), default);
         foreach (var token in Tokens)
-            await database.OpenSession(new Actor("ops", "kim"), EventDbx.Access.Grants.Everything, new(token, 9)).AppendAsync(Draft("order", "counted", "{}"), default);
+            await database.OpenSession(new Actor("ops", "kim"), EventDbx.Access.Grants.Everything, new(token, 9)).AppendAsync(Draft("order", "counted", "{}") with { EventType = "counted" }, default);
         await database.EndTokenAsync(Tokens[2]);
         var note = await database.ReadCheckpointAsync(database.LogSize, handOut: true, default);
         Assert.True(Checkpoint.TryParse(note.Text, out var checkpoint));
