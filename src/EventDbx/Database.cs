@@ -3,6 +3,7 @@ using EventDbx.Documents;
 using EventDbx.Schemas;
 using EventDbx.Staging;
 using EventDbx.Storage.RocksDb;
+using EventDbx.Verification;
 
 namespace EventDbx;
 
@@ -79,7 +80,9 @@ public sealed partial class Database : IAsyncDisposable
     /// <summary>Null while all is well; else what is wrong, in a sentence.</summary>
     public string? Unhealthy => _loop.Failure is { } failure
         ? $"The writer has stopped: {failure.Message}"
-        : _loop.WatermarkFailure is { } watermark ? $"The watermark cannot be written: {watermark.Message}" : _checkpoints.Trouble;
+        : _loop.WatermarkFailure is { } watermark ? $"The watermark cannot be written: {watermark.Message}"
+        : Health.Newest is { } violation ? $"A verify has found that history was changed: {violation}"
+        : _checkpoints.Trouble;
 
     /// <summary>Groups committed since the open, and syncs asked for.</summary>
     public (ulong Groups, ulong Syncs) Commits => (_loop.Groups, _loop.Syncs);
@@ -91,6 +94,16 @@ public sealed partial class Database : IAsyncDisposable
     public IDocuments Documents { get; }
 
     public long BytesOnDisk => _engine.BytesOnDisk;
+
+    /// <summary>What verifies have found.</summary>
+    internal VerifyFindings Health { get; } = new();
+
+    /// <summary>What a verify of everything reads.</summary>
+    internal VerifySource VerifySource => new()
+    {
+        Engine = _engine, Identity = Identity, Encrypted = Encrypted, Keyring = Keyring, ReadWatermark = ReadWatermark, Clock = Clock,
+        Documents = Documents, LogOrigin = LogOrigin, Signer = _options.Signer is null ? null : _checkpoints.Signer,
+    };
 
     internal StoreIdentity Identity { get; }
 

@@ -107,6 +107,9 @@ public static class Limits
     /// <summary>Characters of a file's name in an export, without its extension: with a suffix while it is written, below what file systems take.</summary>
     public const int ExportNameCharactersMax = 200;
 
+    /// <summary>Aggregates that a verify of everything remembers at once: some 100 bytes each. With more it makes further passes, or does not resume.</summary>
+    public const int VerifyAggregatesMax = 1_000_000;
+
     /// <summary>How often an export as CSV begins anew when fields turn up that were not there when it looked for them.</summary>
     public const int ExportAttemptsMax = 5;
 

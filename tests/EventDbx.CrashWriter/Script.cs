@@ -13,7 +13,7 @@ namespace EventDbx.CrashWriter;
 /// = OP …                                                 asked again with the same event ids; the same answer
 /// ~ OP                                                   answered: done to the aggregate
 /// ! OP CODE                                              refused: nothing of it may be stored
-/// c SIZE ROOT                                            a checkpoint was handed out
+/// @ kept|seen NOTE                                       a checkpoint, base64; kept: it was handed out for good
 /// </code>
 /// </remarks>
 internal static class Script
@@ -54,6 +54,8 @@ internal static class Script
         var parts = name.TrimEnd('#').Split('/');
         return AggregateKey.Create(parts[0], parts[1]);
     }
+
+    public const string Kept = "kept", Seen = "seen";
 
     /// <summary>An answer, as it stands in a line.</summary>
     public static string Show(EventRecord e) => string.Create(CultureInfo.InvariantCulture,

@@ -13,31 +13,29 @@ internal sealed class Writers(Database database, int seed, int cycle)
 
     public static async Task RunAsync(DatabaseOptions options, int seed, int cycle, int count)
     {
-        await using var database = Database.Open(options with { Signer = static () => new FakeSigner(), CheckpointInterval = TimeSpan.FromMilliseconds(5) });
+        await using var database = Database.Open(options);
         var writers = new Writers(database, seed, cycle);
-        var auditing = Task.Run(writers.AuditAsync);
-        await Task.WhenAll(Enumerable.Range(0, count).Select(w => Task.Run(() => new Writer(writers, w).RunAsync())));
-        await auditing;
+        await Task.WhenAll(Enumerable.Range(0, count).Select(w => Task.Run(() => new Writer(writers, w).RunAsync())).Append(Task.Run(writers.AskForCheckpointsAsync)));
     }
 
-    /// <summary>Has every checkpoint handed out that is signed: what it has said must hold for ever.</summary>
-    async Task AuditAsync()
+    /// <summary>Asks for one checkpoint after the other, each of a log that has grown since.</summary>
+    async Task AskForCheckpointsAsync()
     {
-        try
+        var random = new Random(HashCode.Of(this, -1));
+        ulong size = 0;
+        while (true)
         {
-            for (var size = 0UL; ;)
+            try
             {
-                await database.WaitForCheckpointAsync(size, default);
-                var note = await database.ReadCheckpointAsync(size + 1, handOut: true, default);
-                if (!Checkpoint.TryParse(note.Text, out var checkpoint))
-                    throw new FormatException(note.Text);
-                size = checkpoint.Size;
-                Say($"c {size} {checkpoint.Root}");
+                var keep = random.Next(2) == 0;
+                var note = await database.ReadCheckpointAsync(size + (ulong)random.Next(1, 40), keep, default);
+                Say($"@ {(keep ? Script.Kept : Script.Seen)} {Convert.ToBase64String(Encoding.UTF8.GetBytes(note.ToString()))}");
+                size = Checkpoint.TryParse(note.Text, out var checkpoint) ? checkpoint.Size : throw new FormatException(note.Text);
             }
-        }
-        catch (RefusedException refused) when (refused.Refusal is { Code: RefusalCode.Unavailable, Final: true })
-        {
-            // The writer has stopped, which the writers say.
+            catch (RefusedException refused) when (refused.Refusal.Retryable)
+            {
+                return; // The writer has stopped for good.
+            }
         }
     }
 

@@ -14,7 +14,7 @@ public sealed class CommandLineTests
     {
         var (exit, output, error) = Run([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
 
-        Assert.Equal(Golden.Expected($"help/dbx-verify{(command.Length == 0 ? "" : "-" + command)}.txt", output), output);
+        Assert.Equal(Golden.Expected($"verifier-help/dbx-verify{(command.Length == 0 ? "" : "-" + command)}.txt", output), output);
         Assert.Equal((0, ""), (exit, error));
         Assert.Contains("\nExamples:\n  dbx-verify ", output, StringComparison.Ordinal);
         Assert.All(output.Split('\n'), line => Assert.InRange(line.Length, 0, 130));

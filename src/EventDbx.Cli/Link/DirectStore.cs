@@ -38,8 +38,8 @@ internal sealed partial class DirectStore(Database database, TokenAuthority? tok
     public Task<VerifyResult> VerifyAsync(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation) =>
         session.VerifyAsync(aggregate, level, cancellation);
 
-    public Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
-        session.VerifyAllAsync(progress, cancellation);
+    public Task<VerifyAllResult> VerifyAllAsync(bool resume, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
+        session.VerifyAllAsync(progress, cancellation, resume);
 
     Task<IReadOnlyList<bool>> IImportTarget.TakeDraftsAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation) =>
         ((IImportTarget)session).TakeDraftsAsync(drafts, cancellation);

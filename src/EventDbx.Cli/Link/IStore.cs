@@ -32,7 +32,10 @@ internal partial interface IStore : IImportTarget, IExportSource, IAsyncDisposab
 
     Task<VerifyResult> VerifyAsync(AggregateKey aggregate, VerifyLevel level, CancellationToken cancellation);
 
-    Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation);
+    /// <param name="resume">Go on with one that was interrupted.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Interrupts it.</param>
+    Task<VerifyAllResult> VerifyAllAsync(bool resume, IProgress<VerifyProgress>? progress, CancellationToken cancellation);
 
     Task<IssuedToken> IssueTokenAsync(TokenRequest request, CancellationToken cancellation);
 

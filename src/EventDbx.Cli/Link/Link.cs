@@ -45,26 +45,31 @@ internal static class Link
     /// <summary>How this command line opens the data directory. A key that is made for a new store is announced.</summary>
     public static async Task<DatabaseOptions> OptionsAsync(Call call, ConfigFile file, CancellationToken cancellation)
     {
-        var (config, shell) = (file.Config, call.Shell);
-        var choice = await StoreKey.ChooseAsync(file, shell.Environment(StoreKey.Variable), cancellation).ConfigureAwait(false);
+        var config = file.Config;
+        var choice = await StoreKey.ChooseAsync(file, call.Shell.Environment(StoreKey.Variable), cancellation).ConfigureAwait(false);
         if (choice.Notice is not null)
             await call.NoteAsync(choice.Notice).ConfigureAwait(false);
-        return new()
+        return OptionsWithoutKey(call, file) with
         {
-            Directory = config.DataDir,
             Key = choice.Key,
             Encrypted = choice.Encrypted,
             Durability = config.Durability,
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
             Restriction = config.Restrict,
-            LockTimeout = call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault,
             HeadCacheEntries = config.CacheThreshold,
-            Holder = call.CommandName,
-            Check = StoreCheck.InChild(shell.Self[0], [.. shell.Self.Skip(1), Inspect]),
-            Progress = shell.ErrorIsTerminal ? shell.Error.WriteLine : null,
-            Clock = shell.Clock,
         };
     }
+
+    /// <summary>The same for what reads the files alone: no key is looked for, and none is made.</summary>
+    public static DatabaseOptions OptionsWithoutKey(Call call, ConfigFile file) => new()
+    {
+        Directory = file.Config.DataDir,
+        LockTimeout = call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault,
+        Holder = call.CommandName,
+        Check = StoreCheck.InChild(call.Shell.Self[0], [.. call.Shell.Self.Skip(1), Inspect]),
+        Progress = call.Shell.ErrorIsTerminal ? call.Shell.Error.WriteLine : null,
+        Clock = call.Shell.Clock,
+    };
 
     /// <summary>As whom a command comes.</summary>
     enum Caller

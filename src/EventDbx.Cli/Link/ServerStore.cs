@@ -109,25 +109,6 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
             },
             cancellation);
 
-    public async Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
-    {
-        await foreach (var line in server.LinesAsync(HttpMethod.Post, "/v1/verify", cancellation).ConfigureAwait(false))
-        {
-            using (line)
-            {
-                var json = line.RootElement;
-                if (json.TryGetProperty("error", out var error))
-                    throw ServerConnection.Refused(error);
-                if (json.TryGetProperty("result", out var result))
-                    return VerifyAll(result);
-                if (Phase(json.GetProperty("phase").GetString()) is { } phase)
-                    progress?.Report(new(phase, json.GetProperty("done").GetUInt64(), json.GetProperty("total").GetUInt64()));
-            }
-        }
-
-        throw new ServerLostException("The server went away before the verification ended.", new EndOfStreamException("The answer ends without a result."));
-    }
-
     public Task<IReadOnlyList<bool>> TakeDraftsAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
     {
         CheckAll(drafts, draft => draft);
@@ -216,35 +197,6 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
 
     static Hash32 Hash(JsonElement json, string name) => Hash32.TryParse(json.GetProperty(name).GetString()!, out var hash)
         ? hash : throw new FormatException($"`{name}` is no hash.");
-
-    static VerifyPhase? Phase(string? name) => name switch
-    {
-        "files" => VerifyPhase.Files,
-        "log" => VerifyPhase.Log,
-        "aggregates" => VerifyPhase.Aggregates,
-        _ => null,
-    };
-
-    static VerifyAllResult VerifyAll(JsonElement json)
-    {
-        return new()
-        {
-            LogSize = Number("log_size"),
-            LogRoot = Hash(json, "log_root"),
-            Events = Number("events"),
-            ControlEntries = Number("control_entries"),
-            Aggregates = Number("aggregates"),
-            Archived = Number("archived"),
-            ClientIds = Number("client_ids"),
-            FoldPoints = Number("fold_points"),
-            Snapshots = Number("snapshots"),
-            Tiles = Number("tiles"),
-            WatermarkSize = json.TryGetProperty("watermark_size", out var size) && size.ValueKind == JsonValueKind.Number ? size.GetUInt64() : null,
-            Elapsed = TimeSpan.FromSeconds(json.GetProperty("seconds").GetDouble()),
-        };
-
-        ulong Number(string name) => json.GetProperty(name).GetUInt64();
-    }
 
     /// <summary>A target with its query, percent-encoded.</summary>
     sealed class Query(string path)

@@ -50,7 +50,7 @@ internal static class RestRoutes
         new("POST", "/v1/staged/commit", Append, RestBody.None, StagingRoutes.CommitAsync),
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
         new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync),
-        new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync),
+        new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync) { Parameters = ["resume"] },
         new("GET", "/admin/status", Status, RestBody.None, ServerRoutes.StatusAsync),
         new("GET", "/admin/schemas", SeeSchemas, RestBody.None, SchemaRoutes.ListAsync),
         new("POST", "/admin/schemas", ChangeSchemas, RestBody.Required, SchemaRoutes.CreateAsync),

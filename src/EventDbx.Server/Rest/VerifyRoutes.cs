@@ -23,7 +23,7 @@ internal static class VerifyRoutes
     public static async Task AllAsync(RestCall call)
     {
         var progress = new Latest();
-        var verifying = call.Session.VerifyAllAsync(progress, call.Cancellation);
+        var verifying = call.Session.VerifyAllAsync(progress, call.Cancellation, call.Query.Truth("resume") ?? false);
         if (verifying.IsFaulted)
             await verifying.ConfigureAwait(false); // Not allowed: that is an answer of its own.
         using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines };
@@ -89,6 +89,8 @@ internal static class VerifyRoutes
         RecordJson.WriteNumber(output, progress.Done);
         output.Write(",\"total\":"u8);
         RecordJson.WriteNumber(output, progress.Total);
+        if (progress.Interrupted is { } earlier)
+            WriteEarlier(output, ",\"interrupted\":"u8, earlier);
         output.Write("}\n"u8);
     }
 
@@ -108,11 +110,45 @@ internal static class VerifyRoutes
         Member(output, ",\"fold_points\":"u8, result.FoldPoints);
         Member(output, ",\"snapshots\":"u8, result.Snapshots);
         Member(output, ",\"tiles\":"u8, result.Tiles);
+        output.Write(result.PayloadsChecked ? ",\"payloads_checked\":true"u8 : ",\"payloads_checked\":false"u8);
+        Member(output, ",\"checkpoints\":"u8, result.Checkpoints);
+        output.Write(result.CheckpointSignaturesChecked ? ",\"checkpoint_signatures_checked\":true"u8 : ",\"checkpoint_signatures_checked\":false"u8);
+        if (result.NewestCheckpoint is { } newest)
+        {
+            output.Write(",\"newest_checkpoint\":{\"origin\":"u8);
+            RecordJson.WriteText(output, newest.Origin);
+            Member(output, ",\"size\":"u8, newest.Size);
+            output.Write(",\"root\":"u8);
+            RecordJson.WriteText(output, newest.Root.ToString());
+            output.Write("}"u8);
+        }
+
         if (result.WatermarkSize is { } size)
             Member(output, ",\"watermark_size\":"u8, size);
+        if (result.Resumed is { } earlier)
+            WriteEarlier(output, ",\"resumed\":"u8, earlier);
         output.Write(",\"seconds\":"u8);
         output.Write(Encoding.ASCII.GetBytes(Math.Round(result.Elapsed.TotalSeconds, 3).ToString("R", CultureInfo.InvariantCulture)));
         output.Write("}}\n"u8);
+    }
+
+    static void WriteEarlier(IBufferWriter<byte> output, ReadOnlySpan<byte> name, EarlierVerify earlier)
+    {
+        output.Write(name);
+        output.Write("{\"started_at\":"u8);
+        RecordJson.WriteText(output, earlier.StartedAt.ToString());
+        output.Write(",\"saved_at\":"u8);
+        RecordJson.WriteText(output, earlier.SavedAt.ToString());
+        Member(output, ",\"log_size\":"u8, earlier.LogSize);
+        output.Write(",\"log_root\":"u8);
+        RecordJson.WriteText(output, earlier.LogRoot.ToString());
+        output.Write(",\"aggregate_type\":"u8);
+        RecordJson.WriteText(output, earlier.Last.Type);
+        output.Write(",\"aggregate_id\":"u8);
+        RecordJson.WriteText(output, earlier.Last.Id);
+        Member(output, ",\"aggregates\":"u8, earlier.Aggregates);
+        Member(output, ",\"events\":"u8, earlier.Events);
+        output.Write("}"u8);
     }
 
     static void Member(IBufferWriter<byte> output, ReadOnlySpan<byte> name, ulong number)

@@ -3,9 +3,6 @@ namespace EventDbx.Commit;
 /// <summary>Snapshots: asked for by somebody, or by a schema at every so many versions.</summary>
 internal sealed partial class GroupPlanner
 {
-    /// <summary>What an automatic snapshot says of itself.</summary>
-    static string AutomaticComment(ulong version) => $"auto snapshot v{version}";
-
     Outcome PlanSnapshot(SnapshotOperation operation, IStorageView view, WritePlan plan)
     {
         var entry = Load(operation.Aggregate, view);
@@ -100,7 +97,15 @@ internal sealed partial class GroupPlanner
     void PutAutomaticSnapshot(
         AggregateKey aggregate, ulong version, uint sequence, in AutomaticSnapshot snapshot, ReadOnlySpan<byte> fields, AggregateCipher? cipher, WritePlan plan) =>
         Checked.Put(plan, Family.Snapshots, Keyspace.Snapshot(aggregate, version, sequence),
-            SnapshotRow.Write(automatic: true, snapshot.CreatedAt, snapshot.Root, AutomaticComment(version), version, fields, cipher, nonces));
+            SnapshotRow.Write(automatic: true, snapshot.CreatedAt, snapshot.Root, SnapshotRow.AutomaticComment(version), version, fields, cipher, nonces));
+
+    /// <summary>Those of an aggregate that goes away, all at version 0: one of its name that is made later has none of them.</summary>
+    static void DeleteSnapshots(IStorageView view, AggregateKey aggregate, WritePlan plan)
+    {
+        var rows = new RowCursor(view, Family.Snapshots, Keyspace.Prefix(aggregate), Keyspace.AfterAggregate(aggregate));
+        for (; rows.Peek() is { } row; rows.Take())
+            plan.Delete(Family.Snapshots, row.Key);
+    }
 
     /// <summary>The next free place among the snapshots of a version.</summary>
     static uint NextSequence(IStorageView view, AggregateKey aggregate, ulong version)

@@ -39,6 +39,12 @@ internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePoo
         }
     }
 
+    public void Delete(string name)
+    {
+        lock (_gate)
+            DurableFile.Delete(PathOf(name));
+    }
+
     bool IsSealed(string name) => key is not null && !name.StartsWith(Plain, StringComparison.Ordinal);
 
     string PathOf(string name) => Path.Combine(directory, name);
@@ -97,5 +103,11 @@ internal sealed class DocumentMemory : IDocuments
             _documents[name] = content.ToArray();
             return true;
         }
+    }
+
+    public void Delete(string name)
+    {
+        lock (_documents)
+            _documents.Remove(name);
     }
 }

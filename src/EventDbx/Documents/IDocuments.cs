@@ -13,6 +13,10 @@ public interface IDocuments
     /// <summary>Replaces the content, durably; false when somebody else has replaced it since it was read.</summary>
     /// <exception cref="IOException">The old content is still there, or which one is there is not known.</exception>
     bool TryReplace(string name, ReadOnlySpan<byte> content, Document read);
+
+    /// <summary>Removes a document, durably, whatever it holds; there may be none.</summary>
+    /// <exception cref="IOException">It may still be there.</exception>
+    void Delete(string name);
 }
 
 /// <summary>One reading of a document.</summary>

@@ -31,6 +31,19 @@ internal sealed record AcceptedLoss(
 
     public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, AcceptedLossJson.Default.AcceptedLoss);
 
+    /// <summary>Reads the body of a control entry of this kind; null when it is not one.</summary>
+    public static AcceptedLoss? TryRead(EntryRow entry)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(entry.Body.Span, AcceptedLossJson.Default.AcceptedLoss);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Reads it from the end of a store; null when that store is not a completely rebuilt one, or hangs.</summary>
     public static AcceptedLoss? Find(string store, TimeSpan limit)
     {
@@ -47,10 +60,10 @@ internal sealed record AcceptedLoss(
             var last = view.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue, backwards: true);
             if (last is not [var row] || EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is not { IsControl: true, Type: Kind } entry)
                 return null;
-            var loss = JsonSerializer.Deserialize(entry.Body.Span, AcceptedLossJson.Default.AcceptedLoss);
+            var loss = TryRead(entry);
             return loss is not null && loss.Kept + 1 == LogTreeStore.Load(view).Size && loss.Epoch == StoreRow.Find(view)?.Epoch ? loss : null;
         }
-        catch (Exception cause) when (cause is StorageFailedException or RefusedException or JsonException)
+        catch (Exception cause) when (cause is StorageFailedException or RefusedException)
         {
             return null;
         }

@@ -140,7 +140,24 @@ internal sealed class OpenStore
     };
 
     /// <summary>After a clean stop: is it byte for byte what was left? Then true. After any other: the check, and false.</summary>
+    /// <exception cref="StoreRefusedException">It was changed, or something is missing.</exception>
     static bool CheckBefore(DatabaseOptions options, DataDirectory directory, Watermark watermark)
+    {
+        if (!CheckFiles(options, directory, watermark))
+        {
+            CheckRowReadOnly(options, directory);
+            return false;
+        }
+
+        // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
+        if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
+            Vet(row, options, directory.Path);
+        return true;
+    }
+
+    /// <summary>The same, whoever asks: without holding a key against it.</summary>
+    /// <exception cref="StoreRefusedException">It was changed, or something is missing.</exception>
+    public static bool CheckFiles(DatabaseOptions options, DataDirectory directory, Watermark watermark)
     {
         if (watermark.StoppedCleanly && File.Exists(directory.Inventory))
         {
@@ -151,9 +168,6 @@ internal sealed class OpenStore
                     + "Put the files back as they were, restore a backup, or run `dbx recover` to see what is left.");
             }
 
-            // The key is held against the store before RocksDB opens it: a refusal changes not a byte.
-            if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } sealedRow && StoreRow.TryRead(sealedRow) is { } row)
-                Vet(row, options, directory.Path);
             return true;
         }
 
@@ -165,7 +179,6 @@ internal sealed class OpenStore
                 + "Restore a backup, or run `dbx recover` to see what is left and `dbx recover --accept-loss` to go on with it.");
         }
 
-        CheckRowReadOnly(options, directory);
         return false;
     }
 
@@ -206,7 +219,7 @@ internal sealed class OpenStore
     public static void Vet(StoreRow row, DatabaseOptions options, string path)
     {
         if (row.Format != StoreRow.CurrentFormat)
-            throw new StoreRefusedException($"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
+            throw OtherFormat(row, path);
         if (row.Encrypted && options.Key is null)
             throw new StoreRefusedException($"The store in {path} is encrypted, and no key was given. Put its `data_encryption_key` back into the configuration, or give it as EVENTDBX_DEK.");
         if (row.Encrypted && !options.Key!.Matches(IdBytes(row.DatabaseId), row.KeyCheck.Span))
@@ -214,6 +227,9 @@ internal sealed class OpenStore
         if (!row.Encrypted && options.Encrypted)
             throw new StoreRefusedException($"The store in {path} was made without encryption. Set encryption = \"off\" to use it as it is, or export it and import it into an encrypted one.");
     }
+
+    public static StoreRefusedException OtherFormat(StoreRow row, string path) => new(
+        $"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
 
     /// <summary>Writes what a new store is.</summary>
     public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)

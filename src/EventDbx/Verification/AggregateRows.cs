@@ -29,7 +29,8 @@ internal sealed class AggregateRows
     public static AggregateRows Of(IStorageView view, AggregateKey aggregate) =>
         new(view, aggregate.Row.ToArray(), Keyspace.AfterAggregate(aggregate));
 
-    public static AggregateRows All(IStorageView view) => new(view, Keyspace.FirstName.ToArray(), []);
+    /// <summary>All from a key on.</summary>
+    public static AggregateRows From(IStorageView view, byte[] key) => new(view, key, []);
 
     /// <summary>The next aggregate that has a row anywhere; null at the end.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: a row is of no aggregate.</exception>

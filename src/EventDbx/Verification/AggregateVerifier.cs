@@ -1,8 +1,17 @@
 namespace EventDbx.Verification;
 
+/// <summary>An aggregate whose rows were verified.</summary>
+/// <param name="Aggregate">Which.</param>
+/// <param name="Head">Its head, of the archive record where it is archived.</param>
+/// <param name="ArchivedAt">As its archive record says; null while it is active.</param>
+internal sealed record VerifiedAggregate(AggregateKey Aggregate, HeadRow Head, long? ArchivedAt);
+
 /// <summary>Verifies aggregates in full, one after the other in key order: every row, and every field of the head.</summary>
 /// <remarks>Holds a page of events and one state; a history of any length streams through.</remarks>
-internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, AggregateRows rows)
+/// <param name="view">Of everything.</param>
+/// <param name="keyring">Null where the store is encrypted and its key is not at hand: what is sealed stays closed.</param>
+/// <param name="rows">The rows to walk.</param>
+internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, AggregateRows rows)
 {
     public ulong FoldPoints { get; private set; }
 
@@ -10,17 +19,20 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
 
     public ulong ClientIds { get; private set; }
 
+    /// <summary>Takes every snapshot that somebody asked for; null where they are not compared with their entries.</summary>
+    public SnapshotLedger? SnapshotsSeen { get; init; }
+
     /// <summary>Verifies the only aggregate of the walk; null when it has no row anywhere.</summary>
     public VerifyResult? VerifyOnly(AggregateKey aggregate, CancellationToken cancellation)
     {
         var head = VerifyNext(_ => cancellation.ThrowIfCancellationRequested());
-        if (head is not var (found, row, archive))
+        if (head is not var (found, row, archivedAt))
             return null;
         if (!found.Equals(aggregate) || rows.Next() is not null)
             throw Violation.Of($"Rows of {found} stand among those of {aggregate}.");
         return new()
         {
-            Aggregate = aggregate, Level = VerifyLevel.Full, Version = row.Version, MerkleRoot = row.Root, Archived = archive is not null,
+            Aggregate = aggregate, Level = VerifyLevel.Full, Version = row.Version, MerkleRoot = row.Root, Archived = archivedAt is not null,
             EventsChecked = row.Version, FoldPointsChecked = FoldPoints, ClientIdsChecked = ClientIds,
         };
     }
@@ -28,37 +40,60 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
     /// <summary>Verifies the next aggregate and shows its head; null at the end.</summary>
     /// <param name="each">Told now and then how many events have been verified since the last time.</param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public (AggregateKey Aggregate, HeadRow Head, ArchiveRow? Archive)? VerifyNext(Action<ulong> each)
+    public VerifiedAggregate? VerifyNext(Action<ulong> each)
     {
         if (rows.Next() is not { } aggregate)
             return null;
         var (head, archive) = TakeHead(aggregate);
         HeadChecks.Root(aggregate, head);
-        var cipher = keyring.OpenOnce(aggregate, head.WrappedKey);
-        var chain = new EventChain(aggregate, cipher);
+        var cipher = keyring?.OpenOnce(aggregate, head.WrappedKey);
+        if (keyring is null && !SealedValue.HasForm(head.WrappedKey.Span))
+            throw Violation.Of($"The head of {aggregate} has no sealed key, in a store that gives one to every aggregate.");
+        var chain = new EventChain(aggregate, cipher, opens: keyring is not null);
         TakeEvents(chain, head, cipher, each);
         CheckHead(chain, head);
         HeadChecks.FirstEntry(view, aggregate, head, chain.First);
         AggregateRows.RequireNoMore(rows.FoldPoints, aggregate, $"it remembers a state beyond version {head.Version}, where the aggregate ends");
         TakeIds(chain);
-        if (archive is null)
-            StateCheck.Take(rows.State, chain, head, cipher);
-        else
+        if (archive is not null)
             CheckArchive(chain, archive);
-        return (aggregate, head, archive);
+        else if (keyring is null)
+            StateCheck.TakeSealed(rows.State, aggregate, head);
+        else
+            StateCheck.Take(rows.State, chain, head, cipher);
+        return new(aggregate, head, archive?.ArchivedAt);
     }
 
-    (HeadRow Head, ArchiveRow? Archive) TakeHead(AggregateKey aggregate)
+    /// <param name="Head">The head in it.</param>
+    /// <param name="ArchivedAt">When, 100 ns.</param>
+    /// <param name="Fields">The state; null where it stays closed.</param>
+    sealed record Archived(HeadRow Head, long ArchivedAt, byte[]? Fields);
+
+    (HeadRow Head, Archived? Archive) TakeHead(AggregateKey aggregate)
     {
         HeadRow? head = null;
-        ArchiveRow? archive = null;
+        Archived? archive = null;
         if (TakeOnly(rows.Heads, aggregate) is { } row)
             head = HeadRow.TryRead(row) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read");
         if (TakeOnly(rows.Archive, aggregate) is { } archived)
-            archive = ArchiveRow.Read(aggregate, archived, keyring);
+            archive = ReadArchived(aggregate, archived);
         if (head is not null && archive is not null)
             throw Violation.OfRow(Family.Archive, aggregate.Row, "the aggregate has a head as well, and so is not archived");
         return head is not null ? (head, null) : archive is not null ? (archive.Head, archive) : throw Orphan(aggregate);
+    }
+
+    Archived ReadArchived(AggregateKey aggregate, ReadOnlyMemory<byte> body)
+    {
+        if (keyring is not null)
+        {
+            var opened = ArchiveRow.Read(aggregate, body, keyring);
+            return new(opened.Head, opened.ArchivedAt, opened.Fields);
+        }
+
+        var head = ArchiveRow.ReadHead(aggregate, body, out var sealedState, out var archivedAt);
+        return SealedValue.HasForm(sealedState.Span)
+            ? new(head, archivedAt, null)
+            : throw Violation.OfRow(Family.Archive, aggregate.Row, "its state is not sealed, in a store that seals every one");
     }
 
     /// <summary>The body of the one row that a family may have of an aggregate, under its very name; null when it has none.</summary>
@@ -116,42 +151,50 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
                 throw Violation.OfRow(Family.Snapshots, row.Key, "its key is not one of a remembered state");
             if (version > chain.Version)
                 return;
-            var fields = Storage.FoldPoints.OpenAny(row.Key, row.Value, version, sequence, cipher);
-            if (sequence >= SnapshotRow.FirstSequence && SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value))!.Root != chain.Root)
-                throw Violation.Of($"The snapshot of {chain.Aggregate} at version {version} says another root than {chain.Root}, to which its events lead.");
-            if (!fields.AsSpan().SequenceEqual(chain.State.Fields))
+            var snapshot = sequence >= SnapshotRow.FirstSequence
+                ? SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Snapshots, row.Key, "it cannot be read")
+                : null;
+            if (snapshot is not null)
+                CheckSnapshot(row.Key, snapshot, chain);
+            var kept = snapshot?.SealedState ?? Checked.Body(Family.Snapshots, row.Key, row.Value);
+            if (keyring is null && !SealedValue.HasForm(kept.Span))
+                throw Violation.OfRow(Family.Snapshots, row.Key, "it is not sealed, in a store that seals every one");
+            if (keyring is not null && !Storage.FoldPoints.Open(row.Key, kept, version, cipher).AsSpan().SequenceEqual(chain.State.Fields))
                 throw Violation.Of($"The state of {chain.Aggregate} remembered at version {version} is not the one its events lead to.");
             rows.FoldPoints.Take();
-            if (sequence >= SnapshotRow.FirstSequence)
+            if (snapshot is not null)
                 Snapshots++;
             else
                 FoldPoints++;
         }
     }
 
-    static void CheckHead(EventChain chain, HeadRow head)
+    /// <summary>One that was asked for has an entry in the log; what an automatic one says of itself follows from its event.</summary>
+    void CheckSnapshot(byte[] key, SnapshotRow snapshot, EventChain chain)
+    {
+        if (snapshot.Root != chain.Root)
+            throw Violation.Of($"The snapshot of {chain.Aggregate} at version {chain.Version} says another root than {chain.Root}, to which its events lead.");
+        if (!snapshot.Automatic)
+            SnapshotsSeen?.See(chain.Aggregate, chain.Version, snapshot);
+        else if (snapshot.CreatedAt != chain.LastTime || snapshot.Comment != SnapshotRow.AutomaticComment(chain.Version))
+            throw Violation.OfRow(Family.Snapshots, key, $"it says that it was made by itself with version {chain.Version}, but not when and as what that is");
+    }
+
+    void CheckHead(EventChain chain, HeadRow head)
     {
         var aggregate = chain.Aggregate;
         if (chain.Version != head.Version)
             throw Violation.Of($"The head of {aggregate} is at version {head.Version}, but the index ends at version {chain.Version}.");
         if (chain.Root != head.Root)
             throw Violation.Of($"The head of {aggregate} has root {head.Root}, but versions 1 to {chain.Version} have {chain.Root}.");
-        if (!SameFrontier(chain.Tree, head.Tree))
+        if (!HeadChecks.SameFrontier(chain.Tree, head.Tree))
             throw Violation.Of($"The frontier in the head of {aggregate} is not the one of versions 1 to {chain.Version}.");
-        if (head.StateFields != chain.State.Count || head.StateBytes != StateText.ContentBytes(chain.State.Fields))
+        if (keyring is not null && (head.StateFields != chain.State.Count || head.StateBytes != StateText.ContentBytes(chain.State.Fields)))
             throw Violation.Of($"The head of {aggregate} speaks of a state of {head.StateFields} fields and {head.StateBytes} bytes; its events lead to {chain.State.Count} and {StateText.ContentBytes(chain.State.Fields)}.");
         if (chain.Version > 0 && (head.LastPosition != chain.LastPosition || head.UpdatedAt != chain.LastTime))
             throw Violation.Of($"The head of {aggregate} says that version {head.Version} is at position {head.LastPosition} and of {new Timestamp(head.UpdatedAt)}; it is at {chain.LastPosition} and of {new Timestamp(chain.LastTime)}.");
         if (chain.First is var (position, _) && (head.FirstPosition > position || head.CreatedAt > chain.First.Value.Entry.CreatedAt))
             throw Violation.Of($"The head of {aggregate} says that it was begun after its version 1 at position {position}.");
-    }
-
-    static bool SameFrontier(MerkleTree one, MerkleTree other)
-    {
-        var (a, b) = (new byte[one.EncodedBytes], new byte[other.EncodedBytes]);
-        one.Write(a);
-        other.Write(b);
-        return a.AsSpan().SequenceEqual(b);
     }
 
     /// <summary>Each event has found its own id row, so one row more than events is a row of none.</summary>
@@ -165,9 +208,9 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
         ClientIds += count;
     }
 
-    void CheckArchive(EventChain chain, ArchiveRow archive)
+    void CheckArchive(EventChain chain, Archived archive)
     {
-        if (!archive.Fields.AsSpan().SequenceEqual(chain.State.Fields))
+        if (archive.Fields is not null && !archive.Fields.AsSpan().SequenceEqual(chain.State.Fields))
             throw Violation.Of($"The archived state of {chain.Aggregate} is not the one its events lead to.");
         AggregateRows.RequireNoMore(rows.State, chain.Aggregate, "the aggregate is archived, and its state is in its archive record");
     }

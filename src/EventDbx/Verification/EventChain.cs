@@ -1,7 +1,13 @@
 namespace EventDbx.Verification;
 
 /// <summary>The history of one aggregate as it is computed again, event by event: tree, times, positions, state.</summary>
-internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher)
+/// <param name="aggregate">Whose.</param>
+/// <param name="cipher">Of its key; null in a store without encryption.</param>
+/// <param name="opens">
+/// False where the store is encrypted and its key is not at hand: payloads stay closed, leaf hashes are believed as the index has
+/// them, and there is no state. That the index has the leaves that were committed, the log tree shows.
+/// </param>
+internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher, bool opens)
 {
     readonly MerkleTree _tree = new();
 
@@ -44,15 +50,33 @@ internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher
         if (entry.SchemaRevision >= index.Position)
             throw Bad(version, index, $"names the schema of position {entry.SchemaRevision}, which comes after it");
 
-        if (!EventBody.TryOpen(cipher, entry, out var salt, out var payload))
-            throw Bad(version, index, "has a payload that does not open: it was changed, or belongs elsewhere");
-        if (entry.Leaf(salt.Span, payload.Span) is var leaf && leaf != index.Leaf)
-            throw Bad(version, index, $"hashes to {leaf}, but {index.Leaf} was committed");
-        _tree.Append(leaf);
+        ReadOnlyMemory<byte> payload = default;
+        if (opens)
+            payload = OpenBody(version, index, entry);
+        else if (!SealedValue.HasForm(entry.Body.Span))
+            throw Bad(version, index, "has a payload that is not sealed, in a store that seals every one");
+        _tree.Append(index.Leaf);
         Root = _tree.Root();
         if (entry.Root != Root)
             throw Bad(version, index, $"has root {entry.Root}, but versions 1 to {version} have {Root}");
         CheckId(row, index, entry, version, payload.Span);
+        if (opens)
+            Apply(version, index, payload);
+        First ??= (index.Position, entry);
+        (LastPosition, LastTime) = (index.Position, entry.CreatedAt);
+    }
+
+    ReadOnlyMemory<byte> OpenBody(ulong version, in IndexRow index, EntryRow entry)
+    {
+        if (!EventBody.TryOpen(cipher, entry, out var salt, out var payload))
+            throw Bad(version, index, "has a payload that does not open: it was changed, or belongs elsewhere");
+        return entry.Leaf(salt.Span, payload.Span) is var leaf && leaf == index.Leaf
+            ? payload
+            : throw Bad(version, index, $"hashes to {leaf}, but {index.Leaf} was committed");
+    }
+
+    void Apply(ulong version, in IndexRow index, ReadOnlyMemory<byte> payload)
+    {
         try
         {
             State.Apply(payload.Span);
@@ -61,9 +85,6 @@ internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher
         {
             throw Bad(version, index, $"has no payload of ours: {refused.Message}");
         }
-
-        First ??= (index.Position, entry);
-        (LastPosition, LastTime) = (index.Position, entry.CreatedAt);
     }
 
     (IndexRow Index, EntryRow Entry) Open(in IndexedEntry row, ulong version)
@@ -94,7 +115,8 @@ internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher
             throw Bad(version, index, $"has event id {entry.EventId}, whose row in family `ids` was changed: its checksum does not match, or it cannot be read");
         if (id.Version != version)
             throw Bad(version, index, $"has event id {entry.EventId}, but family `ids` says that this is version {id.Version}");
-        if (entry.RequestFingerprintOf(payload) != id.Fingerprint)
+        var known = opens || (entry.Flags & EntryRow.RowFlags.Patch) != 0;
+        if (known && entry.RequestFingerprintOf(payload) != id.Fingerprint)
             throw Bad(version, index, $"has event id {entry.EventId}, whose fingerprint in family `ids` is of another request");
     }
 

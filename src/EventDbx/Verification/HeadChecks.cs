@@ -33,6 +33,14 @@ internal static class HeadChecks
             throw Violation.Of($"The head of {aggregate} is at version 0, but says that it was changed after position {head.FirstPosition}.");
     }
 
+    public static bool SameFrontier(MerkleTree one, MerkleTree other)
+    {
+        var (a, b) = (new byte[one.EncodedBytes], new byte[other.EncodedBytes]);
+        one.Write(a);
+        other.Write(b);
+        return a.AsSpan().SequenceEqual(b);
+    }
+
     static EntryRow? Read(IStorageView view, ulong position)
     {
         var key = Keyspace.Position(position);

@@ -2,17 +2,35 @@ namespace EventDbx.Verification;
 
 /// <summary>What the control entries of the log say about aggregates: made without an event, removed, archived, restored.</summary>
 /// <remarks>
-/// Kept for those aggregates alone that have such entries, some 60 bytes each, by a hash of their name: what most have, events,
-/// needs no memory here.
+/// Kept for those aggregates alone that have such entries, some 100 bytes each, by a hash of their name: what most have, events,
+/// needs no memory here. When they become too many, it keeps those of one share of all names, a half, a quarter …, and the
+/// others are for another pass over the control entries and the heads (<see cref="LifecyclePasses"/>).
 /// </remarks>
-internal sealed class LifecycleLedger
+/// <param name="share">The names it is for.</param>
+/// <param name="most">Aggregates that it keeps at once.</param>
+/// <param name="leave">Told of each share that it leaves to another.</param>
+internal sealed class LifecycleLedger(LifecycleLedger.Share share, int most, Action<LifecycleLedger.Share> leave)
 {
+    /// <summary>The names whose hash ends in given bits.</summary>
+    /// <param name="Bits">How many bits count; 0: every name.</param>
+    /// <param name="Value">What they are.</param>
+    public readonly record struct Share(int Bits, uint Value)
+    {
+        public bool Has(UInt128 key) => ((uint)key & ((1u << Bits) - 1)) == Value;
+
+        public (Share Kept, Share Left) Halved() => (new(Bits + 1, Value), new(Bits + 1, Value | (1u << Bits)));
+    }
+
+    /// <summary>2^24 passes are enough for anything; the hash has the bits.</summary>
+    const int BitsMax = 24;
+
     /// <param name="Created">Position of the entry that made it; 0 when its first event did.</param>
     /// <param name="Archived">Position of the entry that archived it; 0 when it is active.</param>
     /// <param name="ArchivedAt">When.</param>
     readonly record struct Life(ulong Created, ulong Archived, long ArchivedAt);
 
     readonly Dictionary<UInt128, Life> _lives = [];
+    Share _share = share;
     ulong _createdSeen;
     ulong _archivedSeen;
 
@@ -25,6 +43,8 @@ internal sealed class LifecycleLedger
         var aggregate = LifecycleNames.Aggregate(entry.Subject)
             ?? throw Violation.Of($"The control entry `{entry.Type}` at position {position} names no aggregate: {entry.Subject}.");
         var key = KeyOf(aggregate);
+        if (!_share.Has(key))
+            return;
         var life = _lives.GetValueOrDefault(key);
         var follows = entry.Type switch
         {
@@ -46,22 +66,42 @@ internal sealed class LifecycleLedger
             _lives.Remove(key);
         else
             _lives[key] = life;
+        while (_lives.Count > most && _share.Bits < BitsMax)
+            Halve();
+    }
+
+    void Halve()
+    {
+        (_share, var left) = _share.Halved();
+        foreach (var key in _lives.Keys)
+        {
+            if (!_share.Has(key))
+                _lives.Remove(key);
+        }
+
+        leave(left);
     }
 
     /// <summary>Holds an aggregate, once each, against its control entries.</summary>
+    /// <param name="aggregate">Which; one of another share is another's affair.</param>
+    /// <param name="head">Its head.</param>
+    /// <param name="archivedAt">As its archive record says; null while it is active.</param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public void Check(AggregateKey aggregate, HeadRow head, ArchiveRow? archive)
+    public void Check(AggregateKey aggregate, HeadRow head, long? archivedAt)
     {
-        var life = _lives.GetValueOrDefault(KeyOf(aggregate));
+        var key = KeyOf(aggregate);
+        if (!_share.Has(key))
+            return;
+        var life = _lives.GetValueOrDefault(key);
         if (life.Created > 0 && head.FirstPosition != life.Created)
             throw Violation.Of($"{aggregate} was made at position {life.Created}, but its head says {head.FirstPosition}.");
         if (life.Created == 0 && head.Version == 0)
             throw Violation.Of($"{aggregate} has a head and no events, but nothing in the log made it, or it was removed.");
-        if ((life.Archived > 0) != (archive is not null))
-            throw Violation.Of(archive is null
+        if ((life.Archived > 0) != (archivedAt is not null))
+            throw Violation.Of(archivedAt is null
                 ? $"{aggregate} was archived at position {life.Archived} and not restored since, but it is active."
                 : $"{aggregate} is archived, but nothing in the log archived it, or it was restored.");
-        if (archive is not null && archive.ArchivedAt != life.ArchivedAt)
+        if (archivedAt is { } at && at != life.ArchivedAt)
             throw Violation.Of($"{aggregate} was archived at {new Timestamp(life.ArchivedAt)} (position {life.Archived}), but its archive record says otherwise.");
         _createdSeen += life.Created > 0 ? 1UL : 0;
         _archivedSeen += life.Archived > 0 ? 1UL : 0;
@@ -89,6 +129,6 @@ internal sealed class LifecycleLedger
         throw Violation.Of("An aggregate that was created or archived is missing.");
     }
 
-    // Half of a SHA-256: nobody finds two names with the same.
-    static UInt128 KeyOf(AggregateKey aggregate) => Hash32.Of(aggregate.Row).High;
+    /// <summary>Half of a SHA-256: nobody finds two names with the same.</summary>
+    public static UInt128 KeyOf(AggregateKey aggregate) => Hash32.Of(aggregate.Row).High;
 }

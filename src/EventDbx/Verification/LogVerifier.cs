@@ -5,7 +5,11 @@ namespace EventDbx.Verification;
 /// The leaves of events come from the index, by one batch of gets a page; that they are the hashes of what is in the log is
 /// verified in key order, where an aggregate's key has to be opened only once.
 /// </remarks>
-internal sealed class LogVerifier(IStorageView view, MerkleTree stored, WatermarkSlot? mark)
+/// <param name="view">Of everything.</param>
+/// <param name="stored">Size and frontier of the log as its row has them.</param>
+/// <param name="mark">The newest watermark; null without one.</param>
+/// <param name="lifecycles">Takes the control entries.</param>
+internal sealed class LogVerifier(IStorageView view, MerkleTree stored, WatermarkSlot? mark, LifecycleLedger lifecycles)
 {
     const int RowsMax = 512;
 
@@ -14,9 +18,19 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
     readonly List<(ulong Position, EntryRow Entry)> _page = new(RowsMax);
     (ushort Index, ushort Count) _batch;
 
-    public LifecycleLedger Lifecycles { get; } = new();
+    /// <summary>What an earlier, interrupted verify has found out; its root is looked for.</summary>
+    public EarlierVerify? Earlier { get; init; }
+
+    /// <summary>Told of each aggregate that something was committed of after <see cref="Earlier"/>.</summary>
+    public Action<AggregateKey>? Touched { get; init; }
 
     public SchemaLedger Schemas { get; } = new();
+
+    /// <summary>Told of each size with its tree, and of each loss that was accepted.</summary>
+    public required CheckpointVerifier Checkpoints { get; init; }
+
+    /// <summary>Takes the entries of snapshots; null where they are not compared.</summary>
+    public SnapshotLedger? Snapshots { get; init; }
 
     public MerkleTree Tree => _log.Tree;
 
@@ -81,14 +95,18 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
             if (entry.IsControl)
             {
                 ControlEntries++;
-                Lifecycles.Note(position, entry);
+                lifecycles.Note(position, entry);
                 Schemas.Note(position, entry);
+                Snapshots?.Note(entry);
+                Checkpoints.Note(position, entry);
+                Touch(position, Touched is null ? null : LifecycleNames.Aggregate(entry.Subject));
                 Append(entry.Leaf(default, default));
                 continue;
             }
 
             Events++;
             Schemas.Check(position, entry);
+            Touch(position, entry.Aggregate);
             var key = keys[next];
             if (indexes[next++] is not { } value || !IndexRow.TryRead(Checked.Body(Family.Index, key, value), out var index) || index.Position != position)
                 throw Violation.Of($"The index does not lead to version {entry.Version} of {entry.Aggregate} at position {position}.");
@@ -113,11 +131,20 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
             throw Violation.Of($"The batch that ends at position {_log.Size} has {_batch.Count} entries, but only {_batch.Index} of them are there.");
     }
 
+    void Touch(ulong position, AggregateKey? aggregate)
+    {
+        if (aggregate is not null && position > Earlier?.LogSize)
+            Touched?.Invoke(aggregate);
+    }
+
     void Append(in Hash32 leaf)
     {
         _log.Append(leaf, _tiles);
         if (!_tiles.IsEmpty)
             CheckTiles();
+        Checkpoints.At(_log.Tree);
+        if (Earlier is { } earlier && earlier.LogSize == _log.Size && _log.Tree.Root() is var then && then != earlier.LogRoot)
+            throw Violation.Of($"The first {_log.Size} entries have root {then}, but had {earlier.LogRoot} when the verify that is resumed read them: history was changed since.");
         if (mark is { } watermark && watermark.LogSize == _log.Size && _log.Tree.Root() is var root && root != watermark.LogRoot)
             throw Violation.Of($"The first {_log.Size} entries have root {root}, but the watermark says that {watermark.LogRoot} was synced: history was changed.");
     }
@@ -158,6 +185,8 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
 
     void CheckMark()
     {
+        if (Earlier is { } earlier && earlier.LogSize > stored.Size)
+            throw Violation.Of($"The verify that is resumed read {earlier.LogSize} entries, but the log has {stored.Size}: entries {stored.Size + 1} to {earlier.LogSize} are missing.");
         if (mark is { } watermark && watermark.LogSize > stored.Size)
             throw Violation.Of($"{watermark.LogSize} entries were synced, as the watermark says, but the log has {stored.Size}: entries {stored.Size + 1} to {watermark.LogSize} are missing.");
     }

@@ -1,6 +1,7 @@
 namespace EventDbx.Verification;
 
 /// <summary>What the control entries of the log say about schemas: which was in force where.</summary>
+/// <remarks>Keeps those in force, and so at most <see cref="Limits.SchemasMax"/> of them in a log of ours.</remarks>
 internal sealed class SchemaLedger
 {
     readonly Dictionary<string, (ulong Revision, ReadOnlyMemory<byte> Body)> _inForce = new(StringComparer.Ordinal);
@@ -8,7 +9,11 @@ internal sealed class SchemaLedger
     /// <summary>Takes the next control entry in log order.</summary>
     public void Note(ulong position, EntryRow entry)
     {
-        if (entry.Type == SchemaOperation.Kind)
+        if (entry.Type != SchemaOperation.Kind)
+            return;
+        if (entry.Body.Span.SequenceEqual(SchemaOperation.BodyOf(null)))
+            _inForce.Remove(entry.Subject);
+        else
             _inForce[entry.Subject] = (position, entry.Body);
     }
 
@@ -24,7 +29,7 @@ internal sealed class SchemaLedger
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
     public void CheckRows(IStorageView view)
     {
-        var left = _inForce.Where(entry => !entry.Value.Body.Span.SequenceEqual(SchemaOperation.BodyOf(null))).ToDictionary(StringComparer.Ordinal);
+        var left = new Dictionary<string, (ulong Revision, ReadOnlyMemory<byte> Body)>(_inForce, StringComparer.Ordinal);
         var rows = new RowCursor(view, Family.Meta, Keyspace.SchemaPrefix.ToArray(), Keyspace.AfterSchemas);
         for (; rows.Peek() is { } row; rows.Take())
         {

@@ -50,8 +50,14 @@ public sealed partial class Session
         try
         {
             using var view = _database.Engine.OpenScan();
-            return new AggregateVerifier(view, _database.Keyring, AggregateRows.Of(view, aggregate)).VerifyOnly(aggregate, cancellation)
-                ?? throw NotFound(aggregate);
+            var result = new AggregateVerifier(view, _database.Keyring, AggregateRows.Of(view, aggregate)).VerifyOnly(aggregate, cancellation);
+            _database.Health.Found(aggregate, null);
+            return result ?? throw NotFound(aggregate);
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
+        {
+            _database.Health.Found(aggregate, refused.Message);
+            throw;
         }
         finally
         {
@@ -61,28 +67,40 @@ public sealed partial class Session
 
     /// <summary>Verifies the whole database as it is at this moment, while writes go on. Waits while two others run.</summary>
     /// <param name="progress">Told after each page of rows.</param>
-    /// <param name="cancellation">Ends it between pages of rows.</param>
+    /// <param name="cancellation">Ends it between pages of rows. Aggregates that were finished by then are noted.</param>
+    /// <param name="resume">
+    /// Go on with one that was interrupted, if there is one of this epoch: aggregates that it had finished are read again in
+    /// full only where something was committed of them since; of the others heads and hashes are
+    /// (<see cref="VerifyAllResult.Resumed"/>). Everything else is verified as ever.
+    /// </param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>, naming what differs and where. Nothing is repaired.</exception>
-    public VerifyAllResult VerifyAll(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    public VerifyAllResult VerifyAll(IProgress<VerifyProgress>? progress, CancellationToken cancellation, bool resume = false)
     {
         Demand(AccessAction.LogRead);
         FullVerifies.Wait(cancellation);
-        return VerifyAllAndRelease(progress, cancellation);
+        return VerifyAllAndRelease(resume, progress, cancellation);
     }
 
     /// <summary>The same without holding a thread while it waits for its turn.</summary>
-    public async Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    public async Task<VerifyAllResult> VerifyAllAsync(IProgress<VerifyProgress>? progress, CancellationToken cancellation, bool resume = false)
     {
         Demand(AccessAction.LogRead);
         await FullVerifies.WaitAsync(cancellation).ConfigureAwait(false);
-        return await Task.Run(() => VerifyAllAndRelease(progress, cancellation), CancellationToken.None).ConfigureAwait(false);
+        return await Task.Run(() => VerifyAllAndRelease(resume, progress, cancellation), CancellationToken.None).ConfigureAwait(false);
     }
 
-    VerifyAllResult VerifyAllAndRelease(IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    VerifyAllResult VerifyAllAndRelease(bool resume, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
     {
         try
         {
-            return StoreVerifier.Run(_database, progress, cancellation);
+            var result = StoreVerifier.Run(_database.VerifySource, resume, progress, cancellation);
+            _database.Health.FoundNothing();
+            return result;
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
+        {
+            _database.Health.Found(null, refused.Message);
+            throw;
         }
         finally
         {

@@ -20,6 +20,29 @@ internal static class StateCheck
         AggregateRows.RequireNoMore(rows, chain.Aggregate, $"the head says that the state is kept as {head.StateForm}, and has no place for it");
     }
 
+    /// <summary>The same without the key: that the rows are those the head was committed with, and sealed. They stay closed.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static void TakeSealed(RowCursor rows, AggregateKey aggregate, HeadRow head)
+    {
+        ulong digest = 0;
+        var count = 0;
+        for (; AggregateRows.Peek(rows, aggregate) is { } row; rows.Take(), count++)
+        {
+            var body = Checked.Body(Family.State, row.Key, row.Value);
+            if (!SealedValue.HasForm(body.Span))
+                throw Violation.OfRow(Family.State, row.Key, "it is not sealed, in a store that seals every one");
+            if (row.Key.AsSpan().SequenceEqual(aggregate.Row) != (head.StateForm == StateForm.Blob))
+                throw Violation.OfRow(Family.State, row.Key, $"the head says that the state is kept as {head.StateForm}, and has no place for it");
+            digest += StateRows.Digest(row.Key, body.Span);
+        }
+
+        var expected = head.StateForm switch { StateForm.None => 0, StateForm.Blob => 1, StateForm.Fields => head.StateFields };
+        if (count != expected)
+            throw Violation.Of($"The state of {aggregate} has {count} rows; its head at version {head.Version} speaks of {expected}.");
+        if (digest != head.StateDigest)
+            throw StateRows.NotOfItsHead(aggregate, head);
+    }
+
     static ulong TakeBlob(RowCursor rows, EventChain chain, HeadRow head, AggregateCipher? cipher)
     {
         if (AggregateRows.Peek(rows, chain.Aggregate) is not { } row || !row.Key.AsSpan().SequenceEqual(chain.Aggregate.Row))

@@ -6,64 +6,172 @@ namespace EventDbx.Verification;
 /// <remarks>
 /// <code>
 /// store       meta rows, how far each family reflects the log, files, watermark
-/// log         positions, batches, leaves → log tree = its row, tiles, watermark        1 pass, batched gets of the index
+/// log         positions, batches, leaves → log tree = its row, tiles, watermark, checkpoints    1 pass, batched gets of the index
 /// aggregates  heads ∥ archive ∥ index + log ∥ state ∥ ids ∥ fold points                 1 pass, batched gets of the log
-/// sums        events in the log = rows of the index; lifecycle entries = aggregates found
+/// sums        events in the log = rows of the index; lifecycle entries = aggregates found; snapshots = their entries
 /// </code>
 /// Every event of the log names another aggregate and version, and each index row is held against the log row that it leads
 /// to; so equal sums mean that they lead to each other one by one.
+///
+/// One that goes on with an interrupted one does all of it but one thing: of aggregates that were verified then, and of which
+/// nothing was committed since, it reads heads and hashes, and believes the rest (<see cref="EarlierAggregates"/>).
 /// </remarks>
-internal sealed class StoreVerifier(Database database, IStorageView view, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+internal sealed class StoreVerifier
 {
     /// <summary>Families of which no version so far writes rows.</summary>
     static readonly Family[] Unused = [Family.Plugins];
 
     const ulong EventsBetweenReports = 512;
 
+    readonly VerifySource _source;
+    readonly IStorageView _view;
+    readonly IProgress<VerifyProgress>? _progress;
+    readonly CancellationToken _cancellation;
+    readonly VerifyBookmark? _bookmark;
+    readonly EarlierVerify? _earlier;
+    readonly EarlierVerify? _interrupted;
+    readonly Timestamp _startedAt;
     VerifyProgress _told = new((VerifyPhase)(-1), 0, 0);
     ulong _events;
     ulong _aggregates;
     ulong _archived;
 
+    StoreVerifier(VerifySource source, IStorageView view, bool resume, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    {
+        (_source, _view, _progress, _cancellation) = (source, view, progress, cancellation);
+        _bookmark = source.Documents is { } documents ? new(documents, source.Identity) : null;
+        var found = _bookmark?.Find();
+        _earlier = resume ? found : null;
+        _interrupted = resume ? null : found;
+        _startedAt = _earlier?.StartedAt ?? Timestamp.From(source.Clock.GetUtcNow());
+    }
+
+    /// <param name="source">What to verify.</param>
+    /// <param name="resume">Go on with an interrupted one, where there is one.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Interrupts it; how far it was is kept.</param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public static VerifyAllResult Run(Database database, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
+    public static VerifyAllResult Run(VerifySource source, bool resume, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
     {
         // The watermark first: what it knows is in any view opened later.
-        var mark = database.ReadWatermark is { } read ? read() : null;
-        using var view = database.Engine.OpenScan();
-        return new StoreVerifier(database, view, progress, cancellation).Run(mark);
+        var mark = source.ReadWatermark is { } read ? read() : null;
+        using var view = source.Engine.OpenScan();
+        var verifier = new StoreVerifier(source, view, resume, progress, cancellation);
+        try
+        {
+            var result = verifier.Run(mark);
+            verifier._bookmark?.Clear();
+            return result;
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
+        {
+            // It has its answer. What comes next, after a repair, begins anew.
+            verifier._bookmark?.Clear();
+            throw;
+        }
     }
 
     VerifyAllResult Run(WatermarkSlot? mark)
     {
         var start = Stopwatch.GetTimestamp();
         Tell(VerifyPhase.Files, 0, 0);
-        database.Engine.VerifyFiles();
+        _source.Engine.VerifyFiles();
         var stored = CheckMeta();
         CheckReflects(stored.Size);
         CheckMark(mark, stored.Size);
         CheckTokens();
 
-        var log = new LogVerifier(view, stored, mark);
-        log.Run(done => Tell(VerifyPhase.Log, done, stored.Size));
-        log.Schemas.CheckRows(view);
-        var aggregates = new AggregateVerifier(view, database.Keyring, AggregateRows.All(view));
-        while (aggregates.VerifyNext(more => Tell(VerifyPhase.Aggregates, _events += more, log.Events)) is var (aggregate, head, archive))
+        var passes = new LifecyclePasses(_view, _source.AggregatesMax, _ => _cancellation.ThrowIfCancellationRequested());
+        var lifecycles = passes.First();
+        var touched = _earlier is not null && _source.Keyring is not null ? new HashSet<UInt128>() : null;
+        var checkpoints = new CheckpointVerifier(_view, _source);
+        var snapshots = _earlier is null ? new SnapshotLedger(_source.AggregatesMax) : null;
+        var log = new LogVerifier(_view, stored, mark, lifecycles)
         {
-            log.Lifecycles.Check(aggregate, head, archive);
-            _aggregates++;
-            _archived += archive is not null ? 1UL : 0;
-        }
+            Checkpoints = checkpoints,
+            Snapshots = snapshots,
+            Earlier = _earlier,
+            Touched = touched is null ? null : aggregate => Touch(touched, aggregate),
+        };
+        log.Run(done => Tell(VerifyPhase.Log, done, stored.Size));
+        checkpoints.End(stored.Size);
+        log.Schemas.CheckRows(_view);
+        var root = log.Tree.Root();
+        var again = touched?.Count <= _source.AggregatesMax ? VerifyEarlier(log, lifecycles, touched) : null;
+        var aggregates = VerifyAggregates(log, lifecycles, snapshots, root, from: again is null ? null : _earlier!.Last);
 
         if (_events != log.Events)
-            throw Orphans.FindEvent(view, log.Events, _events);
-        log.Lifecycles.CheckAllSeen(view);
+            throw Orphans.FindEvent(_view, log.Events, _events);
+        lifecycles.CheckAllSeen(_view);
+        passes.Run();
+        snapshots?.End(_view);
         return new()
         {
-            LogSize = stored.Size, LogRoot = log.Tree.Root(), Events = log.Events, ControlEntries = log.ControlEntries,
-            Aggregates = _aggregates, Archived = _archived, ClientIds = aggregates.ClientIds, FoldPoints = aggregates.FoldPoints, Snapshots = aggregates.Snapshots,
-            Tiles = log.Tiles, WatermarkSize = mark?.LogSize, Elapsed = Stopwatch.GetElapsedTime(start),
+            LogSize = stored.Size, LogRoot = root, Events = log.Events, ControlEntries = log.ControlEntries,
+            Aggregates = _aggregates, Archived = _archived,
+            ClientIds = aggregates.ClientIds + (again?.ClientIds ?? 0), FoldPoints = aggregates.FoldPoints + (again?.FoldPoints ?? 0),
+            Snapshots = aggregates.Snapshots + (again?.Snapshots ?? 0), Tiles = log.Tiles, WatermarkSize = mark?.LogSize,
+            PayloadsChecked = _source.Keyring is not null,
+            Checkpoints = checkpoints.Count, CheckpointSignaturesChecked = checkpoints.SignaturesChecked, NewestCheckpoint = checkpoints.Newest,
+            Resumed = again is null ? null : _earlier! with { Aggregates = again.Believed.Aggregates, Events = again.Believed.Events },
+            Elapsed = Stopwatch.GetElapsedTime(start),
         };
+    }
+
+    /// <summary>One more than are remembered says enough: then everything is read anew.</summary>
+    void Touch(HashSet<UInt128> touched, AggregateKey aggregate)
+    {
+        if (touched.Count <= _source.AggregatesMax)
+            touched.Add(LifecycleLedger.KeyOf(aggregate));
+    }
+
+    /// <summary>Goes over what an interrupted verify had finished.</summary>
+    EarlierAggregates VerifyEarlier(LogVerifier log, LifecycleLedger lifecycles, HashSet<UInt128> touched)
+    {
+        var again = new EarlierAggregates(_view, _source.Keyring!, Keyspace.AfterAggregate(_earlier!.Last), touched);
+        while (again.VerifyNext(more => Tell(VerifyPhase.Aggregates, _events += more, log.Events)) is { } verified)
+            Count(verified, lifecycles);
+        return again;
+    }
+
+    AggregateVerifier VerifyAggregates(LogVerifier log, LifecycleLedger lifecycles, SnapshotLedger? snapshots, Hash32 root, AggregateKey? from)
+    {
+        var rows = AggregateRows.From(_view, from is null ? Keyspace.FirstName.ToArray() : Keyspace.AfterAggregate(from));
+        var aggregates = new AggregateVerifier(_view, _source.Keyring, rows) { SnapshotsSeen = snapshots };
+        (AggregateKey Last, ulong Aggregates, ulong Events)? finished = null;
+        var saved = _source.Clock.GetTimestamp();
+        try
+        {
+            while (aggregates.VerifyNext(more => Tell(VerifyPhase.Aggregates, _events += more, log.Events)) is { } verified)
+            {
+                Count(verified, lifecycles);
+                finished = (verified.Aggregate, _aggregates, _events);
+                if (_bookmark is null || _source.Clock.GetElapsedTime(saved) < _source.SaveInterval)
+                    continue;
+                Save(finished.Value);
+                (finished, saved) = (null, _source.Clock.GetTimestamp());
+            }
+        }
+        catch (OperationCanceledException) when (finished is not null)
+        {
+            Save(finished.Value);
+            throw;
+        }
+
+        return aggregates;
+
+        void Save((AggregateKey Last, ulong Aggregates, ulong Events) at) => _bookmark?.Save(new()
+        {
+            StartedAt = _startedAt, SavedAt = Timestamp.From(_source.Clock.GetUtcNow()), LogSize = log.Tree.Size, LogRoot = root,
+            Last = at.Last, Aggregates = at.Aggregates, Events = at.Events,
+        });
+    }
+
+    void Count(VerifiedAggregate verified, LifecycleLedger lifecycles)
+    {
+        lifecycles.Check(verified.Aggregate, verified.Head, verified.ArchivedAt);
+        _aggregates++;
+        _archived += verified.ArchivedAt is not null ? 1UL : 0;
     }
 
     /// <summary>What the store is, and the size and frontier of its log.</summary>
@@ -71,7 +179,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
     {
         MerkleTree? log = null;
         StoreRow? store = null;
-        var rows = new RowCursor(view, Family.Meta, Keyspace.FirstName.ToArray(), []);
+        var rows = new RowCursor(_view, Family.Meta, Keyspace.FirstName.ToArray(), []);
         for (; rows.Peek() is { } row; rows.Take())
         {
             var body = Checked.Body(Family.Meta, row.Key, row.Value);
@@ -85,8 +193,8 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
 
         if (log is null || store is null)
             throw Violation.Of($"Family `meta` has no row `{(log is null ? "log" : "store")}`.");
-        if (store.Format != StoreRow.CurrentFormat || store.DatabaseId != database.DatabaseId || store.Epoch != database.Epoch || store.Encrypted != database.Encrypted
-            || !database.Keyring.Made(store))
+        if (store.Format != StoreRow.CurrentFormat || store.DatabaseId != _source.Identity.DatabaseId || store.Epoch != _source.Identity.Epoch || store.Encrypted != _source.Encrypted
+            || _source.Keyring?.Made(store) == false)
             throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it is of another database, epoch or key than the one that was opened");
         return log;
     }
@@ -96,11 +204,11 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
     {
         foreach (var family in Families.All)
         {
-            if (LogTreeStore.Reflects(view, family) is var reflects && reflects != size)
+            if (LogTreeStore.Reflects(_view, family) is var reflects && reflects != size)
                 throw Violation.Of($"The log has {size} entries, but family `{Families.NameOf(family)}` reflects {reflects}.");
             // A position and an epoch begin with zeros, as no name does.
             var names = family is Family.Log or Family.Checkpoints ? [0, 0] : Keyspace.FirstName.ToArray();
-            foreach (var row in view.Range(family, [], names, 2, int.MaxValue))
+            foreach (var row in _view.Range(family, [], names, 2, int.MaxValue))
             {
                 if (!row.Key.AsSpan().SequenceEqual(Keyspace.Reflects))
                     throw Violation.OfRow(family, row.Key, "no key of ours looks like that");
@@ -109,7 +217,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
 
         foreach (var family in Unused)
         {
-            if (view.Range(family, Keyspace.FirstName, [], 1, int.MaxValue) is [var row])
+            if (_view.Range(family, Keyspace.FirstName, [], 1, int.MaxValue) is [var row])
                 throw Violation.OfRow(family, row.Key, "nothing of this version writes there");
         }
     }
@@ -117,7 +225,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
     /// <summary>What tokens have spent is no history; but every row is one of ours.</summary>
     void CheckTokens()
     {
-        var rows = new RowCursor(view, Family.Tokens, Keyspace.FirstName.ToArray(), []);
+        var rows = new RowCursor(_view, Family.Tokens, Keyspace.FirstName.ToArray(), []);
         for (; rows.Peek() is { } row; rows.Take())
         {
             if (!TokenRow.IsKey(row.Key))
@@ -131,10 +239,10 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
     {
         if (mark is { } found)
         {
-            if (found.DatabaseId != database.DatabaseId || found.Epoch != database.Epoch)
+            if (found.DatabaseId != _source.Identity.DatabaseId || found.Epoch != _source.Identity.Epoch)
                 throw Violation.Of("The file `watermark` belongs to another database, or to another epoch of this one.");
         }
-        else if (database.ReadWatermark is not null && size > 0)
+        else if (_source.ReadWatermark is not null && size > 0)
         {
             throw Violation.Of($"The log has {size} entries, but the file `watermark` has no valid slot.");
         }
@@ -142,10 +250,10 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
 
     void Tell(VerifyPhase phase, ulong done, ulong total)
     {
-        cancellation.ThrowIfCancellationRequested();
+        _cancellation.ThrowIfCancellationRequested();
         if (phase == _told.Phase && (done == _told.Done || (done < total && done - _told.Done < EventsBetweenReports)))
             return;
-        _told = new(phase, done, total);
-        progress?.Report(_told);
+        _told = new(phase, done, total) { Interrupted = _interrupted };
+        _progress?.Report(_told);
     }
 }

@@ -1,3 +1,5 @@
+using EventDbx.Checkpoints;
+
 namespace EventDbx.Verification;
 
 /// <summary>How deep a verify of one aggregate looks.</summary>
@@ -52,7 +54,35 @@ public enum VerifyPhase
 /// <param name="Phase">One after the other.</param>
 /// <param name="Done">Of <paramref name="Total"/>.</param>
 /// <param name="Total">0 where it is not known beforehand.</param>
-public readonly record struct VerifyProgress(VerifyPhase Phase, ulong Done, ulong Total);
+public readonly record struct VerifyProgress(VerifyPhase Phase, ulong Done, ulong Total)
+{
+    /// <summary>An earlier verify that was interrupted, and that this one, which was not asked to, does not go on with; null mostly.</summary>
+    public EarlierVerify? Interrupted { get; init; }
+}
+
+/// <summary>A verify of everything that was interrupted: what it had verified by then.</summary>
+public sealed record EarlierVerify
+{
+    /// <summary>When it began; of one that was resumed before, the first part of it.</summary>
+    public required Timestamp StartedAt { get; init; }
+
+    /// <summary>When it last noted how far it was.</summary>
+    public required Timestamp SavedAt { get; init; }
+
+    /// <summary>Entries of the log that it saw.</summary>
+    public required ulong LogSize { get; init; }
+
+    public required Hash32 LogRoot { get; init; }
+
+    /// <summary>The last aggregate that it had finished, in key order.</summary>
+    public required AggregateKey Last { get; init; }
+
+    /// <summary>Aggregates that it had finished; or, in the result of the verify that went on with it, those of them that were not read again in full.</summary>
+    public required ulong Aggregates { get; init; }
+
+    /// <summary>Their events.</summary>
+    public required ulong Events { get; init; }
+}
 
 /// <summary>A store in which every row is what was committed, and none is missing or too many.</summary>
 public sealed record VerifyAllResult
@@ -72,6 +102,7 @@ public sealed record VerifyAllResult
 
     public required ulong Archived { get; init; }
 
+    /// <summary>Event ids of clients; of a verify that was resumed, those that were read now. So are the next two.</summary>
     public required ulong ClientIds { get; init; }
 
     public required ulong FoldPoints { get; init; }
@@ -83,6 +114,21 @@ public sealed record VerifyAllResult
 
     /// <summary>Log size in the watermark whose root was found again; null for a database without a directory.</summary>
     public ulong? WatermarkSize { get; init; }
+
+    /// <summary>Checkpoints that the log has signed and that are kept, of all epochs.</summary>
+    public ulong Checkpoints { get; init; }
+
+    /// <summary>Whether those of this epoch were found to be signed with the log's key; false where it was not at hand, or there are none.</summary>
+    public bool CheckpointSignaturesChecked { get; init; }
+
+    /// <summary>The newest of this epoch; null when there is none.</summary>
+    public Checkpoint? NewestCheckpoint { get; init; }
+
+    /// <summary>False: the store is encrypted and was verified without its key. What is sealed was not opened.</summary>
+    public bool PayloadsChecked { get; init; } = true;
+
+    /// <summary>The interrupted verify that this one went on with: what it had verified was not read again in full. Null: everything was read now.</summary>
+    public EarlierVerify? Resumed { get; init; }
 
     public required TimeSpan Elapsed { get; init; }
 }

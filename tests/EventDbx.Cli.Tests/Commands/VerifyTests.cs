@@ -75,7 +75,71 @@ public sealed class VerifyTests : IDisposable
             await _line.RunAsync(["aggregate", "verify", "order", "o-9", .. options]));
     }
 
+    [Fact]
+    public async Task One_that_was_interrupted_is_told_of_and_gone_on_with_when_asked()
+    {
+        _line.Environment["EVENTDBX_ENCRYPTION"] = "off";
+        await GivenOrdersAsync();
+        var nothing = await _line.RunAsync("verify", "--all", "--resume");
+        Assert.Equal((ExitCode.Done, "There was no interrupted verify to go on with, or too much has changed since: everything was read.\n"), (nothing.Code, nothing.Error));
+
+        await InterruptedAsync();
+        var anew = await _line.RunAsync("verify", "--all");
+        Assert.Equal((ExitCode.Done, "A verify that was begun at 2026-01-02T03:04:05Z was interrupted after 2 events. This one begins anew; `dbx verify --all --resume` would have gone on with it.\n"), (anew.Code, anew.Error));
+        Assert.Equal("", (await _line.RunAsync("verify", "--all")).Error);
+
+        await InterruptedAsync();
+        var resumed = await _line.RunAsync("verify", "--all", "--resume");
+        Assert.Equal((ExitCode.Done, ""), (resumed.Code, resumed.Error));
+        Assert.Contains("\nof these, 2 events in 1 aggregates were verified between 2026-01-02T03:04:05Z and 2026-01-02T03:05:05Z; now only their heads and hashes were\nlog_size=3 ", resumed.Out, StringComparison.Ordinal);
+
+        await InterruptedAsync();
+        var json = JsonDocument.Parse((await _line.RunAsync("verify", "--all", "--resume", "--json")).Out).RootElement;
+        Assert.Equal((2, "o-1", true), (json.GetProperty("resumed").GetProperty("events").GetInt32(), json.GetProperty("resumed").GetProperty("aggregate_id").GetString(), json.GetProperty("payloads_checked").GetBoolean()));
+    }
+
+    [Fact]
+    public async Task Without_the_key_all_but_what_is_sealed_is_verified_and_it_says_so()
+    {
+        await GivenOrdersAsync();
+        File.Delete(_line.ConfigPath);
+        Assert.Equal(ExitCode.Refused, (await _line.RunAsync("verify", "--all")).Code);
+
+        var text = await _line.RunAsync("verify", "--all", "--without-key");
+        var json = JsonDocument.Parse((await _line.RunAsync("verify", "--all", "--without-key", "--json")).Out).RootElement;
+
+        Assert.Equal((ExitCode.Done, ""), (text.Code, text.Error));
+        Assert.Contains("\nnot checked, for want of the key: payloads, states, and the types, ids, actors and notes of events\nlog_size=3 ", text.Out, StringComparison.Ordinal);
+        Assert.Equal((false, 3), (json.GetProperty("payloads_checked").GetBoolean(), json.GetProperty("events").GetInt32()));
+        Assert.False(File.Exists(_line.ConfigPath));
+    }
+
+    [Theory]
+    [InlineData("error: `--without-key` cannot be resumed", "--resume")]
+    [InlineData("error: `--without-key` reads the files of the store", "--token", "t")]
+    public async Task Without_the_key_there_is_nothing_to_resume_and_no_token_counts(string reason, params string[] options)
+    {
+        var refused = await _line.RunAsync(["verify", "--all", "--without-key", .. options]);
+        Assert.Equal(ExitCode.Usage, refused.Code);
+        Assert.StartsWith(reason, refused.Error, StringComparison.Ordinal);
+        Assert.Equal(new Outcome(ExitCode.Failed, "", "Error: There is no store yet, and so nothing to verify.\n"), await _line.RunAsync("verify", "--all", "--without-key"));
+    }
+
     public void Dispose() => _line.Dispose();
+
+    /// <summary>What a verify leaves that had finished the first of two aggregates.</summary>
+    async Task InterruptedAsync()
+    {
+        var known = JsonDocument.Parse((await _line.RunAsync("verify", "--all", "--json")).Out).RootElement;
+        await using var database = Database.Open(new() { Directory = _line.Directory[".eventdbx"], Encrypted = false });
+        Assert.True(database.Documents.TryReplace(
+            "verify.progress",
+            System.Text.Encoding.UTF8.GetBytes($$"""
+                {"format":"eventdbx-verify-progress/1","database_id":"{{database.DatabaseId}}","epoch":1,"started_at":"2026-01-02T03:04:05Z","saved_at":"2026-01-02T03:05:05Z",
+                 "log_size":{{known.GetProperty("log_size")}},"log_root":"{{known.GetProperty("log_root")}}","aggregate_type":"order","aggregate_id":"o-1","aggregates":1,"events":2}
+                """),
+            database.Documents.Read("verify.progress")));
+    }
 
     async Task GivenOrdersAsync()
     {

@@ -53,9 +53,30 @@ public sealed class LifecycleTests(RestServer server) : IClassFixture<RestServer
         var lines = reply.Body.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.All(lines[..^1], line => Assert.Equal(["phase", "done", "total"], line.EnumerateObject().Select(member => member.Name)));
         Assert.Equal(
-            ["log_size", "log_root", "events", "control_entries", "aggregates", "archived", "client_ids", "fold_points", "snapshots", "tiles", "watermark_size", "seconds"],
+            ["log_size", "log_root", "events", "control_entries", "aggregates", "archived", "client_ids", "fold_points", "snapshots", "tiles", "payloads_checked", "checkpoints", "checkpoint_signatures_checked", "watermark_size", "seconds"],
             lines[^1].GetProperty("result").EnumerateObject().Select(member => member.Name));
         Assert.Equal(server.Host.Status().LogSize, lines[^1].GetProperty("result").GetProperty("log_size").GetUInt64());
+    }
+
+    [Fact]
+    public async Task A_verify_that_was_interrupted_is_gone_on_with_when_asked()
+    {
+        await server.AppendAsync("verify", "3", "e", "{}");
+        var status = server.Host.Status();
+        var documents = server.Host.Database.Documents;
+        Assert.True(documents.TryReplace(
+            "verify.progress",
+            System.Text.Encoding.UTF8.GetBytes($$"""
+                {"format":"eventdbx-verify-progress/1","database_id":"{{status.DatabaseId}}","epoch":1,"started_at":"2026-01-02T03:04:05Z","saved_at":"2026-01-02T03:05:05Z",
+                 "log_size":{{status.LogSize}},"log_root":"{{status.LogRoot}}","aggregate_type":"verify","aggregate_id":"3","aggregates":1,"events":1}
+                """),
+            documents.Read("verify.progress")));
+        var reply = await server.SendAsync("POST", "/v1/verify?resume=true");
+        var resumed = JsonDocument.Parse(reply.Body.TrimEnd('\n').Split('\n')[^1]).RootElement.GetProperty("result").GetProperty("resumed");
+        Assert.Equal(["started_at", "saved_at", "log_size", "log_root", "aggregate_type", "aggregate_id", "aggregates", "events"], resumed.EnumerateObject().Select(member => member.Name));
+        Assert.Equal((status.LogRoot, "3"), (resumed.GetProperty("log_root").GetString(), resumed.GetProperty("aggregate_id").GetString()));
+        Assert.DoesNotContain("resumed", (await server.SendAsync("POST", "/v1/verify?resume=true")).Body, StringComparison.Ordinal);
+        Assert.Equal("invalid_argument", (await server.SendAsync("POST", "/v1/verify?resume=yes")).Code);
     }
 
     [Fact]

@@ -76,13 +76,21 @@ public sealed class TroubleTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_verify_that_finds_something_ends_with_the_error()
+    public async Task A_verify_that_finds_something_ends_with_the_error_and_the_server_is_not_ready_until_one_finds_nothing()
     {
         Assert.Equal(200, (await AppendAsync("1")).Status);
+        Assert.Equal(200, (await _server.GetAsync("/ready")).Status);
         _troubles.OnVerifyFiles = () => throw new RefusedException(RefusalCode.IntegrityViolation, "A file is not what was written.");
         var reply = await _server.SendAsync("POST", "/v1/verify");
         var last = reply.Body.TrimEnd('\n').Split('\n')[^1];
         Assert.Equal((200, """{"error":{"code":"integrity_violation","message":"A file is not what was written.","retryable":false}}"""), (reply.Status, last));
+        Assert.Equal(503, (await _server.GetAsync("/ready")).Status);
+        Assert.Equal("A verify has found that history was changed: A file is not what was written.", _server.Host.Status().Unhealthy);
+        Assert.Equal(200, (await AppendAsync("2")).Status);
+
+        _troubles.OnVerifyFiles = null;
+        Assert.Equal(200, (await _server.SendAsync("POST", "/v1/verify")).Status);
+        Assert.Equal((200, null), ((await _server.GetAsync("/ready")).Status, _server.Host.Status().Unhealthy));
     }
 
     sealed class Troubles

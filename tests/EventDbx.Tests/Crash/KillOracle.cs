@@ -1,9 +1,7 @@
-using System.Globalization;
 using System.Text.Json;
 using EventDbx.CrashWriter;
 using EventDbx.Integrity;
 using EventDbx.Reading;
-using EventDbx.Storage.Rows;
 
 namespace EventDbx.Tests.Crash;
 
@@ -19,15 +17,16 @@ internal sealed class KillOracle
     readonly List<(string Op, AggregateKey Aggregate, string Answer)> _repeatable = [];
     readonly MerkleTree _log = new();
     readonly HashSet<string> _touched = [];
-    readonly List<Hash32> _roots = [Hash32.Empty];
-    readonly Dictionary<ulong, string> _handedOut = [];
-    readonly Queue<ulong> _uncheckedSizes = new();
+    readonly CheckpointOracle _checkpoints = new();
 
     public ulong Size => _log.Size;
 
     public int Acknowledged { get; private set; }
 
     public int FoundInFlight { get; private set; }
+
+    /// <summary>Checkpoints that were heard of.</summary>
+    public int Checkpoints => _checkpoints.Count;
 
     /// <summary>Takes one line of the child: see <see cref="Script"/>.</summary>
     public void Hear(string line)
@@ -36,12 +35,6 @@ internal sealed class KillOracle
         var (mark, op) = (words[0], words[1]);
         switch (mark)
         {
-            case "c":
-                var size = ulong.Parse(op, CultureInfo.InvariantCulture);
-                if (_handedOut.TryAdd(size, words[2]))
-                    _uncheckedSizes.Enqueue(size);
-                Assert.True(_handedOut[size] == words[2], $"Two checkpoints of {size} entries differ.");
-                break;
             case ">":
                 var kind = words[2].Split(' ');
                 _open.Add(op, new(kind[0], kind[1].Split(',')));
@@ -61,6 +54,9 @@ internal sealed class KillOracle
                 // Refused before it was announced: a read of something that is not there.
                 if (_open.TryGetValue(op, out var refused))
                     refused.Refused = words[2];
+                break;
+            case "@":
+                _checkpoints.Hear(words[2], kept: op == Script.Kept);
                 break;
             default:
                 Assert.Fail($"The child said: {line}");
@@ -83,33 +79,13 @@ internal sealed class KillOracle
         }
 
         Assert.Equal(_log.Root(), database.LogRoot);
-        CheckCheckpoints(database);
+        _checkpoints.Check(database);
         foreach (var (op, operation) in _open)
             Settle(op, operation);
         foreach (var name in _touched)
             CheckAggregate(session, name);
         _touched.Clear();
         _open.Clear();
-    }
-
-    /// <summary>Checkpoints handed out so far.</summary>
-    public int HandedOut => _handedOut.Count;
-
-    /// <summary>
-    /// What was handed out is kept, and is the root of the one log at that size: so each is a prefix of every later one, whatever happened
-    /// in between.
-    /// </summary>
-    void CheckCheckpoints(Database database)
-    {
-        using var view = database.Engine.OpenView();
-        while (_uncheckedSizes.TryDequeue(out var size))
-        {
-            Assert.True(size <= Size, $"A checkpoint of {size} entries was handed out, and the log has {Size}.");
-            Assert.Equal($"{_roots[(int)size]}", _handedOut[size]);
-            var row = CheckpointRow.Find(view, database.Epoch, size);
-            Assert.True(row is { HandedOut: true }, $"The checkpoint of {size} entries was handed out and is not kept.");
-            Assert.Equal(_handedOut[size], $"{row.Checkpoint.Root}");
-        }
     }
 
     /// <summary>Sends again what was answered and what was in flight: the first must get the same answer, the second one that lasts.</summary>
@@ -157,7 +133,7 @@ internal sealed class KillOracle
     {
         Assert.Equal(Size + 1, item.Position);
         _log.Append(item.Event?.Hash ?? item.Control!.Hash);
-        _roots.Add(_log.Root());
+        _checkpoints.Grow(_log.Root());
         if (item.Event is { } e)
             Take(e);
         else

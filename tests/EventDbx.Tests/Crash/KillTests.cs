@@ -1,3 +1,4 @@
+using EventDbx.CrashWriter;
 using EventDbx.Encryption;
 using EventDbx.Tests.Engine;
 
@@ -29,7 +30,7 @@ public sealed class KillTests
     {
         using var store = new TestStore();
         using var key = DataKey.Generate();
-        var options = store.Options(encrypted) with { Key = encrypted ? key : null, LockTimeout = TimeSpan.FromSeconds(5) };
+        var options = store.Options(encrypted) with { Key = encrypted ? key : null, LockTimeout = TimeSpan.FromSeconds(5), Signer = static () => new LogSigner() };
         var oracle = new KillOracle();
         for (var cycle = 0; cycle < cycles; cycle++)
         {
@@ -48,6 +49,9 @@ public sealed class KillTests
             var unanswered = oracle.InFlightWithId();
             await using var database = Database.Open(options with { Check = cycle % 4 == 2 ? Child.Check() : options.Check });
             oracle.Check(database);
+            // The next one continues whatever was signed before the kill.
+            if (database.LogSize > 0)
+                oracle.Hear($"@ {Script.Kept} {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes((await database.ReadCheckpointAsync(database.LogSize, handOut: true, default)).ToString()))}");
             await oracle.RepeatAsync(database, unanswered, random);
             database.OpenSession().VerifyAll(null, TestContext.Current.CancellationToken);
         }
@@ -56,6 +60,8 @@ public sealed class KillTests
         {
             var verified = database.OpenSession().VerifyAll(null, TestContext.Current.CancellationToken);
             Assert.Equal(oracle.Size, verified.LogSize);
+            Assert.True(verified.CheckpointSignaturesChecked);
+            Assert.InRange(oracle.Checkpoints, 1, int.MaxValue);
         }
 
         return (oracle.Acknowledged, oracle.FoundInFlight, oracle.HandedOut);

@@ -30,7 +30,12 @@ internal static class TamperAnswers
             foreach (var version in (ulong[])[0, 1, 2, 1000, 1001])
                 Add(answers, $"{aggregate} state at {version}", () => Text(session.GetAggregate(aggregate, version)));
             Add(answers, $"{aggregate} events", () => Events(session, aggregate));
+            Add(answers, $"{aggregate} snapshots", () => string.Join('\n', session.GetSnapshots(aggregate, null, 1000).Items.Select(item => $"{Text(item.State)} {item.CreatedAt} {item.Comment} {item.Automatic}")));
         }
+
+        Add(answers, "schemas", () => Encoding.UTF8.GetString(session.GetSchemas().Write()));
+        foreach (var token in TamperStore.Tokens)
+            Add(answers, $"token {token}", () => database.FindTokenUse(token).ToString());
 
         return answers;
     }

@@ -60,13 +60,30 @@ internal sealed class TamperForgeries(TamperStore store, Random random)
 
         foreach (var row in store.Rows[Family.Snapshots].Skip(1))
         {
-            var aggregate = AggregateKey.Create("order", "long");
-            Assert.True(Keyspace.TryReadSnapshot(row.Key, out _, out var version, out _));
-            var head = HeadRow.TryRead(Body(store.Rows[Family.Heads].Find(head => head.Key.AsSpan().SequenceEqual(aggregate.Row))))!;
-            var plan = new WritePlan();
-            FoldPoints.Put(plan, aggregate, version, store.Database.Keyring.Open(aggregate, head.WrappedKey), Forged(aggregate), new NoncePool());
-            yield return new(Family.Snapshots, "forge a remembered state", version.ToString(System.Globalization.CultureInfo.InvariantCulture), [.. Writes(plan)]);
+            Assert.True(Keyspace.TryReadSnapshot(row.Key, out var name, out var version, out var sequence));
+            Assert.True(AggregateKey.TryRead(name, out var aggregate));
+            var cipher = Cipher(aggregate);
+            if (sequence == FoldPoints.Sequence)
+            {
+                var plan = new WritePlan();
+                FoldPoints.Put(plan, aggregate, version, cipher, Forged(aggregate), new NoncePool());
+                yield return new(Family.Snapshots, "forge a remembered state", $"{aggregate} {version}", [.. Writes(plan)]);
+                continue;
+            }
+
+            var kept = SnapshotRow.TryRead(Body(row))!;
+            yield return new(Family.Snapshots, "forge a snapshot", $"{aggregate} {version}",
+                [TamperCells.Sealed(Family.Snapshots, row.Key, SnapshotRow.Write(kept.Automatic, kept.CreatedAt, kept.Root, kept.Comment, version, Forged(aggregate), cipher, new NoncePool()))]);
         }
+    }
+
+    /// <summary>The cipher of an aggregate, archived or not.</summary>
+    public AggregateCipher? Cipher(AggregateKey aggregate)
+    {
+        var head = store.Value(Family.Heads, aggregate.Row.ToArray()) is { } active
+            ? HeadRow.TryRead(active.AsMemory(..^Checked.TrailerBytes))!
+            : ArchiveRow.ReadHead(aggregate, store.Value(Family.Archive, aggregate.Row.ToArray())!.AsMemory(..^Checked.TrailerBytes));
+        return store.Database.Keyring.Open(aggregate, head.WrappedKey);
     }
 
     /// <summary>Where two sets of rows differ, as what makes ours the other.</summary>

@@ -177,6 +177,39 @@ public sealed class VerifyAllTests
         Assert.Equal(Hash32.HexLength, verified.MerkleRoot.ToString().Length);
     }
 
+    [Fact]
+    public async Task A_database_in_which_a_verify_found_something_is_not_well_until_one_finds_nothing()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        var (one, other) = (AggregateKey.Create("order", "o-1"), AggregateKey.Create("order", "o-2"));
+        await session.AppendAsync(Draft("o-1", 1), default);
+        await session.AppendAsync(Draft("o-2", 1), default);
+        Assert.Null(database.Unhealthy);
+        var state = RawRows.Body(database, Family.State, one.Row);
+        RawRows.Change(database, Family.State, one.Row.ToArray(), body =>
+        {
+            body[^1] ^= 1;
+            return body;
+        });
+        foreach (var all in (bool[])[false, true])
+        {
+            VerifyTests.Refused(() => _ = all ? session.VerifyAll(null, default).LogSize : session.Verify(one, VerifyLevel.Full, default).Version, "order/o-1");
+            Assert.StartsWith("A verify has found that history was changed: The state of order/o-1", database.Unhealthy, StringComparison.Ordinal);
+            // It goes on, and another aggregate that is well changes nothing of it.
+            await session.AppendAsync(Draft("o-2", 2), default);
+            _ = session.Verify(other, VerifyLevel.Full, default);
+            Assert.NotNull(database.Unhealthy);
+        }
+
+        RawRows.Write(database, plan => Checked.Put(plan, Family.State, one.Row, state));
+        _ = session.Verify(one, VerifyLevel.Full, default);
+        Assert.NotNull(database.Unhealthy);
+        _ = session.VerifyAll(null, default);
+        Assert.Null(database.Unhealthy);
+    }
+
     sealed class Reports(Action<VerifyProgress>? told = null) : IProgress<VerifyProgress>
     {
         public List<VerifyProgress> Seen { get; } = [];

@@ -55,7 +55,9 @@ internal sealed record ArchiveRow(HeadRow Head, byte[] Fields, long ArchivedAt, 
 
     public static HeadRow ReadHead(AggregateKey aggregate, ReadOnlyMemory<byte> body) => ReadHead(aggregate, body, out _, out _);
 
-    static HeadRow ReadHead(AggregateKey aggregate, ReadOnlyMemory<byte> body, out ReadOnlyMemory<byte> sealedState, out long archivedAt)
+    /// <summary>What can be read without the key: all but the state, which is returned as it is sealed.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static HeadRow ReadHead(AggregateKey aggregate, ReadOnlyMemory<byte> body, out ReadOnlyMemory<byte> sealedState, out long archivedAt)
     {
         var row = new RowReader(body);
         var format = row.U8();

@@ -163,6 +163,9 @@ internal sealed class EntryRow
     const RowFlags EventFlags = RowFlags.ClientId | RowFlags.Actor | RowFlags.Note | RowFlags.Key | RowFlags.Batch | RowFlags.Patch;
     const RowFlags ControlFlags = RowFlags.Control | RowFlags.Actor | RowFlags.Key | RowFlags.Batch;
 
+    /// <summary>Whether a row is that of a control entry, or none at all: what tells without reading the rest of it.</summary>
+    public static bool MayBeControl(ReadOnlySpan<byte> row) => row.Length < 2 || ((RowFlags)row[1] & RowFlags.Control) != 0;
+
     /// <summary>Reads a row; null when the bytes are not one.</summary>
     /// <param name="bytes">The body of the row.</param>
     /// <param name="expected">The aggregate it is likely to be of: saves making its name again.</param>

@@ -12,6 +12,9 @@ internal sealed record SnapshotRow(bool Automatic, long CreatedAt, Hash32 Root, 
     /// <summary>The first sequence that is not a fold point's.</summary>
     public const uint FirstSequence = 1;
 
+    /// <summary>What an automatic snapshot says of itself.</summary>
+    public static string AutomaticComment(ulong version) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"auto snapshot v{version}");
+
     [Flags]
     enum RowFlags : byte
     {

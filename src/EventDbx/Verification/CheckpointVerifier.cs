@@ -1,0 +1,181 @@
+using EventDbx.Checkpoints;
+using EventDbx.Recovery;
+
+namespace EventDbx.Verification;
+
+/// <summary>Holds every checkpoint that is kept against the log, as its tree grows: size, root, origin, epoch, signature.</summary>
+/// <remarks>
+/// Of this epoch each one is signed with the log's key, and a prefix of the log. Of an older one it is a prefix too, as far as the
+/// loss that ended the epoch has kept what was there: beyond, or where history was changed, it is what shows the loss. One row an
+/// epoch is in memory.
+/// </remarks>
+internal sealed class CheckpointVerifier
+{
+    readonly VerifySource _source;
+    readonly List<(uint Epoch, RowCursor Rows)> _epochs = [];
+    readonly Dictionary<uint, ulong> _differs = [];
+    readonly List<(ulong Position, AcceptedLoss Loss)> _losses = [];
+    readonly Dictionary<uint, Checkpoint> _newest = [];
+    readonly ICheckpointSigner? _signer;
+    ulong _next = ulong.MaxValue;
+
+    public CheckpointVerifier(IStorageView view, VerifySource source)
+    {
+        _source = source;
+        var from = new byte[] { 0, 0 };
+        while (view.Range(Family.Checkpoints, from, [], 1, int.MaxValue) is [var row])
+        {
+            if (!Keyspace.TryReadCheckpoint(row.Key, out var epoch, out _) || epoch == 0 || epoch > source.Identity.Epoch)
+                throw Violation.OfRow(Family.Checkpoints, row.Key, $"its key is not one of a checkpoint of epoch 1 to {source.Identity.Epoch}");
+            from = Keyspace.Checkpoint(epoch + 1, 0);
+            _epochs.Add((epoch, new(view, Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), from)));
+        }
+
+        _signer = _epochs.Exists(rows => rows.Epoch == source.Identity.Epoch) ? FindSigner(source) : null;
+        SeekNext();
+    }
+
+    public ulong Count { get; private set; }
+
+    /// <summary>Whether those of this epoch were held against the key.</summary>
+    public bool SignaturesChecked => _signer is not null;
+
+    /// <summary>Of this epoch.</summary>
+    public Checkpoint? Newest => _newest.GetValueOrDefault(_source.Identity.Epoch);
+
+    /// <summary>Takes the next control entry in log order.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public void Note(ulong position, EntryRow entry)
+    {
+        if (entry.Type == AcceptedLoss.Kind)
+            _losses.Add((position, AcceptedLoss.TryRead(entry) ?? throw Violation.Of($"The control entry `{AcceptedLoss.Kind}` at position {position} cannot be read.")));
+    }
+
+    /// <summary>The tree has grown by one entry.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public void At(MerkleTree tree)
+    {
+        if (tree.Size < _next)
+            return;
+        var root = tree.Root();
+        foreach (var (epoch, rows) in _epochs)
+        {
+            while (rows.Peek() is { } row && SizeOf(row) <= tree.Size)
+            {
+                var checkpoint = Take(epoch, rows, row);
+                if (checkpoint.Root == root)
+                    continue;
+                if (epoch == _source.Identity.Epoch)
+                    throw Violation.Of($"The first {tree.Size} entries have root {root}, but a checkpoint was signed that says {checkpoint.Root}: history was changed.");
+                _differs.TryAdd(epoch, checkpoint.Size);
+            }
+        }
+
+        SeekNext();
+    }
+
+    /// <summary>The log has ended.</summary>
+    /// <param name="size">Its entries.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public void End(ulong size)
+    {
+        foreach (var (epoch, rows) in _epochs)
+        {
+            for (var first = true; rows.Peek() is { } row; first = false)
+            {
+                var checkpoint = Take(epoch, rows, row);
+                if (epoch == _source.Identity.Epoch)
+                    throw Violation.Of($"A checkpoint of {checkpoint.Size} entries was signed, but the log has {size}: entries {size + 1} to {checkpoint.Size} are missing.");
+                if (first)
+                    _differs.TryAdd(epoch, checkpoint.Size);
+            }
+
+            if (epoch < _source.Identity.Epoch)
+                CheckEnded(epoch);
+        }
+
+        CheckNamed();
+    }
+
+    /// <summary>Where an older epoch differs from the log, a loss was accepted that says why.</summary>
+    void CheckEnded(uint epoch)
+    {
+        var losses = _losses.FindAll(of => of.Loss.Epoch > epoch);
+        if (losses.Count == 0)
+            throw Violation.Of($"There are checkpoints of epoch {epoch}, but nothing in the log has ended it.");
+        if (_differs.TryGetValue(epoch, out var size) && !losses.Exists(of => of.Loss.HistoryChanged is not null || of.Loss.Kept < size))
+            throw Violation.Of($"The checkpoint of {size} entries of epoch {epoch} is no prefix of the log, and the loss that ended the epoch had kept them.");
+    }
+
+    /// <summary>The loss that began this epoch has named the newest checkpoint before it.</summary>
+    void CheckNamed()
+    {
+        if (_losses.FindLast(of => of.Loss.Epoch == _source.Identity.Epoch) is not (var position, { } loss))
+            return;
+        Checkpoint? newest = null;
+        foreach (var (epoch, _) in _epochs)
+        {
+            if (epoch < _source.Identity.Epoch)
+                newest = _newest[epoch];
+        }
+
+        var named = loss.Checkpoint;
+        if ((newest?.Origin, newest?.Size, newest?.Root.ToString()) != (named?.Origin, named?.Size, named?.Root))
+        {
+            throw Violation.Of(
+                $"The loss accepted at position {position} names {(named is null ? "no checkpoint" : $"the checkpoint of {named.Size} entries of {named.Origin}")} "
+                + $"as the newest before it; the newest that is kept is {(newest is null ? "none" : $"of {newest.Size} entries of {newest.Origin}")}.");
+        }
+    }
+
+    Checkpoint Take(uint epoch, RowCursor rows, in Row row)
+    {
+        var kept = CheckpointRow.TryRead(row.Key, Checked.Body(Family.Checkpoints, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Checkpoints, row.Key, "it cannot be read");
+        var checkpoint = kept.Checkpoint;
+        if (kept.Size == 0)
+            throw Violation.OfRow(Family.Checkpoints, row.Key, "nobody signs an empty log");
+        if (EpochIn(checkpoint.Origin) != epoch && !(epoch == _source.Identity.Epoch && checkpoint.Origin == _source.LogOrigin))
+            throw Violation.OfRow(Family.Checkpoints, row.Key, $"it is of {checkpoint.Origin}, and stands among those of epoch {epoch}");
+        if (epoch == _source.Identity.Epoch && _signer?.Verifies(checkpoint.Origin, kept.Note) == false)
+            throw Violation.OfRow(Family.Checkpoints, row.Key, $"the checkpoint of {checkpoint.Size} entries is not signed with the log's key");
+        _newest[epoch] = checkpoint;
+        Count++;
+        rows.Take();
+        return checkpoint;
+    }
+
+    void SeekNext()
+    {
+        _next = ulong.MaxValue;
+        foreach (var (_, rows) in _epochs)
+        {
+            if (rows.Peek() is { } row)
+                _next = Math.Min(_next, SizeOf(row));
+        }
+    }
+
+    static ulong SizeOf(in Row row) => Keyspace.TryReadCheckpoint(row.Key, out _, out var size)
+        ? size
+        : throw Violation.OfRow(Family.Checkpoints, row.Key, "its key is not one of a checkpoint");
+
+    /// <summary>From the second epoch on its number stands at the end of the origin.</summary>
+    static uint EpochIn(string origin)
+    {
+        var at = origin.LastIndexOf("/e", StringComparison.Ordinal);
+        return at >= 0 && uint.TryParse(origin.AsSpan(at + 2), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var epoch) && epoch >= 2
+            ? epoch
+            : 1;
+    }
+
+    static ICheckpointSigner? FindSigner(VerifySource source)
+    {
+        try
+        {
+            return source.Signer?.Invoke();
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Unavailable)
+        {
+            return null;
+        }
+    }
+}
