@@ -9,6 +9,7 @@ using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Verify;
+using EventDbx.Cli.Commands.Witness;
 
 namespace EventDbx.Cli;
 
@@ -33,6 +34,7 @@ internal static class CommandTree
         ImportCommand.Create(),
         VerifyCommand.Create(),
         RecoverCommand.Create(),
+        WitnessCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),
         ServerCommand.Create(),
