@@ -46,10 +46,13 @@ internal static class WitnessCommand
                 if (call.Get(Logs) is not { Length: > 0 })
                     throw new UsageException($"witness which log? `{Logs.Name} VKEY` names one; `dbx log key` prints its key.");
                 _ = EndPointOf(call);
+                _ = NameOf(call);
             },
             Run = RunAsync,
         };
         verb.Subcommands.Add(CreateKey());
+        // The parser would want one of its commands otherwise; what runs is ours to say.
+        verb.SetAction(static _ => { });
         return verb;
     }
 
