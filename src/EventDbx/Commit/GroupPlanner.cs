@@ -104,7 +104,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
         _unitNumber++;
         _unitChanged = false;
-        _unitPatches = Array.Exists(unit.Operations, static operation => operation is AppendOperation { Patch: not null });
+        _unitKeepsFields = Array.Exists(unit.Operations, operation => operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0));
         _operation = 0;
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
@@ -156,10 +156,10 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 continue;
             }
 
-            if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } && _reshaped.Count == 0))
+            if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
-            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry))))
+            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry, unit))))
                 return false;
         }
 
