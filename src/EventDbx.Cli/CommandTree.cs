@@ -4,6 +4,7 @@ using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Import;
+using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
@@ -33,6 +34,7 @@ internal static class CommandTree
         TokenCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
+        LogCommand.Create(),
         RecoverCommand.Create(),
         WitnessCommand.Create(),
         DemoCommand.Create(),

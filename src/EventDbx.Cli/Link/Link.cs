@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using EventDbx.Recovery;
+using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Tokens;
 using EventDbx.Storage;
@@ -63,6 +64,8 @@ internal static class Link
             Check = StoreCheck.InChild(shell.Self[0], [.. shell.Self.Skip(1), Inspect]),
             Progress = shell.ErrorIsTerminal ? shell.Error.WriteLine : null,
             Clock = shell.Clock,
+            Signer = () => KeyFile.OfLog(config.DataDir),
+            LogOrigin = config.LogOrigin,
         };
     }
 

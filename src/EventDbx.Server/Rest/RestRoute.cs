@@ -22,7 +22,12 @@ internal readonly record struct RestAccess
     /// <summary>Root tokens, and the owner on the socket.</summary>
     public static RestAccess Root { get; } = new() { IsRoot = true };
 
+    /// <summary>Checkpoints and what belongs to them: <c>log.read</c>, on whatever resources.</summary>
+    public static RestAccess LogProofs { get; } = new() { Action = AccessAction.LogRead, IsLogProofs = true };
+
     public bool IsOpen { get; private init; }
+
+    public bool IsLogProofs { get; private init; }
 
     public bool IsRoot { get; private init; }
 

@@ -78,6 +78,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
         if (route.Access.IsRoot)
             session.DemandRoot($"use {route.Method} {route.Template}");
+        else if (route.Access.IsLogProofs)
+            session.DemandLogProofs();
         else if (route.Access.Action is { } action)
             session.Demand(action);
         return session;
