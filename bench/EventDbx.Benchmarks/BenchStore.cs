@@ -1,7 +1,8 @@
 namespace EventDbx.Benchmarks;
 
 /// <summary>A database in a directory of its own, plain or encrypted, that can be closed and opened again.</summary>
-internal sealed class BenchStore(string directory, bool encrypted, int headCacheEntries = Limits.HeadCacheDefault) : IDisposable
+internal sealed class BenchStore(
+    string directory, bool encrypted, int headCacheEntries = Limits.HeadCacheDefault, Func<DatabaseOptions, DatabaseOptions>? change = null) : IDisposable
 {
     readonly DataKey? _key = encrypted ? DataKey.Generate() : null;
 
@@ -15,7 +16,8 @@ internal sealed class BenchStore(string directory, bool encrypted, int headCache
 
     public BenchStore Open(Durability durability)
     {
-        Database = Database.Open(OptionsFor(directory, durability));
+        var options = OptionsFor(directory, durability);
+        Database = Database.Open(change is null ? options : change(options));
         Session = Database.OpenSession(new("bench", "writer"));
         return this;
     }
@@ -49,9 +51,9 @@ internal sealed class BenchStore(string directory, bool encrypted, int headCache
     }
 
     /// <summary>Builds in relaxed mode, closes, and opens again with synced commits: as after a restart.</summary>
-    public static BenchStore Built(string directory, bool encrypted, Action<BenchStore> build)
+    public static BenchStore Built(string directory, bool encrypted, Action<BenchStore> build, Func<DatabaseOptions, DatabaseOptions>? change = null)
     {
-        var store = new BenchStore(directory, encrypted).Open(Durability.Relaxed);
+        var store = new BenchStore(directory, encrypted, change: change).Open(Durability.Relaxed);
         build(store);
         store.Close();
         return store.Open(Durability.Sync);

@@ -48,7 +48,7 @@ internal static class ExportBenchmark
     }
 
     /// <summary>Of one export; memory as its highest above what was there before.</summary>
-    sealed record Figures(double Microseconds, double Mebibytes, double Processor, double BytesPerRow, double Heap, double Set)
+    internal sealed record Figures(double Microseconds, double Mebibytes, double Processor, double BytesPerRow, double Heap, double Set)
     {
         public static Figures Of(Func<Task<ExportSummary>> export)
         {

@@ -4,11 +4,13 @@ using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Import;
+using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Verify;
+using EventDbx.Cli.Commands.Witness;
 
 namespace EventDbx.Cli;
 
@@ -32,7 +34,9 @@ internal static class CommandTree
         TokenCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
+        LogCommand.Create(),
         RecoverCommand.Create(),
+        WitnessCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),
         ServerCommand.Create(),

@@ -1,3 +1,4 @@
+using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Builder;
@@ -30,6 +31,8 @@ public sealed class ServerHost : IAsyncDisposable
         _listeners = new(options.Bind, options.Port, options.SocketPath);
         _startedAt = Timestamp.From(options.Clock.GetUtcNow());
         _started = options.Clock.GetTimestamp();
+        if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
+            Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
         _app = Build();
     }
 
@@ -38,6 +41,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Who may come, and as whom.</summary>
     public TokenAuthority Tokens { get; }
+
+    /// <summary>The witnesses, and how far they are; null where none are configured.</summary>
+    internal Cosigning? Cosigning { get; }
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
@@ -54,6 +60,9 @@ public sealed class ServerHost : IAsyncDisposable
         var database = await Task.Run(() => Database.Open(options.Database with
         {
             Socket = options.Database.Socket ?? options.SocketPath,
+            Signer = options.Database.Signer ?? (() => KeyFile.OfLog(options.Database.Directory)),
+            LogOrigin = options.Database.LogOrigin ?? options.Config.LogOrigin,
+            CheckpointInterval = options.Database.CheckpointInterval ?? options.CheckpointInterval,
             WriterFailed = cause => options.Log?.Invoke(new(
                 Timestamp.From(options.Clock.GetUtcNow()), LogLevel.Critical, "engine",
                 $"The writer has stopped and takes no more writes: {cause.Message} Mend the cause and restart the server, which checks the store.", cause)),
@@ -96,7 +105,25 @@ public sealed class ServerHost : IAsyncDisposable
         LogRoot = Database.LogRoot.ToString(),
         Connections = _listeners.Connections,
         Unhealthy = Database.Unhealthy,
+        Checkpoint = FindCheckpoint(),
     };
+
+    /// <summary>Null where there is none yet, and where its row cannot be read, which health tells.</summary>
+    CheckpointStatus? FindCheckpoint()
+    {
+        try
+        {
+            return Database.FindCheckpoint() is not { } newest ? null : new()
+            {
+                Size = newest.Checkpoint.Size, Origin = newest.Checkpoint.Origin, At = newest.SignedAt,
+                Cosigned = Cosigning?.CountOf(newest.Note) ?? 0, Witnesses = Cosigning?.Witnesses ?? 0,
+            };
+        }
+        catch (RefusedException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Takes no new connections, lets requests finish until the deadline, cuts off the rest, and closes the database.</summary>
     /// <remarks>Every caller waits for the same stop; the first one's deadline counts.</remarks>
@@ -119,6 +146,8 @@ public sealed class ServerHost : IAsyncDisposable
         {
             await _app.DisposeAsync().ConfigureAwait(false);
             _listeners.Remove();
+            if (Cosigning is not null)
+                await Cosigning.DisposeAsync().ConfigureAwait(false);
             await Tokens.DisposeAsync().ConfigureAwait(false);
             await Database.DisposeAsync().ConfigureAwait(false);
         }

@@ -48,6 +48,12 @@ public static class ServerLimits
     /// <summary>Bytes of the path of a socket: what the operating system has room for, less the zero at the end.</summary>
     public static int SocketPathBytesMax => OperatingSystem.IsMacOS() ? 103 : 107;
 
+    /// <summary>Between two checkpoints that nobody asks for, while the log grows: an event is in a signed one within about this.</summary>
+    public static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long an answer may be kept by whoever asked, where it can never change: a tile of a log, a year.</summary>
+    public static readonly TimeSpan ImmutableFor = TimeSpan.FromDays(365);
+
     /// <summary>Between two lines that tell how far a verify is.</summary>
     public static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
 }

@@ -35,6 +35,12 @@ public sealed record ServerOptions
     /// <summary>Nothing below this level is told. Each request is a line at <see cref="LogLevel.Debug"/>.</summary>
     public LogLevel LogFrom { get; init; } = LogLevel.Information;
 
+    /// <summary>While the log grows, a checkpoint is signed as often as this; null: only when somebody asks.</summary>
+    public TimeSpan? CheckpointInterval { get; init; } = ServerLimits.CheckpointInterval;
+
+    /// <summary>How long whoever waits for a cosigned checkpoint waits for the quorum.</summary>
+    public TimeSpan QuorumTimeout { get; init; } = Witness.WitnessLimits.QuorumTimeout;
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>

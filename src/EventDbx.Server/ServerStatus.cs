@@ -13,6 +13,25 @@ public enum Exposure
     Plaintext,
 }
 
+/// <summary>The newest checkpoint of a server.</summary>
+public sealed record CheckpointStatus
+{
+    /// <summary>Entries of the log that it covers.</summary>
+    public required ulong Size { get; init; }
+
+    /// <summary>What it calls the log.</summary>
+    public required string Origin { get; init; }
+
+    /// <summary>When it was signed.</summary>
+    public required Timestamp At { get; init; }
+
+    /// <summary>How many of the configured witnesses have cosigned it.</summary>
+    public required int Cosigned { get; init; }
+
+    /// <summary>How many are configured.</summary>
+    public required int Witnesses { get; init; }
+}
+
 /// <summary>What a running server is: the answer to <c>GET /admin/status</c>, and what <c>dbx status</c> prints.</summary>
 public sealed record ServerStatus
 {
@@ -58,6 +77,9 @@ public sealed record ServerStatus
     /// <summary>What is wrong, in a sentence; null while all is well.</summary>
     public string? Unhealthy { get; init; }
 
+    /// <summary>The newest checkpoint; null while none has been signed.</summary>
+    public CheckpointStatus? Checkpoint { get; init; }
+
     /// <summary>Writes it as a JSON object.</summary>
     public void Write(IBufferWriter<byte> output)
     {
@@ -83,6 +105,21 @@ public sealed record ServerStatus
         json.WriteString("log_root", LogRoot);
         json.WriteNumber("connections", Connections);
         json.WriteString("unhealthy", Unhealthy);
+        if (Checkpoint is { } checkpoint)
+        {
+            json.WriteStartObject("checkpoint");
+            json.WriteNumber("size", checkpoint.Size);
+            json.WriteString("origin", checkpoint.Origin);
+            json.WriteString("at", checkpoint.At.ToString());
+            json.WriteNumber("cosigned", checkpoint.Cosigned);
+            json.WriteNumber("witnesses", checkpoint.Witnesses);
+            json.WriteEndObject();
+        }
+        else
+        {
+            json.WriteNull("checkpoint");
+        }
+
         json.WriteEndObject();
     }
 
@@ -99,8 +136,7 @@ public sealed record ServerStatus
                 Addresses = [.. json.GetProperty("addresses").EnumerateArray().Select(address => address.GetString()!)],
                 Port = json.GetProperty("port").GetInt32(),
                 Exposure = Named<Exposure>(json, "exposure", NameOf),
-                StartedAt = Timestamp.TryParse(json.GetProperty("started_at").GetString()!, out var time, out _)
-                    ? time : throw new FormatException("`started_at` is no time."),
+                StartedAt = Time(json, "started_at"),
                 Uptime = TimeSpan.FromSeconds(json.GetProperty("uptime_seconds").GetDouble()),
                 Restriction = Named<Restriction>(json, "restriction", NameOf),
                 Durability = Named<Durability>(json, "durability", NameOf),
@@ -112,6 +148,8 @@ public sealed record ServerStatus
                 LogRoot = json.GetProperty("log_root").GetString()!,
                 Connections = json.GetProperty("connections").GetInt32(),
                 Unhealthy = json.GetProperty("unhealthy").GetString(),
+                // A server of an older version has none.
+                Checkpoint = json.TryGetProperty("checkpoint", out var checkpoint) && checkpoint.ValueKind == JsonValueKind.Object ? ReadCheckpoint(checkpoint) : null,
             };
         }
         catch (Exception cause) when (cause is KeyNotFoundException or InvalidOperationException)
@@ -119,6 +157,18 @@ public sealed record ServerStatus
             throw new FormatException($"This is no status of a server: {cause.Message}", cause);
         }
     }
+
+    static CheckpointStatus ReadCheckpoint(JsonElement json) => new()
+    {
+        Size = json.GetProperty("size").GetUInt64(),
+        Origin = json.GetProperty("origin").GetString()!,
+        At = Time(json, "at"),
+        Cosigned = json.GetProperty("cosigned").GetInt32(),
+        Witnesses = json.GetProperty("witnesses").GetInt32(),
+    };
+
+    static Timestamp Time(JsonElement json, string member) => Timestamp.TryParse(json.GetProperty(member).GetString()!, out var time, out _)
+        ? time : throw new FormatException($"`{member}` is no time.");
 
     static T Named<T>(JsonElement json, string member, Func<T, string> nameOf) where T : struct, Enum
     {

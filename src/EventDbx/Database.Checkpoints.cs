@@ -36,6 +36,11 @@ public sealed partial class Database
     /// </exception>
     public Task StoreCosignaturesAsync(SignedNote withMore) => _checkpoints.StoreCosignaturesAsync(withMore);
 
+    /// <summary>The newest checkpoint of this epoch as it is stored, and when it was signed; null when there is none. Signs nothing, hands nothing out.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: its row cannot be read.</exception>
+    public (SignedNote Note, Checkpoint Checkpoint, Timestamp SignedAt)? FindCheckpoint() =>
+        _checkpoints.Newest is { } row ? (row.Note, row.Checkpoint, new Timestamp(row.SignedAt)) : null;
+
     /// <summary>The public key that checkpoints of this epoch are signed with, as a vkey.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none.</exception>
     public string ReadLogKey() => _checkpoints.Signer().VerifierKey(LogOrigin);

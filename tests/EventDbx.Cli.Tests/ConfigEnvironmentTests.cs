@@ -43,6 +43,9 @@ public sealed class ConfigEnvironmentTests : IDisposable
         ["auth.key_id"] = "k",
         ["auth.default_ttl_secs"] = "61",
         ["auth.clock_skew_secs"] = "12",
+        ["log.origin"] = "example.com/orders",
+        ["log.witnesses"] = $"{ConfigWitnessTests.Vkey} https://w.example/a,{ConfigWitnessTests.OtherVkey} http://127.0.0.1:7465",
+        ["log.quorum"] = "1",
     };
 
     public static TheoryData<string> Keys => [.. ConfigKeys.All.Where(key => !key.FileOnly).Select(key => key.Name)];
@@ -163,7 +166,12 @@ public sealed class ConfigEnvironmentTests : IDisposable
         Assert.Matches("^port = 1\ncreated_at = \"[^\"]+\"\nupdated_at = \"[^\"]+\"\npage_limit = 3\n$", text);
     }
 
-    static string Text(object value) => value is bool truth ? (truth ? "true" : "false") : FormattableString.Invariant($"{value}");
+    static string Text(object value) => value switch
+    {
+        bool truth => truth ? "true" : "false",
+        Server.Configuration.ConfigList texts => string.Join(',', texts),
+        _ => FormattableString.Invariant($"{value}"),
+    };
 
     /// <param name="text">Null reads what is there.</param>
     ConfigFile Load(string? text, string? dataDir = null)

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using EventDbx.Recovery;
+using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Tokens;
 using EventDbx.Storage;
@@ -57,6 +58,8 @@ internal static class Link
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
             Restriction = config.Restrict,
             HeadCacheEntries = config.CacheThreshold,
+            Signer = () => KeyFile.OfLog(config.DataDir),
+            LogOrigin = config.LogOrigin,
         };
     }
 

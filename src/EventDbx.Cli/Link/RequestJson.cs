@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using EventDbx.Transfer;
 using Wire = EventDbx.Events.RecordJson;
 
 namespace EventDbx.Cli;
@@ -50,6 +51,27 @@ internal static class RequestJson
         if (record.MerkleRoot is { } root)
             Text(output, ",\"merkle_root\":"u8, root.ToString());
         output.Write("}"u8);
+    }
+
+    /// <summary>What evidence is asked for.</summary>
+    public static void WriteEvidence(IBufferWriter<byte> output, EvidenceRequest request)
+    {
+        Text(output, "{\"scope\":"u8, request.WholeLog ? "log" : "aggregates");
+        if (request.Since is { } since)
+            Number(output, ",\"since\":"u8, since);
+        if (request.Filter.Type is { } type)
+            Text(output, ",\"type\":"u8, type);
+        if (request.Filter.IdPrefix is { } prefix)
+            Text(output, ",\"id_prefix\":"u8, prefix);
+        for (var i = 0; i < request.Aggregates?.Count; i++)
+        {
+            output.Write(i == 0 ? ",\"aggregates\":["u8 : ","u8);
+            Text(output, "{\"aggregate_type\":"u8, request.Aggregates[i].Type);
+            Text(output, ",\"aggregate_id\":"u8, request.Aggregates[i].Id);
+            output.Write("}"u8);
+        }
+
+        output.Write(request.Aggregates is { Count: > 0 } ? "]}"u8 : "}"u8);
     }
 
     /// <summary>A list of them under one name.</summary>

@@ -64,9 +64,52 @@ internal sealed class ServerConnection : IDisposable
     /// <param name="minimal">Whether what was written need not be shown.</param>
     /// <exception cref="RefusedException">The server said no.</exception>
     /// <exception cref="ServerLostException">It did not answer.</exception>
-    public async Task<T> AskAsync<T>(
+    public Task<T> AskAsync<T>(
         HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool again, Func<JsonElement, HttpResponseHeaders, T> read,
-        CancellationToken cancellation, bool minimal = false)
+        CancellationToken cancellation, bool minimal = false) => AskAsync(
+        method, target, body, again, minimal,
+        (bytes, headers) =>
+        {
+            if (bytes.Length == 0)
+                return read(default, headers);
+            using var json = JsonDocument.Parse(bytes, Reading);
+            return read(json.RootElement, headers);
+        },
+        cancellation);
+
+    /// <summary>Asks for something that is read only, whose answer is bytes of any kind.</summary>
+    /// <exception cref="RefusedException">The server said no.</exception>
+    /// <exception cref="ServerLostException">It did not answer.</exception>
+    public Task<byte[]> GetBytesAsync(string target, CancellationToken cancellation) =>
+        AskAsync(HttpMethod.Get, target, null, again: true, minimal: false, static (bytes, _) => bytes, cancellation);
+
+    /// <summary>Asks for an answer of any length, which is read as it comes.</summary>
+    /// <param name="target">Path and query, percent-encoded.</param>
+    /// <param name="body">JSON.</param>
+    /// <param name="cancellation">Ends the wait for its beginning.</param>
+    /// <exception cref="RefusedException">The server said no.</exception>
+    /// <exception cref="ServerLostException">It did not answer.</exception>
+    public async Task<ServerBody> OpenAsync(string target, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    {
+        using var request = Request(HttpMethod.Post, target, body, minimal: false);
+        var response = await OrLostAsync(HeardAsync(
+            ended => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended), cancellation)).ConfigureAwait(false);
+        try
+        {
+            if (!response.IsSuccessStatusCode)
+                throw Refused(response, await OrLostAsync(response.Content.ReadAsByteArrayAsync(cancellation)).ConfigureAwait(false));
+            return new(response, await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false), Lost);
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
+        }
+    }
+
+    async Task<T> AskAsync<T>(
+        HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool again, bool minimal, Func<byte[], HttpResponseHeaders, T> read,
+        CancellationToken cancellation)
     {
         try
         {
@@ -140,7 +183,7 @@ internal sealed class ServerConnection : IDisposable
     }
 
     async Task<T> AskOnceAsync<T>(
-        HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal, Func<JsonElement, HttpResponseHeaders, T> read, CancellationToken cancellation)
+        HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal, Func<byte[], HttpResponseHeaders, T> read, CancellationToken cancellation)
     {
         using var request = Request(method, target, body, minimal);
         using var response = await HeardAsync(
@@ -148,10 +191,7 @@ internal sealed class ServerConnection : IDisposable
         var bytes = await HeardAsync(response.Content.ReadAsByteArrayAsync, cancellation).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Refused(response, bytes);
-        if (bytes.Length == 0)
-            return read(default, response.Headers);
-        using var json = JsonDocument.Parse(bytes, Reading);
-        return read(json.RootElement, response.Headers);
+        return read(bytes, response.Headers);
     }
 
     static HttpRequestMessage Request(HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal)

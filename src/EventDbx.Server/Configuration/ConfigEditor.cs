@@ -66,6 +66,7 @@ internal static class ConfigEditor
         bool truth => truth ? "true" : "false",
         long number => number.ToString(CultureInfo.InvariantCulture),
         string text => Quoted(text),
+        ConfigList texts => $"[{string.Join(", ", texts.Select(Quoted))}]",
         _ => throw new ArgumentException("No key has values of this type.", nameof(value)),
     };
 

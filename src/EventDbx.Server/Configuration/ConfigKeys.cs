@@ -1,8 +1,10 @@
+using EventDbx.Server.Checkpoints;
+
 namespace EventDbx.Server.Configuration;
 
 /// <summary>One key of <c>config.toml</c>: its name, and its way into and out of a <see cref="ServerConfig"/>.</summary>
 /// <param name="Name">With its table: <c>admin.port</c>.</param>
-/// <param name="Get">The value as <see cref="long"/>, <see cref="bool"/> or <see cref="string"/>; null when it is not to be written.</param>
+/// <param name="Get">The value as <see cref="long"/>, <see cref="bool"/>, <see cref="string"/> or <see cref="ConfigList"/>; null when it is not to be written.</param>
 /// <param name="Set">Checks the value; throws <see cref="ConfigValueException"/>.</param>
 public sealed record ConfigKey(
     string Name,
@@ -84,6 +86,10 @@ public static class ConfigKeys
             (c, v) => c with { AuthDefaultTtlSecs = Math.Max(60, v.Integer(0, int.MaxValue)) }),
         new("auth.clock_skew_secs", c => (long)c.AuthClockSkewSecs,
             (c, v) => c with { AuthClockSkewSecs = Math.Min(300, v.Integer(0, int.MaxValue)) }),
+
+        new("log.origin", c => c.LogOrigin, (c, v) => c with { LogOrigin = WitnessAddress.CheckedOrigin(v) }),
+        new("log.witnesses", c => c.LogWitnesses.Count == 0 ? null : c.LogWitnesses, (c, v) => c with { LogWitnesses = WitnessAddress.Checked(v) }),
+        new("log.quorum", c => (long)c.LogQuorum, (c, v) => c with { LogQuorum = v.Integer(0, SignedNote.SignaturesMax - 1) }),
 
         // Plugins once stood here; they are read from their own file now, and what stands here is left alone.
         new("plugins", _ => null, (c, _) => c) { FileOnly = true },

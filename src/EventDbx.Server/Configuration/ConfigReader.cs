@@ -183,8 +183,23 @@ internal sealed class ConfigReader
         IntegerValueSyntax integer => integer.Value,
         BooleanValueSyntax truth => truth.Value,
         StringValueSyntax text => text.Value,
+        ArraySyntax array => StringsOf(array),
         _ => null,
     }, IsText: false);
+
+    /// <summary>Null where one of them is no string.</summary>
+    static List<string>? StringsOf(ArraySyntax array)
+    {
+        List<string> texts = [];
+        foreach (var item in array.Items)
+        {
+            if (item.Value is not StringValueSyntax { Value: { } text })
+                return null;
+            texts.Add(text);
+        }
+
+        return texts;
+    }
 
     // The parser quotes what stands beside a key that is defined twice; that may be a secret.
     static string WithoutValues(string message) =>

@@ -4,7 +4,7 @@ using System.Net;
 namespace EventDbx.Server.Configuration;
 
 /// <summary>A value on its way into a <see cref="ServerConfig"/>: from TOML (typed) or from a command line (text).</summary>
-/// <param name="Content">A <see cref="long"/>, <see cref="bool"/>, <see cref="string"/>, or anything else, which no key accepts.</param>
+/// <param name="Content">A <see cref="long"/>, <see cref="bool"/>, <see cref="string"/>, list of strings, or anything else, which no key accepts.</param>
 /// <param name="IsText">Text may be read as a number or a truth value; a TOML string may not.</param>
 public readonly record struct ConfigValue(object? Content, bool IsText)
 {
@@ -39,6 +39,18 @@ public readonly record struct ConfigValue(object? Content, bool IsText)
     {
         var text = Content is string content ? content.Trim() : "";
         return text.Length > 0 ? text : throw new ConfigValueException(what);
+    }
+
+    /// <summary>Several texts: an array of strings, or text with commas between them. None of them is empty.</summary>
+    internal ConfigList Texts(string what)
+    {
+        var texts = Content switch
+        {
+            IReadOnlyList<string> items => items,
+            string text when IsText => text.Split(',', StringSplitOptions.TrimEntries),
+            _ => throw new ConfigValueException(what),
+        };
+        return texts.All(text => text.Trim().Length > 0) ? new([.. texts.Select(text => text.Trim())]) : throw new ConfigValueException(what);
     }
 
     /// <summary>An address and port, such as <c>127.0.0.1:7070</c> or <c>[::1]:7070</c>.</summary>

@@ -95,6 +95,15 @@ public sealed record ServerConfig
 
     public int AuthClockSkewSecs { get; init; } = 30;
 
+    /// <summary>Origin of the checkpoints in the first epoch; null: <c>eventdbx.local/</c> and the database id.</summary>
+    public string? LogOrigin { get; init; }
+
+    /// <summary>Witnesses that are asked to cosign checkpoints, each as <c>VKEY URL</c>.</summary>
+    public ConfigList LogWitnesses { get; init; } = ConfigList.Empty;
+
+    /// <summary>How many of them must have cosigned a checkpoint for which somebody waits; 0: none.</summary>
+    public int LogQuorum { get; init; }
+
     /// <summary>By name.</summary>
     public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =
         ImmutableSortedDictionary.Create<string, RemoteConfig>(StringComparer.Ordinal);

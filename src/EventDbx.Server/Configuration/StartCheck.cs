@@ -19,7 +19,19 @@ public static class StartCheck
                 "`dbx config --api rest`.");
         }
 
+        DemandQuorum(config);
         if (config.AdminEnabled && config.AdminMasterKeyHash is null)
             throw new ConfigException(MasterKeyMissing);
+    }
+
+    /// <summary>Refuses a quorum that there are not enough witnesses for.</summary>
+    /// <exception cref="ConfigException">Says how many there are.</exception>
+    public static void DemandQuorum(ServerConfig config)
+    {
+        if (config.LogQuorum > config.LogWitnesses.Count)
+        {
+            throw new ConfigException(FormattableString.Invariant(
+                $"log.quorum is {config.LogQuorum}, and log.witnesses names {config.LogWitnesses.Count}: no checkpoint could ever have that many cosignatures. Name more witnesses, or lower the quorum."));
+        }
     }
 }

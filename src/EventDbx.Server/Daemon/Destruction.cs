@@ -1,3 +1,4 @@
+using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Logs;
 using EventDbx.Storage;
@@ -13,7 +14,7 @@ public sealed class Destruction
     static readonly string[] OwnFiles =
     [
         "event_store.inventory", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "plugins.json", "plugin_queue.json",
-        "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json",
+        "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
     ];
 
     static readonly string[] OwnDirectories =

@@ -8,6 +8,8 @@ internal sealed class Answer(HttpContext http, int status = StatusCodes.Status20
 {
     public const string Json = "application/json";
     public const string JsonLines = "application/x-ndjson";
+    public const string Text = "text/plain; charset=utf-8";
+    public const string Bytes = "application/octet-stream";
 
     readonly PooledBuffer _output = new();
 
@@ -57,6 +59,14 @@ internal sealed class Answer(HttpContext http, int status = StatusCodes.Status20
             return;
         http.Response.StatusCode = status;
         http.Response.ContentType = ContentType;
+    }
+
+    /// <summary>A whole answer of bytes that are there already.</summary>
+    public static async Task BytesAsync(HttpContext http, ReadOnlyMemory<byte> bytes, string contentType)
+    {
+        using var answer = new Answer(http) { ContentType = contentType };
+        answer.Output.Write(bytes.Span);
+        await answer.EndAsync().ConfigureAwait(false);
     }
 
     /// <summary>A whole answer of one write.</summary>

@@ -25,18 +25,20 @@ internal static class EventRoutes
         await answer.EndAsync().ConfigureAwait(false);
     }
 
-    public static Task GetAsync(RestCall call)
-    {
-        var text = call.Segment(5, "The version in the path");
-        if (!ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var version))
-            throw new RefusedException(RefusalCode.InvalidArgument, $"\"{Shown.Of(text)}\" is no version; versions are whole numbers from 1 up.");
-        return Answer.OneAsync(call.Http, call.Session.GetEvent(call.Aggregate, version), RecordJson.WriteRecord);
-    }
+    public static Task GetAsync(RestCall call) =>
+        Answer.OneAsync(call.Http, call.Session.GetEvent(call.Aggregate, VersionOf(call)), RecordJson.WriteRecord);
+
+    /// <summary>The version that the path names.</summary>
+    public static ulong VersionOf(RestCall call) =>
+        call.Segment(5, "The version in the path") is var text && ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            ? version
+            : throw new RefusedException(RefusalCode.InvalidArgument, $"\"{Shown.Of(text)}\" is no version; versions are whole numbers from 1 up.");
 
     public static async Task AppendAsync(RestCall call)
     {
         var headers = call.Http.Request.Headers;
         var conditions = Preconditions.Of(headers);
+        var waits = LogRoutes.Waits(call);
         var draft = WithKey(AppendRequests.ReadOne(call.Body), IdempotencyKey.Find(headers));
         if (conditions.Version is { } version)
         {
@@ -53,6 +55,8 @@ internal static class EventRoutes
             var result = await call.Session.AppendAsync(draft, call.Cancellation).ConfigureAwait(false);
             if (!result.Appended)
                 call.Http.Response.Headers["Idempotent-Replayed"] = "true";
+            if (waits)
+                await LogRoutes.CoverAsync(call, result.Record.Position).ConfigureAwait(false);
             await Answer.OneAsync(call.Http, result.Record, RecordJson.WriteRecord).ConfigureAwait(false);
         }
         catch (RefusedException refused) when (conditions.Any && refused.Refusal.Code == RefusalCode.VersionConflict)

@@ -36,6 +36,9 @@ internal sealed class RestCall(HttpContext http, ServerHost host, ServerOptions 
     /// <exception cref="RefusedException">It is no name.</exception>
     public AggregateKey Aggregate => AggregateKey.Create(Segment(2, "The aggregate type in the path"), Segment(3, "The aggregate id in the path"));
 
+    /// <summary>The segments of the path from one on, as they were sent.</summary>
+    public ReadOnlySpan<string> Tail(int from) => segments.AsSpan(from);
+
     /// <summary>A segment of the path, decoded.</summary>
     public string Segment(int at, string what) => RequestTarget.Decode(segments[at], what);
 }

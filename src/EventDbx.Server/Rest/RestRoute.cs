@@ -23,7 +23,12 @@ internal readonly record struct RestAccess
     /// <param name="what">As it follows "only a root token may".</param>
     public static RestAccess RootTo(string what) => new() { RootMay = what };
 
+    /// <summary>Checkpoints and what belongs to them: <c>log.read</c>, on whatever resources.</summary>
+    public static RestAccess LogProofs { get; } = new() { Action = AccessAction.LogRead, IsLogProofs = true };
+
     public bool IsOpen { get; private init; }
+
+    public bool IsLogProofs { get; private init; }
 
     public bool IsRoot => RootMay is not null;
 
@@ -38,7 +43,7 @@ internal readonly record struct RestAccess
 
 /// <summary>One method on one path.</summary>
 /// <param name="Method">A route for <c>GET</c> answers <c>HEAD</c> as well.</param>
-/// <param name="Template">The path; a segment in braces stands for any one segment.</param>
+/// <param name="Template">The path; a segment in braces stands for any one segment, and where it ends in <c>…</c> for all that follow, one at least.</param>
 /// <param name="Access">Who may.</param>
 /// <param name="Body">Whether it reads one.</param>
 /// <param name="Run">Answers, or throws a refusal.</param>
@@ -52,14 +57,14 @@ internal sealed record RestRoute(string Method, string Template, RestAccess Acce
     /// <summary>Whether it heeds <c>If-Match</c>, <c>If-None-Match</c> and <c>Idempotency-Key</c>; any other writing route refuses them.</summary>
     public bool Conditional { get; init; }
 
-    public int SegmentCount => _segments.Length;
+    bool HasTail => _segments[^1].EndsWith("…}", StringComparison.Ordinal);
 
     /// <summary>Whether a path is of this form. Fixed segments are compared as they are sent: each route has one spelling.</summary>
     public bool Matches(string[] segments)
     {
-        if (segments.Length != _segments.Length)
+        if (HasTail ? segments.Length < _segments.Length : segments.Length != _segments.Length)
             return false;
-        for (var i = 0; i < segments.Length; i++)
+        for (var i = 0; i < _segments.Length; i++)
         {
             if (_segments[i][0] != '{' && _segments[i] != segments[i])
                 return false;

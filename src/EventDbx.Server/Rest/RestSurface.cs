@@ -78,6 +78,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
         if (route.Access.RootMay is { } what)
             session.DemandRoot(what);
+        else if (route.Access.IsLogProofs)
+            session.DemandLogProofs();
         else if (route.Access.Action is { } action)
             session.Demand(action);
         return session;

@@ -257,7 +257,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
         return commit.Refused ? outcomes[0].Refusal : null;
     }
 
-    CheckpointRow? Newest
+    public CheckpointRow? Newest
     {
         get
         {

@@ -4,7 +4,7 @@ namespace EventDbx.Integrity;
 
 /// <summary>Checks RFC 6962 proofs. Any input gets an answer: a proof that is malformed is a proof that fails.</summary>
 /// <remarks>Source: RFC 9162 §2.1.3.2 and §2.1.4.2, whose names (fn, sn, fr, sr) are kept.</remarks>
-internal static class MerkleProof
+public static class MerkleProof
 {
     /// <summary>Whether the leaf stands at the index in the tree of this size and root.</summary>
     /// <param name="index">From 0.</param>

@@ -18,7 +18,7 @@ namespace EventDbx.Integrity;
 /// <c>r = node(peak, r)</c>. Both take O(log n) hashes. Not thread-safe.
 /// Source: RFC 6962 §2.1; docs/integrity.md, "One leaf, two trees".
 /// </remarks>
-internal sealed class MerkleTree
+public sealed class MerkleTree
 {
     // Index = level. Only the levels whose bit is set in Size mean anything. Grown by doubling: four times in the life
     // of a tree, since ten thousand cached heads should not cost 2 KiB each for levels they will never reach.

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
 namespace EventDbx.Storage;
@@ -42,6 +43,36 @@ public static class DurableFile
         }
 
         SyncDirectoryOf(path);
+    }
+
+    /// <summary>Creates a file, whole and durable; false where there is one already, which stays as it is.</summary>
+    /// <remarks>Here several may try at once: each writes beside a name of its own, and the first one's file gets the name.</remarks>
+    public static bool TryCreate(string path, ReadOnlySpan<byte> content)
+    {
+        var own = $"{path}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}{TemporarySuffix}";
+        try
+        {
+            using (var file = new FileStream(own, NewFile()))
+            {
+                file.Write(content);
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(own, path, overwrite: false);
+        }
+        catch (IOException) when (Path.Exists(path))
+        {
+            TryDelete(own);
+            return false;
+        }
+        catch
+        {
+            TryDelete(own);
+            throw;
+        }
+
+        SyncDirectoryOf(path);
+        return true;
     }
 
     /// <summary>The content, or null when there is no such file.</summary>

@@ -10,7 +10,7 @@ namespace EventDbx.Transfer;
 /// </code>
 /// A path that ends in a separator is a directory.
 /// </remarks>
-internal sealed record ExportTarget(bool Zip, IReadOnlyList<string> Paths)
+public sealed record ExportTarget(bool Zip, IReadOnlyList<string> Paths)
 {
     /// <param name="request">What was asked for.</param>
     /// <param name="names">Of the types' files, without extension.</param>

@@ -69,6 +69,20 @@ internal sealed class CliDriver(CommandLine line, RunningServer? server = null) 
             ((JsonObject)answer).Remove(other);
     });
 
+    public Task<JsonNode?> ProveEventAsync(string type, string id, ulong version, ulong? size) => RunAsync(
+        "aggregate", "proof", size is { } tree ? string.Create(CultureInfo.InvariantCulture, $"--size={tree}") : null, "--", type, id, version.ToString(CultureInfo.InvariantCulture))
+        .Then(Proven.Receipt);
+
+    public Task<JsonNode?> ProveAggregateAsync(string type, string id, ulong from, ulong? to) => RunAsync(
+        "aggregate", "proof", string.Create(CultureInfo.InvariantCulture, $"--from={from}"), to is { } until ? string.Create(CultureInfo.InvariantCulture, $"--to={until}") : null, "--", type, id)
+        .Then(Proven.Consistency);
+
+    public async Task<JsonNode?> EvidenceAsync(string type, params string[] ids)
+    {
+        var outcome = await line.RunAsync(["--json", "aggregate", "export", "--evidence", "--output=-", "--", type, .. ids]);
+        return outcome.Code == Cli.Output.ExitCode.Done ? Proven.Bundle(outcome.Out) : Answer(outcome);
+    }
+
     public async Task<JsonNode?> ImportAsync(IReadOnlyList<string> lines)
     {
         line.Input = string.Join('\n', lines);

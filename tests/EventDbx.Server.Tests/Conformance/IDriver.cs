@@ -45,6 +45,15 @@ internal interface IDriver : IAsyncDisposable
     /// <summary><c>events</c>, <c>aggregates</c>, <c>archived</c>.</summary>
     Task<JsonNode?> VerifyAllAsync();
 
+    /// <summary>A receipt, see <see cref="Proven.Receipt"/>.</summary>
+    Task<JsonNode?> ProveEventAsync(string type, string id, ulong version, ulong? size = null);
+
+    /// <summary>A proof between two versions, see <see cref="Proven.Consistency"/>.</summary>
+    Task<JsonNode?> ProveAggregateAsync(string type, string id, ulong from, ulong? to = null);
+
+    /// <summary>A bundle of these, of one type, see <see cref="Proven.Bundle"/>.</summary>
+    Task<JsonNode?> EvidenceAsync(string type, params string[] ids);
+
     /// <summary><c>lines</c>, <c>appended</c>, <c>known</c>; a refusal has its code only.</summary>
     Task<JsonNode?> ImportAsync(IReadOnlyList<string> lines);
 }

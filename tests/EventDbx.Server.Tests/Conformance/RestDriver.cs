@@ -90,6 +90,23 @@ internal sealed class RestDriver : IDriver
         return last.DeepClone();
     }
 
+    public Task<JsonNode?> ProveEventAsync(string type, string id, ulong version, ulong? size) => AskAsync(
+        HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"{Path(type, id)}/events/{version}/proof") + Query(("size", size?.ToString(CultureInfo.InvariantCulture))))
+        .Then(Proven.Receipt);
+
+    public Task<JsonNode?> ProveAggregateAsync(string type, string id, ulong from, ulong? to) => AskAsync(
+        HttpMethod.Get, $"{Path(type, id)}/proof" + Query(("from", from.ToString(CultureInfo.InvariantCulture)), ("to", to?.ToString(CultureInfo.InvariantCulture))))
+        .Then(Proven.Consistency);
+
+    public async Task<JsonNode?> EvidenceAsync(string type, params string[] ids)
+    {
+        var body = new JsonObject { ["aggregates"] = new JsonArray([.. ids.Select(id => new JsonObject { ["aggregate_type"] = type, ["aggregate_id"] = id })]) };
+        using var response = await SendAsync(HttpMethod.Post, "/v1/evidence", Encoding.UTF8.GetBytes(body.ToJsonString()));
+        return response.IsSuccessStatusCode
+            ? Proven.Bundle(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))
+            : await AnswerAsync(response);
+    }
+
     /// <summary>As an import does it: a batch, then the note that it was one.</summary>
     public async Task<JsonNode?> ImportAsync(IReadOnlyList<string> lines)
     {

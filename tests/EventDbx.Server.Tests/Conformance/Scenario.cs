@@ -25,6 +25,7 @@ internal static class Scenario
         await TimeTravelAsync(driver, seen);
         await LifeAsync(driver, seen);
         await ImportsAsync(driver, seen);
+        await ProofsAsync(driver, seen);
         await ListsAsync(driver, seen);
         await OddNamesAsync(driver, seen, thorough);
         await RefusalsAsync(driver, seen);
@@ -125,6 +126,23 @@ internal static class Scenario
         seen.Note("replay the imported", await driver.ReplayAsync("moved", "m-1", 0, 10));
         seen.Note("get the imported", await driver.GetAsync("moved", "m-1", at: "2020-01-02T03:04:05.1Z", typed: true));
         seen.Note("an imported event is an event", await driver.AppendAsync(new("item", "i-05", "made", """{"n":11}""") { EventId = Id(111) }));
+    }
+
+    static async Task ProofsAsync(IDriver driver, Transcript seen)
+    {
+        seen.Note("a receipt", await driver.ProveEventAsync("order", "o-1", 1));
+        seen.Note("a receipt in a larger tree", await driver.ProveEventAsync("order", "o-1", 1, size: 2));
+        seen.Note("a receipt in a smaller tree", await driver.ProveEventAsync("order", "o-1", 2, size: 1));
+        seen.Note("a receipt of an archived one", await driver.ProveEventAsync("order", "o-2", 3));
+        seen.Note("a receipt of what is not there", await driver.ProveEventAsync("order", "o-1", 9));
+        seen.Note("a receipt of nothing", await driver.ProveEventAsync("order", "nothing", 1));
+        seen.Note("two roots", await driver.ProveAggregateAsync("order", "o-2", 1, 3));
+        seen.Note("the newest root", await driver.ProveAggregateAsync("order", "o-2", 2));
+        seen.Note("a root that is not there", await driver.ProveAggregateAsync("order", "o-2", 2, 4));
+        seen.Note("the roots of nothing", await driver.ProveAggregateAsync("order", "nothing", 1));
+        seen.Note("evidence", await driver.EvidenceAsync("order", "o-2", "o-1"));
+        seen.Note("evidence of nothing", await driver.EvidenceAsync("order", "o-1", "nothing"));
+        seen.Note("evidence of what has no name", await driver.EvidenceAsync("order", ".."));
     }
 
     static async Task ListsAsync(IDriver driver, Transcript seen)

@@ -2,7 +2,9 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json.Nodes;
+using EventDbx.Checkpoints;
 using EventDbx.Reading;
+using EventDbx.Server.Checkpoints;
 using EventDbx.Transfer;
 using EventDbx.Verification;
 
@@ -17,7 +19,7 @@ internal sealed class SessionDriver : IDriver
 
     public SessionDriver()
     {
-        _database = Database.Open(new() { Directory = _directory.Path, Encrypted = false });
+        _database = Database.Open(new() { Directory = _directory.Path, Encrypted = false, Signer = () => KeyFile.OfLog(_directory.Path) });
         _session = _database.OpenSession(new("cli", Environment.UserName));
     }
 
@@ -102,6 +104,29 @@ internal sealed class SessionDriver : IDriver
     {
         var result = await _session.VerifyAllAsync(null, Cancellation);
         return new JsonObject { ["events"] = result.Events, ["aggregates"] = result.Aggregates, ["archived"] = result.Archived };
+    });
+
+    public Task<JsonNode?> ProveEventAsync(string type, string id, ulong version, ulong? size) => Try(async () =>
+    {
+        var receipt = await _session.ProveEventAsync(AggregateKey.Create(type, id), version, size, Cancellation);
+        return Json(output => ProofJson.Write(output, receipt));
+    }).Then(Proven.Receipt);
+
+    public Task<JsonNode?> ProveAggregateAsync(string type, string id, ulong from, ulong? to) => Try(async () =>
+    {
+        var proof = await _session.ProveAggregateAsync(AggregateKey.Create(type, id), from, to, Cancellation);
+        return Json(output => ProofJson.Write(output, proof));
+    }).Then(Proven.Consistency);
+
+    public Task<JsonNode?> EvidenceAsync(string type, params string[] ids) => Try(async () =>
+    {
+        using var reading = await _session.OpenEvidenceAsync(new() { Aggregates = [.. ids.Select(id => AggregateKey.Create(type, id))] }, Cancellation);
+        var output = new ArrayBufferWriter<byte>();
+        while (await reading.ReadAsync(output, Cancellation))
+        {
+        }
+
+        return Proven.Bundle(Encoding.UTF8.GetString(output.WrittenSpan));
     });
 
     public async Task<JsonNode?> ImportAsync(IReadOnlyList<string> lines)

@@ -28,7 +28,7 @@ internal sealed class Transcript(ulong entriesBefore)
     {
         JsonObject members => new JsonObject(members.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, Normal(m.Value, m.Key)))),
         JsonArray items => new JsonArray([.. items.Select(item => Normal(item, member))]),
-        _ when member is "hash" or "merkle_root" or "created_at" => Named(member is "created_at" ? "time" : "hash", node!.GetValue<string>()),
+        _ when member is "hash" or "merkle_root" or "root" or "prev_root" or "created_at" => Named(member is "created_at" ? "time" : "hash", node!.GetValue<string>()),
         _ when member is "cursor" => node is null ? null : "more",
         _ when member is "position" => node!.GetValue<ulong>() - entriesBefore,
         _ => node?.DeepClone(),

@@ -9,7 +9,7 @@ public sealed class ServerKillTests
     const int Writers = 16, LimitedWriters = 64, Limit = 200;
 
     [Fact]
-    public Task Kill_9_under_rest_writers_loses_nothing_and_doubles_nothing_and_a_write_limit_holds_to_the_event() => Seeded.RunAsync(async random =>
+    public Task Kill_9_under_rest_writers_loses_nothing_and_doubles_nothing_and_a_write_limit_and_every_checkpoint_hold() => Seeded.RunAsync(async random =>
     {
         using var line = new CommandLine();
         await line.RunAsync("config", "--encryption", "off");
@@ -20,9 +20,11 @@ public sealed class ServerKillTests
         var server = await ServerProcess.StartAsync(line.Directory.Path);
         using var writers = new RestWriters(server.Port, root, Writers, random.Next());
         using var bounded = new RestWriters(server.Port, limited, LimitedWriters, random.Next());
+        using var watch = new CheckpointWatch(server.Port, root);
         using var stop = new CancellationTokenSource();
         try
         {
+            var watching = watch.RunAsync(stop.Token);
             var (writing, spending) = (writers.RunAsync("open", limited: false, stop.Token), bounded.RunAsync("bounded", limited: true, stop.Token));
             for (var kill = 0; kill < kills; kill++)
             {
@@ -39,6 +41,10 @@ public sealed class ServerKillTests
             await spending;
             await stop.CancelAsync();
             await writing;
+            await watching;
+            var checkpoints = await watch.CheckAsync();
+            Assert.True(checkpoints > kills, $"{checkpoints} checkpoints were seen in {kills} kills");
+            TestContext.Current.TestOutputHelper?.WriteLine($"{checkpoints} checkpoints: no two of one size differ, and each is the beginning of every later one");
         }
         finally
         {

@@ -168,6 +168,46 @@ public sealed partial class BothRoadsTests
         ["schema", "drop", "bill"],
         ["schema", "drop", "bill", "--json"],
         ["schema", "list"],
+        ["log", "key"],
+        ["log", "key", "--json"],
+        ["log", "checkpoint", "--wait"],
+        ["log", "checkpoint", "--wait", "--json"],
+        ["log", "consistency", "--from", "3", "--to", "9"],
+        ["log", "consistency", "--from", "9", "--to", "3"],
+        ["log", "consistency", "--from", "9", "--to", "99999"],
+        ["log", "consistency"],
+        ["log", "anchor", "anchors"],
+        ["log", "anchor", "anchors"],
+        ["log", "anchor", "--dir", "anchors", "--json"],
+        ["log", "anchor"],
+        ["log", "mirror", "mirror"],
+        ["log", "mirror", "--dir", "mirror", "--json"],
+        ["aggregate", "proof", "order", "o-1", "2"],
+        ["aggregate", "proof", "--aggregate", "order", "--aggregate-id", "o-1", "--version", "2", "--size", "3", "-o", "receipt.json"],
+        ["aggregate", "proof", "order", "o-1", "99"],
+        ["aggregate", "proof", "order", "o-1", "0"],
+        ["aggregate", "proof", "order", "o-1", "2", "--size", "1"],
+        ["aggregate", "proof", "order", "o-1", "--from", "1"],
+        ["aggregate", "proof", "order", "o-1", "--from", "2", "--to", "3"],
+        ["aggregate", "proof", "order", "o-1", "--from", "3", "--to", "2"],
+        ["aggregate", "proof", "order", "o-1", "2", "--from", "1"],
+        ["aggregate", "proof", "order", "o-1", "--to", "1"],
+        ["aggregate", "proof", "order", "o-1"],
+        ["aggregate", "proof", "order", "none", "1"],
+        ["aggregate", "export", "order", "o-1", "--evidence", "--output", "-"],
+        ["aggregate", "export", "order", "o-1", "o-2", "--evidence", "--output", "two.ndjson"],
+        ["aggregate", "export", "order", "o-1", "--evidence", "--output", "one.ndjson", "--json"],
+        ["aggregate", "export", "order", "--evidence", "--since", "3", "--output", "-"],
+        ["aggregate", "export", "--all", "--evidence", "--output", "-"],
+        ["aggregate", "export", "--evidence", "--whole-log", "--since", "99999", "--output", "-"],
+        ["aggregate", "export", "--evidence", "--whole-log", "--output", "-"],
+        ["aggregate", "export", "order", "..", "--evidence", "--output", "-"],
+        ["aggregate", "export", "--evidence", "--output", "-"],
+        ["aggregate", "export", "order", "o-1", "--output", "-"],
+        ["aggregate", "export", "order", "--since", "3", "--output", "x.csv"],
+        ["aggregate", "export", "order", "--evidence", "--since", "@none", "--output", "-"],
+        ["aggregate", "export", "order", "--evidence", "--whole-log", "--output", "-"],
+        ["aggregate", "export", "order", "--evidence", "--zip", "--output", "-"],
         ["aggregate", "remove", "order", "o-1"],
         ["aggregate", "remove", "order", "o-0"],
         ["aggregate", "remove", "order", "o-9", "--json"],
@@ -241,7 +281,10 @@ public sealed partial class BothRoadsTests
         text = text.Replace(line.Directory.Path, "HOME", StringComparison.Ordinal);
         text = Token().Replace(text, "TOKEN");
         text = Hash().Replace(text, "HASH");
+        text = KeyId().Replace(text, "+ID+");
+        text = Salt().Replace(text, "\"salt\":\"SALT\"");
         text = Uuid().Replace(text, match => match.Value.StartsWith(Id, StringComparison.Ordinal) ? match.Value : "UUID");
+        text = Base64().Replace(text, "BASE64");
         text = Time().Replace(text, match => match.Value.StartsWith("2020", StringComparison.Ordinal) ? match.Value : "TIME");
         text = Rate().Replace(text, "RATE");
         // How many ids clients chose: through a server, a command chooses one for each append.
@@ -250,6 +293,15 @@ public sealed partial class BothRoadsTests
 
     [GeneratedRegex("eyJ[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+")]
     private static partial Regex Token();
+
+    [GeneratedRegex("[A-Za-z0-9+/]{40,}={0,2}")]
+    private static partial Regex Base64();
+
+    [GeneratedRegex("\\+[0-9a-f]{8}\\+")]
+    private static partial Regex KeyId();
+
+    [GeneratedRegex("\"salt\":\"[^\"]+\"")]
+    private static partial Regex Salt();
 
     [GeneratedRegex("[0-9a-f]{64}")]
     private static partial Regex Hash();
@@ -263,6 +315,6 @@ public sealed partial class BothRoadsTests
     [GeneratedRegex("in [0-9.]+ s \\([0-9,]+ events/s\\)")]
     private static partial Regex Rate();
 
-    [GeneratedRegex("\"(seconds|client_ids)\": [0-9.]+")]
+    [GeneratedRegex("\"(seconds|client_ids|bytes)\": [0-9.]+")]
     private static partial Regex Seconds();
 }

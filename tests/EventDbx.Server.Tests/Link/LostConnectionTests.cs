@@ -49,6 +49,28 @@ public sealed class LostConnectionTests : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData("""{"error":{"code":"integrity_violation","message":"Version 2 was changed."}}""", 3, "Version 2 was changed.")]
+    [InlineData("", 1, "went away before the evidence was whole")]
+    [InlineData("""{"record":{},"pa""", 1, "went away before the evidence was whole")]
+    public async Task Evidence_that_is_not_whole_gets_no_file(string last, int exit, string words)
+    {
+        var code = (ExitCode)exit;
+        var bundle = "{\"format\":\"eventdbx-evidence/1\"}\n{\"record\":{},\"path\":\"\"}\n" + (last.StartsWith("{\"error\"", StringComparison.Ordinal) ? last + "\n" : last);
+        await using var server = new ScriptedServer(Socket, (_, _) => ScriptedServer.Json(bundle));
+
+        var file = await _line.RunAsync("aggregate", "export", "--all", "--evidence", "--output", "e.ndjson");
+        var printed = await _line.RunAsync("aggregate", "export", "--all", "--evidence", "--output", "-");
+
+        Assert.Equal((code, ""), (file.Code, file.Out));
+        Assert.Contains(words, file.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_line.Directory.Path));
+        Assert.Equal(code, printed.Code);
+        Assert.DoesNotContain("\"end\"", printed.Out, StringComparison.Ordinal);
+        if (code == ExitCode.Difference)
+            Assert.EndsWith(last + "\n", printed.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("aggregate", "create", "order", "o-1")]
     [InlineData("aggregate", "remove", "order", "o-1")]
     [InlineData("token", "generate", "--group", "a", "--user", "b")]

@@ -14,6 +14,7 @@ internal static class AggregateCommand
         AggregateDiff.Create(),
         AggregateExport.Create(),
         AggregateVerify.Create(),
+        AggregateProof.Create(),
         AggregateSnapshot.Take(),
         AggregateSnapshot.List(),
         AggregateArchive.Create(),

@@ -18,8 +18,13 @@ internal static class AggregateExport
     static readonly Option<string> At = Options.Text("--at", "TIME", "As everything was at this moment, such as 2025-01-31T12:00:00Z, without aggregates that had no event yet.");
     static readonly Option<bool> Events = Options.Switch("--events", "The events instead, one record a line with its salt: `dbx import` of it into an empty store gives the same hashes.");
 
-    public static Verb Create() => new("export", "Export states as CSV or JSON, a file for each type; or all events.", Type)
+    static readonly Option<bool> Evidence = Options.Switch("--evidence", "Events with their proofs, for whoever checks them without us: of aggregates by name, of a type, of all, or of the whole log.");
+    static readonly Option<bool> WholeLog = Options.Switch("--whole-log", "With `--evidence`: every entry of the log, so that nothing is left out.");
+    static readonly Option<string> Since = Options.Text("--since", "SIZE|@FILE", "With `--evidence`: prove as well that it continues an older checkpoint, of so many entries or in FILE.");
+
+    public static Verb Create() => new("export", "Export states as CSV or JSON, a file for each type; or all events; or evidence.", Type)
     {
+        Further = "ID…",
         Remarks =
         [
             "One type goes to a file where PATH is one, or is not there and ends in `.csv` (`.json`); otherwise PATH is a directory, which gets " +
@@ -30,6 +35,8 @@ internal static class AggregateExport
             "With the server stopped everything is of one moment. With it running each aggregate is as it was when its page was read.",
             "Events come in the order of the log: all up to a place in it, none behind. They need `log.read`, and where schemas hide anything " +
             "a root token. What is no event stays behind: aggregates without events, and that one is archived.",
+            "Evidence is one file for `dbx-verify bundle`, under a checkpoint that is signed now. TYPE and IDs name the aggregates, TYPE alone takes " +
+            "all of that type, `--all` everything that may be read, `--whole-log` the log itself, which needs what `--events` needs.",
         ],
         Examples =
         [
@@ -37,9 +44,11 @@ internal static class AggregateExport
             new("dbx aggregate export --all --output out --format json --pretty", "A JSON file for each type."),
             new("dbx aggregate export --all --output then.zip --zip --at 2025-01-01T00:00:00Z", "Everything as it was at new year."),
             new("dbx aggregate export --events --output - | gzip > events.ndjson.gz", "Every event, for `dbx import`."),
+            new("dbx aggregate export order o-1 o-2 --evidence --output evidence.ndjson", "Two aggregates, for an auditor."),
+            new("dbx aggregate export --evidence --whole-log --since @then.checkpoint --output log.ndjson", "Everything, as a continuation of what was kept."),
             new("dbx aggregate export --aggregate order --output orders.csv", "By name."),
         ],
-        Options = { All, Output, Format, Zip, Pretty, CsvSafe, At, Events, AccessToken.Option },
+        Options = { All, Output, Format, Zip, Pretty, CsvSafe, At, Events, Evidence, WholeLog, Since, AccessToken.Option },
         Check = Check,
         Run = RunAsync,
     };
@@ -52,7 +61,21 @@ internal static class AggregateExport
         if (type is not null && call.Has(All))
             throw new UsageException($"`{type}` and `{All.Name}` exclude each other: one type, or every type.");
         foreach (var option in (Option[])[Format, Zip, Pretty, CsvSafe, At])
+        {
             call.NotBoth(Events, option);
+            call.NotBoth(Evidence, option);
+        }
+
+        call.NotBoth(Events, Evidence);
+        if (AggregateEvidence.IsWanted(call, Evidence, WholeLog, Since))
+        {
+            if (type is null && !call.Get(All) && !call.Get(WholeLog))
+                throw new UsageException($"evidence of what? A TYPE, with IDs or without, or `{All.Name}`, or `{WholeLog.Name}`.");
+            if (call.Get(WholeLog) && (type is not null || call.Get(All)))
+                throw new UsageException($"`{WholeLog.Name}` is everything; leave out {(type is null ? $"`{All.Name}`" : $"`{type}`")}.");
+            return;
+        }
+
         if (call.Get(Events))
             return;
         if (type is null && !call.Get(All))
@@ -67,6 +90,8 @@ internal static class AggregateExport
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
+        if (call.Get(Evidence))
+            return AggregateEvidence.RunAsync(call, AggregateEvidence.RequestOf(call, call.Find(Type), call.Get(WholeLog), call.Get(Since)), call.Get(Output)!, cancellation);
         var at = call.TimeOf(At);
         return Link.ToExistingAsync(
             call,

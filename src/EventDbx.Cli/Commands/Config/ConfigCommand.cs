@@ -26,6 +26,9 @@ internal static class ConfigCommand
         (Options.Text("--admin-enabled", "true|false", "Whether the Admin API is there."), "admin.enabled"),
         (Options.Text("--admin-bind", "IP", "Where the Admin API listens."), "admin.bind_addr"),
         (Options.Text("--admin-port", "PORT", "Its port; 0 shares the main one."), "admin.port"),
+        (Options.Text("--log-origin", "NAME", "The name of the log in checkpoints, such as example.com/orders. Choose it before the first one."), "log.origin"),
+        (Options.Text("--log-witnesses", "\"VKEY URL\"", "Who cosigns checkpoints; several with commas."), "log.witnesses"),
+        (Options.Text("--log-quorum", "N", "How many of them a checkpoint that somebody waits for must have."), "log.quorum"),
     ];
 
     static readonly Option<string> DataKey = Options.Text(
@@ -37,6 +40,8 @@ internal static class ConfigCommand
     static readonly Option<bool> ClearMasterKey = Options.Switch("--clear-admin-master-key", "Forget the secret of the Admin API.");
 
     static readonly Option<bool> ClearSnapshotThreshold = Options.Switch("--clear-snapshot-threshold", "No snapshots for new schemas.");
+
+    static readonly Option<bool> ClearWitnesses = Options.Switch("--clear-log-witnesses", "No witnesses, and no quorum of them.");
 
     static readonly Option<bool> ShowSecrets = Options.Switch("--show-secrets", "Print keys and secrets too.");
 
@@ -63,6 +68,8 @@ internal static class ConfigCommand
             {
                 call.NotBoth(SnapshotThreshold, ClearSnapshotThreshold);
                 call.NotBoth(MasterKey, ClearMasterKey);
+                foreach (var (option, _) in Settings.Where(setting => setting.Key is "log.witnesses" or "log.quorum"))
+                    call.NotBoth(option, ClearWitnesses);
                 if (call.Get(DataKey) == "-" && call.Get(MasterKey) == "-")
                     throw new UsageException("`--dek -` and `--admin-master-key -` both want standard input; give one of them as @FILE or env:NAME.");
             },
@@ -70,7 +77,7 @@ internal static class ConfigCommand
         };
         foreach (var (option, _) in Settings)
             verb.Options.Add(option);
-        foreach (var option in (Option[])[DataKey, MasterKey, ClearMasterKey, ClearSnapshotThreshold, ShowSecrets])
+        foreach (var option in (Option[])[DataKey, MasterKey, ClearMasterKey, ClearSnapshotThreshold, ClearWitnesses, ShowSecrets])
             verb.Options.Add(option);
         return verb;
     }
@@ -133,6 +140,8 @@ internal static class ConfigCommand
             changes.Add(config => config with { AdminMasterKeyHash = null });
         if (call.Get(ClearSnapshotThreshold))
             changes.Add(config => config with { SnapshotThreshold = null });
+        if (call.Get(ClearWitnesses))
+            changes.Add(config => config with { LogWitnesses = ConfigList.Empty, LogQuorum = 0 });
         return changes;
     }
 
@@ -162,6 +171,9 @@ internal static class ConfigCommand
             throw new UsageException("`--api` names no surface.");
         if (!after.Encryption && after.DataEncryptionKey is not null)
             throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key; remove one of the two.");
+
+        if (after.LogQuorum != before.LogQuorum || !after.LogWitnesses.Equals(before.LogWitnesses))
+            StartCheck.DemandQuorum(after);
 
         var replaced = before.DataEncryptionKey is not null && before.DataEncryptionKey != after.DataEncryptionKey;
         foreach (var directory in (string[])[before.DataDir, after.DataDir])

@@ -32,7 +32,16 @@ internal static class ConfigJson
             _ when key.Secret && !secrets => json.Member(key.Leaf, ConfigFile.Hidden),
             bool truth => json.Member(key.Leaf, truth),
             long number => json.Member(key.Leaf, number),
+            ConfigList texts => List(json.Name(key.Leaf), texts),
             _ => json.Member(key.Leaf, (string)value),
         };
+    }
+
+    static JsonText List(JsonText json, ConfigList texts)
+    {
+        json.BeginArray();
+        foreach (var text in texts)
+            json.Value(text);
+        return json.EndArray();
     }
 }

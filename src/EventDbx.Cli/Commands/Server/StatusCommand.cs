@@ -89,6 +89,12 @@ internal static class StatusCommand
         if (logFile is not null)
             text.Append("  log_file=").Append(logFile).Append('\n');
         text.Append(CultureInfo.InvariantCulture, $"  log_size={status.LogSize}\n");
+        if (status.Checkpoint is { } checkpoint)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  checkpoint={checkpoint.Size} at {checkpoint.At}");
+            text.Append(checkpoint.Witnesses == 0 ? "\n" : string.Create(CultureInfo.InvariantCulture, $", cosigned {checkpoint.Cosigned} of {checkpoint.Witnesses}\n"));
+        }
+
         if (status.Unhealthy is { } unhealthy)
             text.Append("  unhealthy=").Append(unhealthy).Append('\n');
         return text.ToString();
@@ -105,7 +111,7 @@ internal static class StatusCommand
             .Name("addresses").BeginArray();
         foreach (var address in status.Addresses)
             json.Value(address);
-        return json.EndArray()
+        json.EndArray()
             .Member("exposure", status.Exposure == Exposure.Plaintext ? "plaintext" : "loopback")
             .Member("started_at", status.StartedAt.ToString())
             .Member("uptime_seconds", (long)status.Uptime.TotalSeconds)
@@ -120,7 +126,14 @@ internal static class StatusCommand
             .Member("log_root", status.LogRoot)
             .Member("connections", (long)status.Connections)
             .Member("unhealthy", status.Unhealthy)
-            .EndObject().ToString();
+            .Name("checkpoint");
+        return (status.Checkpoint is not { } checkpoint ? json.Value((string?)null) : json.BeginObject()
+            .Member("size", checkpoint.Size)
+            .Member("at", checkpoint.At.ToString())
+            .Member("origin", checkpoint.Origin)
+            .Member("cosigned", (long)checkpoint.Cosigned)
+            .Member("witnesses", (long)checkpoint.Witnesses)
+            .EndObject()).EndObject().ToString();
     }
 
     static string NameOf(Durability durability) => durability switch { Durability.Sync => "sync", Durability.Relaxed => "relaxed" };

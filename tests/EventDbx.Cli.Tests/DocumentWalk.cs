@@ -1,0 +1,96 @@
+using System.Text.RegularExpressions;
+
+namespace EventDbx.Cli.Tests;
+
+/// <summary>A reader who types what a document says, block by block, in an empty home, and expects to see what it shows.</summary>
+/// <remarks>A block <c>sh</c> is run; a block <c>text</c> behind it is what it prints, among other lines, where <c>…</c> stands for anything.</remarks>
+internal sealed partial class DocumentWalk : IAsyncDisposable
+{
+    /// <summary>Ports that documents name. They may be taken here, so others stand for them everywhere.</summary>
+    static readonly string[] Ports = ["7070", "7465"];
+
+    readonly TemporaryDirectory _home;
+    readonly Dictionary<string, string> _ports;
+
+    DocumentWalk(TemporaryDirectory home) => (_home, _ports) = (home, FreePorts());
+
+    /// <summary>Puts the programs into a home, built.</summary>
+    /// <param name="home">Empty.</param>
+    /// <param name="programs">Scripts of the checkout.</param>
+    public static async Task<DocumentWalk> BeginAsync(TemporaryDirectory home, params string[] programs)
+    {
+        foreach (var program in programs)
+        {
+            var script = Path.Combine(Checkout.Root, program);
+            File.CreateSymbolicLink(home[program], script);
+            // If something is to be built, with the packages of the real home.
+            Assert.Equal(ExitCode.Done, (await Program.RunAsync(script, home.Path, home: null, "--version")).Code);
+        }
+
+        return new(home);
+    }
+
+    /// <summary>Runs every block of a document, and returns how many there are.</summary>
+    public async Task<int> FollowAsync(params string[] document)
+    {
+        var (said, ran) = ("", 0);
+        foreach (var (language, text) in Blocks(await File.ReadAllTextAsync(Path.Combine([Checkout.Root, .. document]), TestContext.Current.CancellationToken)))
+        {
+            if (language == "text")
+            {
+                Shows(document[^1], Here(text), said);
+            }
+            else if (language == "sh")
+            {
+                var outcome = await Program.RunAsync(
+                    "bash", _home.Path, _home.Path, "-euo", "pipefail", "-c", $"export EVENTDBX_PORT={_ports["7070"]}\n{Here(WithoutTests(text))}");
+                Assert.True(outcome.Code == ExitCode.Done, $"{text}\n{outcome.Out}\n{outcome.Error}");
+                (said, ran) = (outcome.Out, ran + 1);
+            }
+        }
+
+        return ran;
+    }
+
+    /// <summary>Where a step fails, what it started is not to stay.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Program.RunAsync(Path.Combine(Checkout.Root, "dbx"), _home.Path, _home.Path, "stop");
+        foreach (var file in Directory.GetFiles(_home.Path, "*.pid"))
+            await Program.RunAsync("bash", _home.Path, _home.Path, "-c", $"kill \"$(cat '{file}')\" || true");
+    }
+
+    string Here(string text) => _ports.Aggregate(text, (so, port) => so.Replace(port.Key, port.Value, StringComparison.Ordinal));
+
+    static Dictionary<string, string> FreePorts()
+    {
+        var listeners = Ports.Select(_ => new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0)).ToList();
+        listeners.ForEach(listener => listener.Start());
+        var ports = Ports.Zip(listeners, (port, listener) => (port, $"{((System.Net.IPEndPoint)listener.LocalEndpoint).Port}")).ToDictionary();
+        listeners.ForEach(listener => listener.Dispose());
+        return ports;
+    }
+
+    /// <summary>Every line shown was printed, in that order.</summary>
+    static void Shows(string document, string shown, string said)
+    {
+        var printed = new Queue<string>(said.Split('\n'));
+        foreach (var line in shown.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var pattern = $"^{Regex.Escape(line).Replace("…", ".*", StringComparison.Ordinal)}$";
+            while (printed.Count > 0 && !Regex.IsMatch(printed.Peek(), pattern))
+                printed.Dequeue();
+            Assert.True(printed.Count > 0, $"This line of {document} was not printed: {line}\nPrinted were:\n{said}");
+        }
+    }
+
+    static IEnumerable<(string Language, string Text)> Blocks(string markdown) =>
+        Fenced().Matches(markdown).Select(match => (match.Groups["language"].Value, match.Groups["text"].Value));
+
+    /// <summary>The tests do not run themselves.</summary>
+    static string WithoutTests(string block) =>
+        string.Join('\n', block.Split('\n').Where(line => !line.StartsWith("./test", StringComparison.Ordinal)));
+
+    [GeneratedRegex("^```(?<language>[a-z]*)\n(?<text>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Fenced();
+}
