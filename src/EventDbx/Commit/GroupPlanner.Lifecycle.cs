@@ -18,7 +18,7 @@ internal sealed partial class GroupPlanner
             return Refuse(RefusalCode.IntegrityViolation, $"{operation.Aggregate} is {(entry.Archived ? "archived already" : "not archived")}.");
         return operation.Kind switch
         {
-            Lifecycle.Remove => PlanRemove(operation, entry, plan),
+            Lifecycle.Remove => PlanRemove(operation, entry, view, plan),
             Lifecycle.Archive => entry.Archived ? Left(ReadArchived(entry, view), entry) : PlanArchive(operation, entry, view, plan),
             Lifecycle.Restore => entry.Archived ? PlanRestore(operation, entry, view, plan) : Left(entry, entry.Head!, ReadState(entry, view)),
             Lifecycle.Create => throw new InvalidOperationException("Create was planned above."),
@@ -40,7 +40,7 @@ internal sealed partial class GroupPlanner
         return Left(entry, entry.Head, StateText.Empty);
     }
 
-    Outcome PlanRemove(LifecycleOperation operation, HeadEntry entry, WritePlan plan)
+    Outcome PlanRemove(LifecycleOperation operation, HeadEntry entry, IStorageView view, WritePlan plan)
     {
         if (entry.Archived)
             return Refuse(RefusalCode.Archived, $"{operation.Aggregate} is archived and cannot be removed; restore it first.");
@@ -50,6 +50,8 @@ internal sealed partial class GroupPlanner
         Touch(entry, inBatch: false);
         PutControl(LifecycleNames.Remove, operation, Now(), null, plan);
         plan.Delete(Family.Heads, entry.Aggregate.Row);
+        // The next aggregate of this name is another one, with another key: it must not find the snapshots of this one.
+        DeleteSnapshots(entry.Aggregate, view, plan);
         Reshape(entry);
         return default;
     }

@@ -102,6 +102,14 @@ internal sealed partial class GroupPlanner
         Checked.Put(plan, Family.Snapshots, Keyspace.Snapshot(aggregate, version, sequence),
             SnapshotRow.Write(automatic: true, snapshot.CreatedAt, snapshot.Root, AutomaticComment(version), version, fields, cipher, nonces));
 
+    /// <summary>Deletes all that is kept of an aggregate; what this group has put of it would be missed, so a remove waits for it.</summary>
+    static void DeleteSnapshots(AggregateKey aggregate, IStorageView view, WritePlan plan)
+    {
+        var rows = new RowCursor(view, Family.Snapshots, Keyspace.Prefix(aggregate), Keyspace.AfterAggregate(aggregate));
+        for (; rows.Peek() is { } row; rows.Take())
+            plan.Delete(Family.Snapshots, row.Key);
+    }
+
     /// <summary>The next free place among the snapshots of a version.</summary>
     static uint NextSequence(IStorageView view, AggregateKey aggregate, ulong version)
     {

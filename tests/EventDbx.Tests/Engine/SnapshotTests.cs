@@ -58,6 +58,36 @@ public sealed class SnapshotTests
         Assert.Equal("""{"more":1,"status":"new"}""", session.GetAggregate(Order).StateAsJson(typed: true));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_snapshots_of_a_removed_aggregate_go_with_it_and_are_not_those_of_the_next_one_of_its_name(bool encrypted)
+    {
+        using var store = new TestStore();
+        var neighbour = TestStore.Aggregate("order", "o-10");
+        await using (var database = store.Open(encrypted))
+        {
+            var session = database.OpenSession();
+            await session.CreateAsync(neighbour, null, default);
+            await session.SnapshotAsync(neighbour, "of the neighbour", default);
+            await session.CreateAsync(Order, null, default);
+            for (var i = 0; i < 3; i++)
+                await session.SnapshotAsync(Order, "of the first life", default);
+            await session.RemoveAsync(Order, default);
+            Assert.Equal(1UL, session.VerifyAll(null, default).Snapshots);
+        }
+
+        await using var again = store.Open(encrypted);
+        var next = again.OpenSession();
+        await next.AppendAsync(TestStore.Draft(Order, """{"n":1}"""), default);
+        await next.AppendAsync(TestStore.Draft(Order, """{"n":2}"""), default);
+
+        next.VerifyAll(null, default);
+        Assert.Equal("""{"n":1}""", next.GetAggregate(Order, 1).StateAsJson(typed: true));
+        Assert.Empty(next.GetSnapshots(Order, null, 10).Items);
+        Assert.Single(next.GetSnapshots(neighbour, null, 10).Items);
+    }
+
     [Fact]
     public async Task Archived_and_empty_aggregates_can_be_kept_and_absent_ones_not()
     {
