@@ -48,6 +48,12 @@ public static class Limits
     /// <summary>Bytes of payloads and states in one group: what one sync may carry.</summary>
     public const int GroupBytesMax = 8 * 1024 * 1024;
 
+    /// <summary>
+    /// Bytes of rows that one batch may make the store write. A batch of patches, or of very many small fields under long names, writes far
+    /// more than it brings along. Above what the archive of one state at its limits takes (some 75 MiB), which is always written.
+    /// </summary>
+    public const int CommitBytesMax = 128 * 1024 * 1024;
+
     /// <summary>Commits in one group. More gains little: the sync is already shared by so many.</summary>
     public const int GroupCommitsMax = 2048;
 

@@ -45,7 +45,7 @@ internal sealed partial class GroupPlanner
         if (CheckAllowance(append, view) is { } spent)
             return new() { Refusal = spent };
 
-        var kept = FieldsForSnapshot(entry, view);
+        var kept = FieldsForSnapshot(entry, view, plan);
 
         var isFirst = head is null;
         Touch(entry, inBatch);

@@ -31,6 +31,10 @@ internal sealed partial class GroupPlanner
         document.Write(text);
         if (!JsonPayload.TryParse(text.WrittenSpan, out var payload, out var refusal))
             return refusal with { Message = $"The patch leads to an event that is not accepted. {refusal.Message}" };
+        _patchedByUnit += payload.Text.Length;
+        if (_patchedByUnit > Limits.RequestBytesMax)
+            return new(RefusalCode.LimitExceeded,
+                $"Up to here the patches lead to events of {_patchedByUnit} bytes, each with the whole of the fields it touches; at most {Limits.RequestBytesMax} are taken at once. Send fewer of them in one batch.");
         append.Payload = payload;
         append.SealedBody = EventBody.Seal(append.Cipher, append.EventId, append.Salt, payload.Text.Span, nonces);
         return null;

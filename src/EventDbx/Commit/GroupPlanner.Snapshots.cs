@@ -46,9 +46,10 @@ internal sealed partial class GroupPlanner
     /// The field rows as they are before this unit, where the append that comes next calls for a snapshot of a state in rows that is small
     /// enough to be in the commit. A row that cannot be read refuses no append: then null, and the snapshot is tried behind the commit.
     /// </summary>
-    List<StateRows.Field>? FieldsForSnapshot(HeadEntry entry, IStorageView view)
+    List<StateRows.Field>? FieldsForSnapshot(HeadEntry entry, IStorageView view, WritePlan plan)
     {
-        if (entry.Head?.StateBytes > Limits.SnapshotInCommitBytesMax || !SnapshotDueAt(entry.Aggregate, (entry.Head?.Version ?? 0) + 1))
+        // A batch that crosses many times is no place for all of them.
+        if (plan.Bytes - _planBeforeUnit > Limits.GroupBytesMax || entry.Head?.StateBytes > Limits.SnapshotInCommitBytesMax || !SnapshotDueAt(entry.Aggregate, (entry.Head?.Version ?? 0) + 1))
             return null;
         try
         {

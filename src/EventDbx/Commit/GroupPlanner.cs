@@ -32,6 +32,12 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     /// <summary>Whether that unit has changed a head in memory.</summary>
     bool _unitChanged;
 
+    /// <summary>Where the plan began for that unit.</summary>
+    int _planBeforeUnit;
+
+    /// <summary>Bytes of payloads that the patches of that unit have led to.</summary>
+    int _patchedByUnit;
+
     /// <summary>Field rows remembered over all heads, roughly.</summary>
     int _fieldsRemembered;
 
@@ -103,6 +109,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
         _unitNumber++;
         _unitChanged = false;
+        (_planBeforeUnit, _patchedByUnit) = (mark.Bytes, 0);
         _unitKeepsFields = Array.Exists(unit.Operations, operation => operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0));
         _operation = 0;
         _touchedByUnit.Clear();
@@ -201,7 +208,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 SchemaOperation schema => PlanSchema(schema, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
-            if (outcome.Refusal is { } refusal)
+            if ((outcome.Refusal ?? (batch ? CheckCommitBytes(plan) : null)) is { } refusal)
             {
                 unit.Refuse(i, refusal);
                 return true;
@@ -212,6 +219,12 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
         return true;
     }
+
+    /// <summary>What one operation writes is bounded by itself; only many together are too much for one commit.</summary>
+    Refusal? CheckCommitBytes(WritePlan plan) => plan.Bytes - _planBeforeUnit <= Limits.CommitBytesMax
+        ? null
+        : new(RefusalCode.LimitExceeded,
+            $"Up to here the batch makes the store write {plan.Bytes - _planBeforeUnit} bytes, with a row for each field that it sets; at most {Limits.CommitBytesMax} are written at once. Send fewer events in one batch.");
 
     /// <summary>The original of a repeated event id, a conflict, or null when the id is new.</summary>
     Outcome? FindKnown(AppendOperation append, IStorageView view)

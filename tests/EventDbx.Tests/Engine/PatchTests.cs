@@ -58,6 +58,43 @@ public sealed class PatchTests
     }
 
     [Fact]
+    public async Task A_batch_of_patches_is_bounded_by_what_they_lead_to()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, $$$"""{"big":{"n":0,"t":"{{{new string('x', 1_000_000)}}}"}}"""), default);
+        EventDraft[] Patches(int count) => [.. Enumerable.Range(1, count).Select(i => Patch($$"""[{"op":"replace","path":"/big/n","value":{{i}}}]"""))];
+
+        Assert.Equal(16, (await session.AppendBatchAsync(Patches(16), default)).Count);
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendBatchAsync(Patches(17), default))).Refusal;
+
+        Assert.Equal((RefusalCode.LimitExceeded, 16), (refused.Code, refused.Operation));
+        Assert.Equal(17UL, session.GetAggregate(Order).Version);
+        Assert.Equal(18UL, (await session.AppendAsync(TestStore.Draft(Order), default)).Record.Version);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task A_batch_that_makes_the_store_write_too_much_is_refused_and_the_writer_goes_on()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open(encrypted: false);
+        var session = database.OpenSession();
+        var wide = AggregateKey.Create(new string('t', 256), new string('i', 512));
+        EventDraft Event(int fields) => TestStore.Draft(wide, "{" + string.Join(',', Enumerable.Range(0, fields).Select(n => $"\"{n}\":1")) + "}");
+        await session.AppendBatchAsync([Event(1000), Event(1000)], default);
+
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendBatchAsync([.. Enumerable.Repeat(Event(1000), 1000)], default))).Refusal;
+
+        Assert.Equal(RefusalCode.LimitExceeded, refused.Code);
+        Assert.InRange(refused.Operation!.Value, 10, 999);
+        Assert.Equal(2UL, session.GetAggregate(wide).Version);
+        Assert.Equal(3UL, (await session.AppendAsync(Event(1), default)).Record.Version);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
     public async Task Writers_that_expect_a_version_and_try_again_lose_none()
     {
         using var store = new TestStore();
