@@ -42,6 +42,18 @@ public static class Limits
     /// <summary>Bytes of a state up to which its automatic snapshot is part of the commit; a larger one is written behind it, so that no answer waits.</summary>
     public const int SnapshotInCommitBytesMax = 64 * 1024;
 
+    /// <summary>
+    /// Bytes of the fields that one patch reaches into, as they are before it: twice what may come of it, for a patch can make fields smaller.
+    /// The writer builds trees of them.
+    /// </summary>
+    public const int PatchedBytesMax = 2 * PayloadBytesMax;
+
+    /// <summary>
+    /// Items of arrays that the operations of one patch may push aside, one place each time: an insertion at the front of a long array moves
+    /// all of it. 20 million take some 20 ms.
+    /// </summary>
+    public const int PatchItemsMovedMax = 20_000_000;
+
     /// <summary>Appends in one batch.</summary>
     public const int BatchEventsMax = 1000;
 

@@ -58,6 +58,41 @@ public sealed class PatchTests
     }
 
     [Fact]
+    public async Task A_patch_reaches_into_twice_what_an_event_takes_and_no_further()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        for (var i = 0; i < 4; i++)
+            await session.AppendAsync(TestStore.Draft(Order, $$$"""{"f{{{i}}}":[0,"{{{new string('x', 700_000)}}}"]}"""), default);
+        string Replace(string path) => $$"""{"op":"replace","path":"{{path}}","value":1}""";
+
+        // Some 1.4 MB, made small by the patch itself; then some 2.1 MB; then the same, set whole: that needs no reading.
+        Assert.Equal("""{"f0":[0,1],"f1":[0,1]}""", Text((await session.AppendAsync(Patch($"[{Replace("/f0/1")},{Replace("/f1/1")}]"), default)).Record.Payload));
+        await session.AppendAsync(TestStore.Draft(Order, $$"""{"f0":["{{new string('x', 700_000)}}"]}"""), default);
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Patch($"[{Replace("/f0/0")},{Replace("/f2/1")},{Replace("/f3/1")}]"), default))).Refusal;
+        Assert.Equal(RefusalCode.LimitExceeded, refused.Code);
+        Assert.Equal("""{"f0":1,"f2":1,"f3":1}""", Text((await session.AppendAsync(Patch($"[{Replace("/f0")},{Replace("/f2")},{Replace("/f3")}]"), default)).Record.Payload));
+        Assert.Equal(RefusalCode.InvalidPatch, (await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Patch($"[{Replace("/f9")}]"), default))).Refusal.Code);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task A_patch_that_pushes_a_long_array_aside_too_often_is_refused_and_appending_to_it_is_not()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, $$"""{"list":[{{string.Join(',', Enumerable.Repeat('1', 300_000))}}]}"""), default);
+        EventDraft Insert(string at, int times) => Patch("[" + string.Join(',', Enumerable.Repeat($$"""{"op":"add","path":"/list/{{at}}","value":2}""", times)) + "]");
+
+        Assert.Equal(RefusalCode.LimitExceeded, (await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Insert("0", 100), default))).Refusal.Code);
+        await session.AppendAsync(Insert("0", 50), default);
+        await session.AppendAsync(Insert("-", 1000), default);
+        Assert.Equal(3UL, session.GetAggregate(Order).Version);
+    }
+
+    [Fact]
     public async Task A_batch_of_patches_is_bounded_by_what_they_lead_to()
     {
         using var store = new TestStore();
