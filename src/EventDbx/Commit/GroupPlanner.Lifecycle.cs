@@ -109,7 +109,7 @@ internal sealed partial class GroupPlanner
         if (entry.Head is not { } head || head.Version < operation.Version)
             return default;
         if (operation.Snapshot is { } snapshot)
-            PutAutomaticSnapshot(operation.Aggregate, operation.Version, NextSequence(view, operation.Aggregate, operation.Version), snapshot, operation.Fields, entry.Cipher, plan);
+            PutAutomaticSnapshot(operation.Aggregate, operation.Version, TakeSequence(view, operation.Aggregate, operation.Version), snapshot, operation.Fields, entry.Cipher, plan);
         else
             FoldPoints.Put(plan, operation.Aggregate, operation.Version, entry.Cipher, operation.Fields, nonces);
         return default;

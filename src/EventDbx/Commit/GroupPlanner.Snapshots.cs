@@ -15,7 +15,7 @@ internal sealed partial class GroupPlanner
         var head = archived?.Head ?? entry.Head!;
         var fields = archived?.Fields ?? ReadState(entry, view);
         var cipher = archived?.Cipher ?? entry.Cipher;
-        var key = Keyspace.Snapshot(operation.Aggregate, head.Version, NextSequence(view, operation.Aggregate, head.Version));
+        var key = Keyspace.Snapshot(operation.Aggregate, head.Version, TakeSequence(view, operation.Aggregate, head.Version));
 
         // What is touched is written again at the end of the group, so it has to be in memory.
         if (archived is null && head.StateForm == StateForm.Blob)
@@ -111,7 +111,17 @@ internal sealed partial class GroupPlanner
             plan.Delete(Family.Snapshots, row.Key);
     }
 
-    /// <summary>The next free place among the snapshots of a version.</summary>
+    /// <summary>The last places taken by this group among the snapshots of a version: no view has them yet.</summary>
+    readonly Dictionary<(AggregateKey Aggregate, ulong Version), uint> _sequencesOfGroup = [];
+
+    /// <summary>The next free place among the snapshots of a version, taken with that.</summary>
+    uint TakeSequence(IStorageView view, AggregateKey aggregate, ulong version)
+    {
+        var sequence = _sequencesOfGroup.TryGetValue((aggregate, version), out var taken) ? taken + 1 : NextSequence(view, aggregate, version);
+        _sequencesOfGroup[(aggregate, version)] = sequence;
+        return sequence;
+    }
+
     static uint NextSequence(IStorageView view, AggregateKey aggregate, ulong version)
     {
         var rows = view.Range(

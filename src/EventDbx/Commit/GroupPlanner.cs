@@ -67,6 +67,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _groupNumber++;
         _changed.Clear();
         _idsOfGroup.Clear();
+        _sequencesOfGroup.Clear();
         BeginTokens();
         FoldPointsDue.Clear();
         SnapshotsDue.Clear();
