@@ -303,7 +303,18 @@ public sealed class Database : IAsyncDisposable
 
     async Task CloseAsync()
     {
-        await _foldPoints.StopAsync().ConfigureAwait(false);
+        try
+        {
+            await _loop.EndAsync().ConfigureAwait(false);
+        }
+        catch (RefusedException)
+        {
+            // The writer has stopped already; nothing more is written.
+        }
+
+        var left = await _foldPoints.StopAsync(TimeSpan.FromSeconds(Limits.SnapshotsAtStopSecondsMax), TimeProvider.System).ConfigureAwait(false);
+        if (left > 0)
+            _options.Progress?.Invoke($"{left} automatic snapshots of large states were not written: the stop waits {Limits.SnapshotsAtStopSecondsMax} seconds for them. No event and no state is missing.");
         _loop.Dispose();
         if (_store is not null && _loop.Failure is null)
             await _store.CloseAsync(_loop.Synced).ConfigureAwait(false);

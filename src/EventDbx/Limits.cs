@@ -54,6 +54,12 @@ public static class Limits
     /// </summary>
     public const int PatchItemsMovedMax = 20_000_000;
 
+    /// <summary>Snapshots and fold points of large states that wait to be written behind their commits: as many as drafts may wait. Beyond it one is left out.</summary>
+    public const int SnapshotsWaitingMax = QueueDraftsMax;
+
+    /// <summary>Seconds that a stop spends on automatic snapshots that are due; the rest is left out, and said.</summary>
+    public const int SnapshotsAtStopSecondsMax = 10;
+
     /// <summary>Appends in one batch.</summary>
     public const int BatchEventsMax = 1000;
 
