@@ -149,6 +149,12 @@ public static class Limits
     /// <summary>Steps of one pattern with its repetitions written out (<c>a{1,9}</c> has 17): what one character can cost at most.</summary>
     public const int SchemaPatternStepsMax = 1000;
 
+    /// <summary>
+    /// Steps that all patterns may take for one event, and for all patches of one commit: characters of a text times steps of its pattern, summed.
+    /// Some 0.3 s at the worst, in which nobody else is answered where it is a patch. A text of 1 MiB leaves room for 47 steps.
+    /// </summary>
+    public const long PatternStepsMax = 50_000_000;
+
     /// <summary>Changes of a schema made at once: each makes a whole schema, and checks it.</summary>
     public const int SchemaEditsMax = 1000;
 

@@ -110,7 +110,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
         _unitNumber++;
         _unitChanged = false;
-        (_planBeforeUnit, _patchedByUnit) = (mark.Bytes, 0);
+        (_planBeforeUnit, _patchedByUnit, _patternStepsOfUnit) = (mark.Bytes, 0, Limits.PatternStepsMax);
         _unitKeepsFields = Array.Exists(unit.Operations, operation => operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0));
         _operation = 0;
         _touchedByUnit.Clear();

@@ -1,5 +1,6 @@
 using System.Text;
 using EventDbx.Events;
+using EventDbx.Schemas;
 using EventDbx.Transfer;
 
 namespace EventDbx.Tests.Engine;
@@ -55,6 +56,27 @@ public sealed class PatchTests
         var listed = System.Text.Json.JsonDocument.Parse(state.StateAsJson(typed: true)).RootElement.GetProperty("list").EnumerateArray().Select(item => item.GetInt32());
         Assert.Equal(Enumerable.Range(0, 64), listed.Order());
         session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task All_patches_of_one_commit_share_what_patterns_may_take_on_the_writer()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.ChangeSchemaAsync("order", _ => SchemaJson.ReadDeclaredSchema("""
+            {"aggregate":"order","events":{"placed":{},"changed":{}},
+             "column_types":{"p":{"type":"object","properties":{"t":{"type":"text","regex":["(?:a?){480}b"]}}}}}
+            """u8, default), default);
+        await session.AppendAsync(TestStore.Draft(Order, $$$"""{"p":{"t":"{{{new string('a', 30_000)}}}b"}}"""), default);
+        var patch = Patch("""[{"op":"add","path":"/p/n","value":1}]""");
+
+        await session.AppendAsync(patch, default);
+        await session.AppendAsync(patch, default);
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendBatchAsync([patch, patch], default))).Refusal;
+
+        Assert.Equal((RefusalCode.SchemaViolation, 1, "p.t"), (refused.Code, refused.Operation, Assert.Single(refused.Violations!).Path));
+        Assert.Equal(3UL, session.GetAggregate(Order).Version);
     }
 
     [Fact]
