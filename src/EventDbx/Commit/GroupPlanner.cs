@@ -16,7 +16,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     readonly List<HeadEntry> _touchedByUnit = [];
     readonly List<HeadEntry> _savedByUnit = [];
     readonly List<(AggregateKey, Guid)> _idsOfUnit = [];
-    readonly Dictionary<(AggregateKey, Guid), IdRow> _idsOfGroup = [];
+    readonly Dictionary<(AggregateKey, Guid), (IdRow Row, Actor? Actor)> _idsOfGroup = [];
     IReadOnlyList<PendingCommit> _group = [];
     readonly LogTree _logBeforeUnit = new(new());
     LogTree? _log;
@@ -232,13 +232,25 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     {
         if (append.Fingerprint is not { } fingerprint)
             return null;
-        if (!_idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var id) && !TryFindId(append, view, out id))
+        var inGroup = _idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var known);
+        var id = known.Row;
+        if (!inGroup && !TryFindId(append, view, out id))
             return append.Import is { Version: { } version } ? FindImported(append, version, view) : null;
+        if (append.KnownToItsActorOnly && (inGroup ? known.Actor : FindActor(append.Aggregate, id.Version, view)) != append.Actor)
+        {
+            return Refuse(RefusalCode.IdempotencyConflict,
+                $"Event id {append.EventId} is taken in {append.Aggregate}, by an event of another sender with what is hidden from this token. Choose a new id.");
+        }
+
         if (id.Fingerprint == fingerprint)
             return new() { KnownVersion = id.Version };
         // A record of an event that a patch asked for brings the payload the patch led to.
         return (append.Import is null ? null : FindImported(append, id.Version, view)) ?? IdConflict(append, id.Version);
     }
+
+    // Not disposed: the view is the engine's.
+    Actor? FindActor(AggregateKey aggregate, ulong version, IStorageView view) =>
+        (new StoreReader(view, keyring).FindEvent(aggregate, version) ?? throw Violation.Of($"Version {version} of {aggregate} is known by its id and missing from the index.")).Actor;
 
     static Outcome IdConflict(AppendOperation append, ulong version) => Refuse(RefusalCode.IdempotencyConflict,
         $"Event id {append.EventId} is known in {append.Aggregate} as version {version}, with another event type, payload, patch or note. "
