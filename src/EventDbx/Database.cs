@@ -41,7 +41,8 @@ public sealed class Database : IAsyncDisposable
             _schemas = SchemaSet.Load(view);
         }
 
-        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction);
+        MadeIds = new(Identity.DatabaseId);
+        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds };
         planner.Begin(_schemas);
         _foldPoints = new(this);
         _loop = new(
@@ -99,6 +100,8 @@ public sealed class Database : IAsyncDisposable
     internal Keyring Keyring { get; }
 
     internal NoncePool Nonces { get; }
+
+    internal StoreMadeIds MadeIds { get; }
 
     internal TimeProvider Clock => _options.Clock;
 

@@ -297,7 +297,7 @@ public sealed partial class Session : IImportTarget
         Span<byte> random = stackalloc byte[EventBody.SaltBytes + 10];
         _database.Nonces.Take(random);
         var salt = import is { Salt.Length: > 0 } ? import.Salt.ToArray() : random[..EventBody.SaltBytes].ToArray();
-        var id = draft.EventId ?? EventIds.New(Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
+        var id = draft.EventId ?? _database.MadeIds.New(draft.Aggregate, Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
         var type = Encoding.UTF8.GetBytes(draft.EventType);
         var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
         var kind = patch is null ? RequestFingerprint.Payload : RequestFingerprint.Patch;

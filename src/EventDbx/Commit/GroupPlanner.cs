@@ -227,55 +227,6 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         : new(RefusalCode.LimitExceeded,
             $"Up to here the batch makes the store write {plan.Bytes - _planBeforeUnit} bytes, with a row for each field that it sets; at most {Limits.CommitBytesMax} are written at once. Send fewer events in one batch.");
 
-    /// <summary>The original of a repeated event id, a conflict, or null when the id is new.</summary>
-    Outcome? FindKnown(AppendOperation append, IStorageView view)
-    {
-        if (append.Fingerprint is not { } fingerprint)
-            return null;
-        var inGroup = _idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var known);
-        var id = known.Row;
-        if (!inGroup && !TryFindId(append, view, out id))
-            return append.Import is { Version: { } version } ? FindImported(append, version, view) : null;
-        if (append.KnownToItsActorOnly && (inGroup ? known.Actor : FindActor(append.Aggregate, id.Version, view)) != append.Actor)
-        {
-            return Refuse(RefusalCode.IdempotencyConflict,
-                $"Event id {append.EventId} is taken in {append.Aggregate}, by an event of another sender with what is hidden from this token. Choose a new id.");
-        }
-
-        if (id.Fingerprint == fingerprint)
-            return new() { KnownVersion = id.Version };
-        // A record of an event that a patch asked for brings the payload the patch led to.
-        return (append.Import is null ? null : FindImported(append, id.Version, view)) ?? IdConflict(append, id.Version);
-    }
-
-    // Not disposed: the view is the engine's.
-    Actor? FindActor(AggregateKey aggregate, ulong version, IStorageView view) =>
-        (new StoreReader(view, keyring).FindEvent(aggregate, version) ?? throw Violation.Of($"Version {version} of {aggregate} is known by its id and missing from the index.")).Actor;
-
-    static Outcome IdConflict(AppendOperation append, ulong version) => Refuse(RefusalCode.IdempotencyConflict,
-        $"Event id {append.EventId} is known in {append.Aggregate} as version {version}, with another event type, payload, patch or note. "
-        + "Send the same request again to get the original, or choose a new id.");
-
-    static bool TryFindId(AppendOperation append, IStorageView view, out IdRow id)
-    {
-        Span<byte> key = stackalloc byte[Keyspace.KeyBytesMax];
-        key = key[..Keyspace.WriteEventId(key, append.Aggregate, append.EventId)];
-        id = default;
-        if (Checked.Get(view, Family.Ids, key) is not { } body)
-            return false;
-        return IdRow.TryRead(body, out id) ? true : throw Violation.OfRow(Family.Ids, key, "it cannot be read");
-    }
-
-    /// <summary>A record that comes home to the store that made its id: found by its version, and then it must be the same.</summary>
-    Outcome? FindImported(AppendOperation append, ulong version, IStorageView view)
-    {
-        // Not disposed: the view is the engine's.
-        if (new StoreReader(view, keyring).FindEvent(append.Aggregate, version) is not { } original || original.EventId != append.EventId)
-            return null;
-        var fingerprint = RequestFingerprint.Of(RequestFingerprint.Payload, Encoding.UTF8.GetBytes(original.EventType), original.Payload.Span, original.Note);
-        return fingerprint == append.Fingerprint ? new() { KnownVersion = version } : IdConflict(append, version);
-    }
-
     /// <summary>The writer's entry for an aggregate, read from the view when it is not in memory.</summary>
     HeadEntry Load(AggregateKey aggregate, IStorageView view)
     {
