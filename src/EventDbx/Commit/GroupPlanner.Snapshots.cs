@@ -4,7 +4,7 @@ namespace EventDbx.Commit;
 internal sealed partial class GroupPlanner
 {
     /// <summary>What an automatic snapshot says of itself.</summary>
-    static string AutomaticComment(ulong version) => $"auto snapshot v{version}";
+    public static string AutomaticComment(ulong version) => $"auto snapshot v{version}";
 
     Outcome PlanSnapshot(SnapshotOperation operation, IStorageView view, WritePlan plan)
     {

@@ -10,6 +10,9 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
 
     public ulong ClientIds { get; private set; }
 
+    /// <summary>The snapshots of the aggregate verified last that somebody asked for.</summary>
+    public SnapshotTally Kept { get; private set; }
+
     /// <summary>Verifies the only aggregate of the walk; null when it has no row anywhere.</summary>
     public VerifyResult? VerifyOnly(AggregateKey aggregate, CancellationToken cancellation)
     {
@@ -32,6 +35,7 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
     {
         if (rows.Next() is not { } aggregate)
             return null;
+        Kept = default;
         var (head, archive) = TakeHead(aggregate);
         HeadChecks.Root(aggregate, head);
         var cipher = keyring.OpenOnce(aggregate, head.WrappedKey);
@@ -117,8 +121,8 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
             if (version > chain.Version)
                 return;
             var fields = Storage.FoldPoints.OpenAny(row.Key, row.Value, version, sequence, cipher);
-            if (sequence >= SnapshotRow.FirstSequence && SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value))!.Root != chain.Root)
-                throw Violation.Of($"The snapshot of {chain.Aggregate} at version {version} says another root than {chain.Root}, to which its events lead.");
+            if (sequence >= SnapshotRow.FirstSequence)
+                CheckSnapshot(chain, version, SnapshotRow.TryRead(Checked.Body(Family.Snapshots, row.Key, row.Value))!);
             if (!fields.AsSpan().SequenceEqual(chain.State.Fields))
                 throw Violation.Of($"The state of {chain.Aggregate} remembered at version {version} is not the one its events lead to.");
             rows.FoldPoints.Take();
@@ -127,6 +131,16 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring keyring, Aggr
             else
                 FoldPoints++;
         }
+    }
+
+    void CheckSnapshot(EventChain chain, ulong version, SnapshotRow snapshot)
+    {
+        if (snapshot.Root != chain.Root)
+            throw Violation.Of($"The snapshot of {chain.Aggregate} at version {version} says another root than {chain.Root}, to which its events lead.");
+        if (!snapshot.Automatic)
+            Kept = Kept.With(version, snapshot.CreatedAt, snapshot.Comment);
+        else if (version == 0 || snapshot.CreatedAt != chain.LastTime || snapshot.Comment != GroupPlanner.AutomaticComment(version))
+            throw Violation.Of($"The automatic snapshot of {chain.Aggregate} at version {version} has another time or comment than such a snapshot has.");
     }
 
     static void CheckHead(EventChain chain, HeadRow head)

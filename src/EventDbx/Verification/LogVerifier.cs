@@ -18,6 +18,8 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
 
     public SchemaLedger Schemas { get; } = new();
 
+    public SnapshotLedger Snapshots { get; } = new();
+
     public MerkleTree Tree => _log.Tree;
 
     public ulong Events { get; private set; }
@@ -83,6 +85,7 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
                 ControlEntries++;
                 Lifecycles.Note(position, entry);
                 Schemas.Note(position, entry);
+                Snapshots.Note(position, entry);
                 Append(entry.Leaf(default, default));
                 continue;
             }

@@ -51,6 +51,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
         while (aggregates.VerifyNext(more => Tell(VerifyPhase.Aggregates, _events += more, log.Events)) is var (aggregate, head, archive))
         {
             log.Lifecycles.Check(aggregate, head, archive);
+            log.Snapshots.Check(aggregate, aggregates.Kept);
             _aggregates++;
             _archived += archive is not null ? 1UL : 0;
         }
@@ -58,6 +59,7 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
         if (_events != log.Events)
             throw Orphans.FindEvent(view, log.Events, _events);
         log.Lifecycles.CheckAllSeen(view);
+        log.Snapshots.CheckAllSeen();
         return new()
         {
             LogSize = stored.Size, LogRoot = log.Tree.Root(), Events = log.Events, ControlEntries = log.ControlEntries,
