@@ -42,7 +42,8 @@ public sealed partial class Database : IAsyncDisposable
             _schemas = SchemaSet.Load(view);
         }
 
-        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction);
+        MadeIds = new(Identity.DatabaseId);
+        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds };
         planner.Begin(_schemas);
         _foldPoints = new(this);
         _loop = new(
@@ -115,6 +116,8 @@ public sealed partial class Database : IAsyncDisposable
     internal Keyring Keyring { get; }
 
     internal NoncePool Nonces { get; }
+
+    internal StoreMadeIds MadeIds { get; }
 
     internal TimeProvider Clock => _options.Clock;
 
@@ -320,8 +323,19 @@ public sealed partial class Database : IAsyncDisposable
 
     async Task CloseAsync()
     {
-        await _foldPoints.StopAsync().ConfigureAwait(false);
         await _checkpoints.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await _loop.EndAsync().ConfigureAwait(false);
+        }
+        catch (RefusedException)
+        {
+            // The writer has stopped already; nothing more is written.
+        }
+
+        var left = await _foldPoints.StopAsync(TimeSpan.FromSeconds(Limits.SnapshotsAtStopSecondsMax), TimeProvider.System).ConfigureAwait(false);
+        if (left > 0)
+            _options.Progress?.Invoke($"{left} automatic snapshots of large states were not written: the stop waits {Limits.SnapshotsAtStopSecondsMax} seconds for them. No event and no state is missing.");
         _loop.Dispose();
         if (_store is not null && _loop.Failure is null)
             await _store.CloseAsync(_loop.Synced).ConfigureAwait(false);

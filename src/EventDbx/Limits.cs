@@ -42,11 +42,35 @@ public static class Limits
     /// <summary>Bytes of a state up to which its automatic snapshot is part of the commit; a larger one is written behind it, so that no answer waits.</summary>
     public const int SnapshotInCommitBytesMax = 64 * 1024;
 
+    /// <summary>
+    /// Bytes of the fields that one patch reaches into, as they are before it: twice what may come of it, for a patch can make fields smaller.
+    /// The writer builds trees of them.
+    /// </summary>
+    public const int PatchedBytesMax = 2 * PayloadBytesMax;
+
+    /// <summary>
+    /// Items of arrays that the operations of one patch may push aside, one place each time: an insertion at the front of a long array moves
+    /// all of it. 20 million take some 20 ms.
+    /// </summary>
+    public const int PatchItemsMovedMax = 20_000_000;
+
+    /// <summary>Snapshots and fold points of large states that wait to be written behind their commits: as many as drafts may wait. Beyond it one is left out.</summary>
+    public const int SnapshotsWaitingMax = QueueDraftsMax;
+
+    /// <summary>Seconds that a stop spends on automatic snapshots that are due; the rest is left out, and said.</summary>
+    public const int SnapshotsAtStopSecondsMax = 10;
+
     /// <summary>Appends in one batch.</summary>
     public const int BatchEventsMax = 1000;
 
     /// <summary>Bytes of payloads and states in one group: what one sync may carry.</summary>
     public const int GroupBytesMax = 8 * 1024 * 1024;
+
+    /// <summary>
+    /// Bytes of rows that one batch may make the store write. A batch of patches, or of very many small fields under long names, writes far
+    /// more than it brings along. Above what the archive of one state at its limits takes (some 75 MiB), which is always written.
+    /// </summary>
+    public const int CommitBytesMax = 128 * 1024 * 1024;
 
     /// <summary>Commits in one group. More gains little: the sync is already shared by so many.</summary>
     public const int GroupCommitsMax = 2048;
@@ -136,6 +160,12 @@ public static class Limits
 
     /// <summary>Steps of one pattern with its repetitions written out (<c>a{1,9}</c> has 17): what one character can cost at most.</summary>
     public const int SchemaPatternStepsMax = 1000;
+
+    /// <summary>
+    /// Steps that all patterns may take for one event, and for all patches of one commit: characters of a text times steps of its pattern, summed.
+    /// Some 0.3 s at the worst, in which nobody else is answered where it is a patch. A text of 1 MiB leaves room for 47 steps.
+    /// </summary>
+    public const long PatternStepsMax = 50_000_000;
 
     /// <summary>Changes of a schema made at once: each makes a whole schema, and checks it.</summary>
     public const int SchemaEditsMax = 1000;

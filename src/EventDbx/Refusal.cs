@@ -111,6 +111,9 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         Message = PlaceIn(operation, count) + Message, Reason = Message, Operation = operation,
     };
 
+    /// <summary>The same, where it does not say so yet; of a commit of one, as it is.</summary>
+    internal Refusal Placed(int operation, int count) => Operation is not null || count == 1 ? this : InBatch(operation, count);
+
     /// <summary>Finds <see cref="Reason"/> again in a refusal that came over a wire, of a batch with so many operations.</summary>
     public Refusal FromBatch(int count) => Operation is { } operation && PlaceIn(operation, count) is var place && Message.StartsWith(place, StringComparison.Ordinal)
         ? this with { Reason = Message[place.Length..] }

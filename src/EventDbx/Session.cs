@@ -117,14 +117,18 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        // Whether it exists is nobody's to ask here.
+        if (!Sight.ShowsType(aggregate))
+            throw new RefusedException(RefusalCode.PermissionDenied, $"The aggregate type `{aggregate.Type}` is hidden: only a root token may create aggregates of it.");
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Create, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return Sight.Of(outcomes[0].State!);
+        return Sight.OfAnswer(outcomes[0].State!);
     }
 
     /// <summary>Removes an aggregate that has no events.</summary>
     public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        DemandSight(aggregate);
         return CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
     }
 
@@ -132,16 +136,18 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return Sight.Of(outcomes[0].State!);
+        return Sight.OfAnswer(outcomes[0].State!);
     }
 
     /// <summary>Brings an archived aggregate back. One that is not archived stays as it is.</summary>
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
-        return Sight.Of(outcomes[0].State!);
+        return Sight.OfAnswer(outcomes[0].State!);
     }
 
     /// <summary>Keeps the state of an aggregate, archived or not, as it is now.</summary>
@@ -149,10 +155,11 @@ public sealed partial class Session : IImportTarget
     public async Task<Snapshot> SnapshotAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        DemandSight(aggregate);
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
         var outcomes = await CommitAsync(new(new SnapshotOperation { Aggregate = aggregate, Actor = Actor, Comment = comment }), cancellation).ConfigureAwait(false);
-        return Sight.Of(outcomes[0].Snapshot!);
+        return Sight.OfAnswer(outcomes[0].Snapshot!);
     }
 
     async Task<IReadOnlyList<bool>> IImportTarget.TakeDraftsAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation) =>
@@ -195,8 +202,25 @@ public sealed partial class Session : IImportTarget
     {
         var outcomes = await _database.Loop.CommitAsync(commit).WaitAsync(cancellation).ConfigureAwait(false);
         if (commit.Refused)
-            throw new RefusedException(Array.Find(outcomes, o => o.Refusal is not null).Refusal!.Value);
+        {
+            var at = Array.FindIndex(outcomes, o => o.Refusal is not null);
+            throw new RefusedException(Told(commit.Operations[at], outcomes[at].Refusal!.Value).Placed(at, outcomes.Length));
+        }
+
         return outcomes;
+    }
+
+    /// <summary>A refusal as this caller is told it: of a hidden type, nothing of what is there.</summary>
+    Refusal Told(Operation operation, in Refusal refusal)
+    {
+        if (operation is not AppendOperation append || Sight.ShowsType(append.Aggregate))
+            return refusal;
+        return refusal.Code switch
+        {
+            RefusalCode.VersionConflict => new(RefusalCode.VersionConflict, $"{append.Aggregate} is not at the version that the append expected. Its type is hidden, and so is its version."),
+            RefusalCode.LimitExceeded => new(RefusalCode.LimitExceeded, $"With this event {append.Aggregate} or the batch would exceed a limit. Its type is hidden, and so is its size."),
+            _ => refusal,
+        };
     }
 
     AppendResult Answer(AggregateKey aggregate, in Outcome outcome)
@@ -230,7 +254,20 @@ public sealed partial class Session : IImportTarget
         return operations;
     }
 
-    AppendOperation Prepare(EventDraft draft) => Prepare(draft, Actor, null);
+    /// <summary>An append of this caller's own: it asks nothing about what it is not shown.</summary>
+    AppendOperation Prepare(EventDraft draft)
+    {
+        var operation = Prepare(draft, Actor, null);
+        var sight = Sight;
+        if (operation.Patch is { } patch)
+        {
+            return sight.ShowsAll(draft.Aggregate, patch) ? operation : throw new RefusedException(
+                RefusalCode.PermissionDenied, "The patch reaches into what a schema hides from this token. Send the fields as a payload, or use a root token.");
+        }
+
+        operation.KnownToItsActorOnly = !sight.ShowsAll(draft.Aggregate, operation.Payload);
+        return operation;
+    }
 
     AppendOperation Prepare(EventImport record)
     {
@@ -260,7 +297,7 @@ public sealed partial class Session : IImportTarget
         Span<byte> random = stackalloc byte[EventBody.SaltBytes + 10];
         _database.Nonces.Take(random);
         var salt = import is { Salt.Length: > 0 } ? import.Salt.ToArray() : random[..EventBody.SaltBytes].ToArray();
-        var id = draft.EventId ?? EventIds.New(Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
+        var id = draft.EventId ?? _database.MadeIds.New(draft.Aggregate, Timestamp.From(_database.Clock.GetUtcNow()), random[EventBody.SaltBytes..]);
         var type = Encoding.UTF8.GetBytes(draft.EventType);
         var cipher = _database.Keyring.ForAppend(draft.Aggregate, _findWrappedKey);
         var kind = patch is null ? RequestFingerprint.Payload : RequestFingerprint.Patch;

@@ -34,6 +34,7 @@ internal sealed class CommitLoop : IDisposable
     readonly int _groupCommits;
     int _waitingBytes;
     bool _stopping;
+    bool _ending;
     Exception? _failure;
     long _unsyncedSince;
     LogPoint _committed;
@@ -98,7 +99,7 @@ internal sealed class CommitLoop : IDisposable
         {
             if (_failure is { } failure)
                 throw new RefusedException(Stopped(failure));
-            if (_stopping)
+            if (_stopping || (_ending && commit.Operations is not [FoldPointOperation]))
                 throw new RefusedException(RefusalCode.Unavailable, "The database is closing and takes no more writes.");
             if (_waiting.Count >= Limits.QueueDraftsMax || (_waitingBytes > 0 && _waitingBytes + commit.Bytes > Limits.QueueBytesMax))
             {
@@ -106,13 +107,43 @@ internal sealed class CommitLoop : IDisposable
                     $"{_waiting.Count} writes ({_waitingBytes} bytes) are waiting for the disk; at most {Limits.QueueDraftsMax} ({Limits.QueueBytesMax} bytes) may. Try again shortly.");
             }
 
-            _waiting.Enqueue(commit);
-            _waitingBytes += commit.Bytes;
-            if (_waiting.Count == 1)
-                Monitor.Pulse(_gate);
+            Enqueue(commit);
         }
 
         return commit.Completion;
+    }
+
+    void Enqueue(PendingCommit commit)
+    {
+        _waiting.Enqueue(commit);
+        _waitingBytes += commit.Bytes;
+        if (_waiting.Count == 1)
+            Monitor.Pulse(_gate);
+    }
+
+    /// <summary>Completes once everything that waits now has its answer.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: the writer has stopped.</exception>
+    public Task DrainAsync()
+    {
+        var last = new PendingCommit();
+        lock (_gate)
+        {
+            if (_failure is { } failure)
+                throw new RefusedException(Stopped(failure));
+            if (_stopping)
+                return Task.CompletedTask;
+            Enqueue(last);
+        }
+
+        return last.Completion;
+    }
+
+    /// <summary>From now on takes nothing but snapshots that are due; completes once what was taken before has its answer.</summary>
+    public Task EndAsync()
+    {
+        lock (_gate)
+            _ending = true;
+        return DrainAsync();
     }
 
     void Run()
@@ -195,13 +226,14 @@ internal sealed class CommitLoop : IDisposable
         if (!sync && _planner.SyncWanted)
             SyncRelaxed();
         SchemasChanged?.Invoke(_planner.Schemas);
-        for (var i = 0; i < done; i++)
-            _group[i].Complete();
-        _group.RemoveRange(0, done);
+        // Before the answers: who has one knows that a stop will not forget what is due.
         foreach (var (aggregate, version) in _planner.FoldPointsDue)
             _foldPointDue(aggregate, version, false);
         foreach (var (aggregate, version) in _planner.SnapshotsDue)
             _foldPointDue(aggregate, version, true);
+        for (var i = 0; i < done; i++)
+            _group[i].Complete();
+        _group.RemoveRange(0, done);
     }
 
     void SyncRelaxed()

@@ -45,7 +45,7 @@ internal sealed partial class GroupPlanner
         if (CheckAllowance(append, view) is { } spent)
             return new() { Refusal = spent };
 
-        var kept = FieldsForSnapshot(entry, view);
+        var kept = FieldsForSnapshot(entry, view, plan);
 
         var isFirst = head is null;
         Touch(entry, inBatch);
@@ -128,7 +128,7 @@ internal sealed partial class GroupPlanner
             var row = Checked.Open(plan, Family.Ids, key[..Keyspace.WriteEventId(key, append.Aggregate, append.EventId)], IdRow.EncodedBytes);
             id.Write(row.Body);
             row.Close();
-            _idsOfGroup.Add((append.Aggregate, append.EventId), id);
+            _idsOfGroup.Add((append.Aggregate, append.EventId), (id, append.Actor));
             _idsOfUnit.Add((append.Aggregate, append.EventId));
         }
 

@@ -50,7 +50,8 @@ internal sealed partial class GroupPlanner
         Touch(entry, inBatch: false);
         PutControl(LifecycleNames.Remove, operation, Now(), null, plan);
         plan.Delete(Family.Heads, entry.Aggregate.Row);
-        DeleteSnapshots(view, entry.Aggregate, plan);
+        // The next aggregate of this name is another one, with another key: it must not find the snapshots of this one.
+        DeleteSnapshots(entry.Aggregate, view, plan);
         Reshape(entry);
         return default;
     }
@@ -105,12 +106,15 @@ internal sealed partial class GroupPlanner
     Outcome PlanFoldPoint(FoldPointOperation operation, IStorageView view, WritePlan plan)
     {
         var entry = Load(operation.Aggregate, view);
-        if (entry.Head is not { } head || head.Version < operation.Version)
+        // What was archived meanwhile is remembered as well: its key is in its archive record.
+        var archived = entry.Archived ? ReadArchived(entry, view) : null;
+        if ((archived?.Head ?? entry.Head) is not { } head || head.Version < operation.Version)
             return default;
+        var cipher = archived is null ? entry.Cipher : archived.Cipher;
         if (operation.Snapshot is { } snapshot)
-            PutAutomaticSnapshot(operation.Aggregate, operation.Version, NextSequence(view, operation.Aggregate, operation.Version), snapshot, operation.Fields, entry.Cipher, plan);
+            PutAutomaticSnapshot(operation.Aggregate, operation.Version, TakeSequence(view, operation.Aggregate, operation.Version), snapshot, operation.Fields, cipher, plan);
         else
-            FoldPoints.Put(plan, operation.Aggregate, operation.Version, entry.Cipher, operation.Fields, nonces);
+            FoldPoints.Put(plan, operation.Aggregate, operation.Version, cipher, operation.Fields, nonces);
         return default;
     }
 

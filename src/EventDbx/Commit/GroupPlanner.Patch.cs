@@ -11,12 +11,27 @@ internal sealed partial class GroupPlanner
     {
         var patch = append.Patch!;
         var document = JsonTree.EmptyObject();
+        // Found first and read only then: trees of a state that is large are not built to be refused.
+        var found = new List<(string Name, byte[] Value)>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var bytes = 0L;
         foreach (var operation in patch.Operations)
         {
             var name = operation.Steps[0];
-            if (!document.Members!.ContainsKey(name) && FindField(entry, Encoding.UTF8.GetBytes(name), view) is { } value)
-                document.Members.Add(name, JsonTree.Parse(value));
+            if (!seen.Add(name) || FindField(entry, Encoding.UTF8.GetBytes(name), view) is not { } value)
+                continue;
+            // A field that is set whole is only asked whether it is there.
+            if (operation.Steps.Length == 1)
+                value = [.. "null"u8];
+            found.Add((name, value));
+            bytes += value.Length;
+            if (bytes > Limits.PatchedBytesMax)
+                return new(RefusalCode.LimitExceeded,
+                    $"The patch reaches into fields of more than {Limits.PatchedBytesMax} bytes in all, and an event takes {Limits.PayloadBytesMax}. Patch fewer fields at once.");
         }
+
+        foreach (var (name, value) in found)
+            document.Members!.Add(name, JsonTree.Parse(value));
 
         try
         {
@@ -31,6 +46,10 @@ internal sealed partial class GroupPlanner
         document.Write(text);
         if (!JsonPayload.TryParse(text.WrittenSpan, out var payload, out var refusal))
             return refusal with { Message = $"The patch leads to an event that is not accepted. {refusal.Message}" };
+        _patchedByUnit += payload.Text.Length;
+        if (_patchedByUnit > Limits.RequestBytesMax)
+            return new(RefusalCode.LimitExceeded,
+                $"Up to here the patches lead to events of {_patchedByUnit} bytes, each with the whole of the fields it touches; at most {Limits.RequestBytesMax} are taken at once. Send fewer of them in one batch.");
         append.Payload = payload;
         append.SealedBody = EventBody.Seal(append.Cipher, append.EventId, append.Salt, payload.Text.Span, nonces);
         return null;

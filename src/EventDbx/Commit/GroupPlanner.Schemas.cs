@@ -8,6 +8,9 @@ internal sealed partial class GroupPlanner
     /// <summary>The schemas as planned: ahead of what is published by at most this group.</summary>
     public SchemaSet Schemas { get; private set; } = SchemaSet.Empty;
 
+    /// <summary>Left of what patterns may take for all patches of the unit: others wait for this thread.</summary>
+    long _patternStepsOfUnit;
+
     /// <summary>The schemas a store was opened with; null before that.</summary>
     public void Begin(SchemaSet schemas) => Schemas = schemas;
 
@@ -43,6 +46,8 @@ internal sealed partial class GroupPlanner
         // The caller has checked already, unless the schema has changed since, or only now it is known what a patch leads to.
         if (append.Patch is null && append.CheckedRevision == revision)
             return append.SchemaRefusal;
-        return SchemaEnforcement.Check(schema, restriction, append.Aggregate, append.EventType, append.Payload, append.Import is not null);
+        return append.Patch is null
+            ? SchemaEnforcement.Check(schema, restriction, append.Aggregate, append.EventType, append.Payload, append.Import is not null)
+            : SchemaEnforcement.Check(schema, restriction, append.Aggregate, append.EventType, append.Payload, append.Import is not null, ref _patternStepsOfUnit);
     }
 }

@@ -12,7 +12,7 @@ internal sealed partial class GroupPlanner
         var head = archived?.Head ?? entry.Head!;
         var fields = archived?.Fields ?? ReadState(entry, view);
         var cipher = archived?.Cipher ?? entry.Cipher;
-        var key = Keyspace.Snapshot(operation.Aggregate, head.Version, NextSequence(view, operation.Aggregate, head.Version));
+        var key = Keyspace.Snapshot(operation.Aggregate, head.Version, TakeSequence(view, operation.Aggregate, head.Version));
 
         // What is touched is written again at the end of the group, so it has to be in memory.
         if (archived is null && head.StateForm == StateForm.Blob)
@@ -43,9 +43,10 @@ internal sealed partial class GroupPlanner
     /// The field rows as they are before this unit, where the append that comes next calls for a snapshot of a state in rows that is small
     /// enough to be in the commit. A row that cannot be read refuses no append: then null, and the snapshot is tried behind the commit.
     /// </summary>
-    List<StateRows.Field>? FieldsForSnapshot(HeadEntry entry, IStorageView view)
+    List<StateRows.Field>? FieldsForSnapshot(HeadEntry entry, IStorageView view, WritePlan plan)
     {
-        if (entry.Head?.StateBytes > Limits.SnapshotInCommitBytesMax || !SnapshotDueAt(entry.Aggregate, (entry.Head?.Version ?? 0) + 1))
+        // A batch that crosses many times is no place for all of them.
+        if (plan.Bytes - _planBeforeUnit > Limits.GroupBytesMax || entry.Head?.StateBytes > Limits.SnapshotInCommitBytesMax || !SnapshotDueAt(entry.Aggregate, (entry.Head?.Version ?? 0) + 1))
             return null;
         try
         {
@@ -99,15 +100,25 @@ internal sealed partial class GroupPlanner
         Checked.Put(plan, Family.Snapshots, Keyspace.Snapshot(aggregate, version, sequence),
             SnapshotRow.Write(automatic: true, snapshot.CreatedAt, snapshot.Root, SnapshotRow.AutomaticComment(version), version, fields, cipher, nonces));
 
-    /// <summary>Those of an aggregate that goes away, all at version 0: one of its name that is made later has none of them.</summary>
-    static void DeleteSnapshots(IStorageView view, AggregateKey aggregate, WritePlan plan)
+    /// <summary>Deletes all that is kept of an aggregate; what this group has put of it would be missed, so a remove waits for it.</summary>
+    static void DeleteSnapshots(AggregateKey aggregate, IStorageView view, WritePlan plan)
     {
         var rows = new RowCursor(view, Family.Snapshots, Keyspace.Prefix(aggregate), Keyspace.AfterAggregate(aggregate));
         for (; rows.Peek() is { } row; rows.Take())
             plan.Delete(Family.Snapshots, row.Key);
     }
 
-    /// <summary>The next free place among the snapshots of a version.</summary>
+    /// <summary>The last places taken by this group among the snapshots of a version: no view has them yet.</summary>
+    readonly Dictionary<(AggregateKey Aggregate, ulong Version), uint> _sequencesOfGroup = [];
+
+    /// <summary>The next free place among the snapshots of a version, taken with that.</summary>
+    uint TakeSequence(IStorageView view, AggregateKey aggregate, ulong version)
+    {
+        var sequence = _sequencesOfGroup.TryGetValue((aggregate, version), out var taken) ? taken + 1 : NextSequence(view, aggregate, version);
+        _sequencesOfGroup[(aggregate, version)] = sequence;
+        return sequence;
+    }
+
     static uint NextSequence(IStorageView view, AggregateKey aggregate, ulong version)
     {
         var rows = view.Range(

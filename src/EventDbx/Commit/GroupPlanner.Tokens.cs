@@ -18,9 +18,9 @@ internal sealed partial class GroupPlanner
         if (append.Allowance is not { } allowance)
             return null;
         var spent = LoadToken(allowance.Id, view).Spent;
-        return spent < allowance.WriteLimit
+        return spent + append.Reserved < allowance.WriteLimit
             ? null
-            : new(RefusalCode.WriteLimitReached, $"The token may append {allowance.WriteLimit} events and has appended {spent}. Refresh it with another limit, or use another one.");
+            : new(RefusalCode.WriteLimitReached, $"The token may append {allowance.WriteLimit} events and has appended {spent}{(append.Reserved > 0 ? $", with {append.Reserved} more staged elsewhere" : "")}. Refresh it with another limit, or use another one.");
     }
 
     void Spend(AppendOperation append, IStorageView view)

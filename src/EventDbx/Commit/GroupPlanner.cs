@@ -16,7 +16,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     readonly List<HeadEntry> _touchedByUnit = [];
     readonly List<HeadEntry> _savedByUnit = [];
     readonly List<(AggregateKey, Guid)> _idsOfUnit = [];
-    readonly Dictionary<(AggregateKey, Guid), IdRow> _idsOfGroup = [];
+    readonly Dictionary<(AggregateKey, Guid), (IdRow Row, Actor? Actor)> _idsOfGroup = [];
     IReadOnlyList<PendingCommit> _group = [];
     readonly LogTree _logBeforeUnit = new(new());
     LogTree? _log;
@@ -31,6 +31,12 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
     /// <summary>Whether that unit has changed a head in memory.</summary>
     bool _unitChanged;
+
+    /// <summary>Where the plan began for that unit.</summary>
+    int _planBeforeUnit;
+
+    /// <summary>Bytes of payloads that the patches of that unit have led to.</summary>
+    int _patchedByUnit;
 
     /// <summary>Field rows remembered over all heads, roughly.</summary>
     int _fieldsRemembered;
@@ -62,6 +68,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _changed.Clear();
         _idsOfGroup.Clear();
         SyncWanted = false;
+        _sequencesOfGroup.Clear();
         BeginTokens();
         FoldPointsDue.Clear();
         SnapshotsDue.Clear();
@@ -104,6 +111,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
         _unitNumber++;
         _unitChanged = false;
+        (_planBeforeUnit, _patchedByUnit, _patternStepsOfUnit) = (mark.Bytes, 0, Limits.PatternStepsMax);
         _unitKeepsFields = Array.Exists(unit.Operations, operation => operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0));
         _operation = 0;
         _touchedByUnit.Clear();
@@ -210,7 +218,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 CheckpointOperation checkpoint => PlanCheckpoint(checkpoint, view, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
-            if (outcome.Refusal is { } refusal)
+            if ((outcome.Refusal ?? (batch ? CheckCommitBytes(plan) : null)) is { } refusal)
             {
                 unit.Refuse(i, refusal);
                 return true;
@@ -222,42 +230,11 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         return true;
     }
 
-    /// <summary>The original of a repeated event id, a conflict, or null when the id is new.</summary>
-    Outcome? FindKnown(AppendOperation append, IStorageView view)
-    {
-        if (append.Fingerprint is not { } fingerprint)
-            return null;
-        if (!_idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var id) && !TryFindId(append, view, out id))
-            return append.Import is { Version: { } version } ? FindImported(append, version, view) : null;
-        if (id.Fingerprint == fingerprint)
-            return new() { KnownVersion = id.Version };
-        // A record of an event that a patch asked for brings the payload the patch led to.
-        return (append.Import is null ? null : FindImported(append, id.Version, view)) ?? IdConflict(append, id.Version);
-    }
-
-    static Outcome IdConflict(AppendOperation append, ulong version) => Refuse(RefusalCode.IdempotencyConflict,
-        $"Event id {append.EventId} is known in {append.Aggregate} as version {version}, with another event type, payload, patch or note. "
-        + "Send the same request again to get the original, or choose a new id.");
-
-    static bool TryFindId(AppendOperation append, IStorageView view, out IdRow id)
-    {
-        Span<byte> key = stackalloc byte[Keyspace.KeyBytesMax];
-        key = key[..Keyspace.WriteEventId(key, append.Aggregate, append.EventId)];
-        id = default;
-        if (Checked.Get(view, Family.Ids, key) is not { } body)
-            return false;
-        return IdRow.TryRead(body, out id) ? true : throw Violation.OfRow(Family.Ids, key, "it cannot be read");
-    }
-
-    /// <summary>A record that comes home to the store that made its id: found by its version, and then it must be the same.</summary>
-    Outcome? FindImported(AppendOperation append, ulong version, IStorageView view)
-    {
-        // Not disposed: the view is the engine's.
-        if (new StoreReader(view, keyring).FindEvent(append.Aggregate, version) is not { } original || original.EventId != append.EventId)
-            return null;
-        var fingerprint = RequestFingerprint.Of(RequestFingerprint.Payload, Encoding.UTF8.GetBytes(original.EventType), original.Payload.Span, original.Note);
-        return fingerprint == append.Fingerprint ? new() { KnownVersion = version } : IdConflict(append, version);
-    }
+    /// <summary>What one operation writes is bounded by itself; only many together are too much for one commit.</summary>
+    Refusal? CheckCommitBytes(WritePlan plan) => plan.Bytes - _planBeforeUnit <= Limits.CommitBytesMax
+        ? null
+        : new(RefusalCode.LimitExceeded,
+            $"Up to here the batch makes the store write {plan.Bytes - _planBeforeUnit} bytes, with a row for each field that it sets; at most {Limits.CommitBytesMax} are written at once. Send fewer events in one batch.");
 
     /// <summary>The writer's entry for an aggregate, read from the view when it is not in memory.</summary>
     HeadEntry Load(AggregateKey aggregate, IStorageView view)

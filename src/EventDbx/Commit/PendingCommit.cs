@@ -21,6 +21,11 @@ internal sealed class AppendOperation : Operation
 
     public required byte[] EventTypeUtf8 { get; init; }
 
+    /// <summary>
+    /// It sets what its sender is not shown: that its event id is known, and with what content, is told to the sender of the original alone.
+    /// </summary>
+    public bool KnownToItsActorOnly { get; set; }
+
     /// <summary>What is to be stored. Of a patch it is made by the writer, on the state it commits on.</summary>
     public JsonPayload Payload { get; set; }
 
@@ -52,7 +57,10 @@ internal sealed class AppendOperation : Operation
     public Refusal? SchemaRefusal { get; init; }
 
     /// <summary>The token whose write this spends, when it has a limit.</summary>
-    public Access.TokenAllowance? Allowance { get; init; }
+    public Access.TokenAllowance? Allowance { get; set; }
+
+    /// <summary>Writes of that token that are promised to other events already: in a rehearsal, those that wait elsewhere.</summary>
+    public ulong Reserved { get; set; }
 
     /// <summary>Bytes of the patch: what it brings is about what it makes.</summary>
     public int PatchBytes { get; init; }

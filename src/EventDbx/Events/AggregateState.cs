@@ -14,6 +14,9 @@ public sealed record AggregateState
     /// <summary>The fields as one blob (<see cref="StateText"/>); empty where only the head was asked for.</summary>
     internal ReadOnlyMemory<byte> Fields { get; init; } = StateText.Empty;
 
+    /// <summary>The caller may act on the aggregate and not read it: nothing is said of its state.</summary>
+    public bool StateWithheld { get; init; }
+
     public required Hash32 MerkleRoot { get; init; }
 
     /// <summary>Whether it is archived now, whatever version was asked for.</summary>

@@ -64,20 +64,30 @@ internal sealed class JsonPatch
     }
 
     /// <summary>The document after all operations; the one given is changed, and is to be thrown away on a refusal.</summary>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidPatch"/>: the operation that does not apply, and why.</exception>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidPatch"/>: the operation that does not apply, and why; <see cref="RefusalCode.LimitExceeded"/>: it takes too much.</exception>
     public JsonTree Apply(JsonTree document)
     {
-        var grown = 0L;
+        var effort = default(Effort);
         for (var i = 0; i < _operations.Length; i++)
         {
             var operation = _operations[i];
-            var why = ApplyOne(ref document, operation, ref grown);
+            var why = ApplyOne(ref document, operation, ref effort);
             if (why is not null)
                 throw Refused($"Operation {i + 1} ({NameOf(operation.Verb)} {operation.Path}) does not apply: {why}.");
+            if (effort.Moved > Limits.PatchItemsMovedMax)
+            {
+                throw new RefusedException(RefusalCode.LimitExceeded,
+                    $"Up to operation {i + 1} the patch moves {effort.Moved} items of arrays; at most {Limits.PatchItemsMovedMax} are moved. Append with `-`, or set the whole array.");
+            }
         }
 
         return document;
     }
+
+    /// <summary>What a patch costs beyond its own length, so far.</summary>
+    /// <param name="Copied">Bytes copied from one place to another.</param>
+    /// <param name="Moved">Items of arrays pushed aside by insertions and removals.</param>
+    record struct Effort(long Copied, long Moved);
 
     /// <summary>A patch as it was written, but for the operations on some of the fields.</summary>
     /// <param name="json">One that can be read.</param>
@@ -148,12 +158,12 @@ internal sealed class JsonPatch
     }
 
     /// <summary>Why it does not apply, or null once it is done.</summary>
-    static string? ApplyOne(ref JsonTree document, Operation operation, ref long grown)
+    static string? ApplyOne(ref JsonTree document, Operation operation, ref Effort effort)
     {
         switch (operation.Verb)
         {
             case Verb.Add:
-                return Add(ref document, operation.Steps, operation.Value!.Clone());
+                return Add(ref document, operation.Steps, operation.Value!.Clone(), ref effort);
             case Verb.Replace:
                 if (operation.Steps.Length == 0)
                 {
@@ -163,7 +173,7 @@ internal sealed class JsonPatch
 
                 return Replace(document, operation.Steps, operation.Value!.Clone());
             case Verb.Remove:
-                return Remove(document, operation.Steps, out _);
+                return Remove(document, operation.Steps, ref effort);
             case Verb.Test:
                 var found = Find(document, operation.Steps, out var missing);
                 return missing ?? (found!.SameAs(operation.Value!) ? null : "the value there is another one");
@@ -172,18 +182,18 @@ internal sealed class JsonPatch
                 if (missing is not null)
                     return missing;
                 // Copies of copies double a document each time: bounded, as everything is.
-                grown += source!.Bytes;
-                return grown > Limits.StateBytesMax
+                effort.Copied += source!.Bytes;
+                return effort.Copied > Limits.StateBytesMax
                     ? $"the document would grow beyond {Limits.StateBytesMax} bytes"
-                    : Add(ref document, operation.Steps, source.Clone());
+                    : Add(ref document, operation.Steps, source.Clone(), ref effort);
             case Verb.Move:
-                return Move(ref document, operation);
+                return Move(ref document, operation, ref effort);
             default:
                 throw new InvalidOperationException("An operation of no kind.");
         }
     }
 
-    static string? Move(ref JsonTree document, Operation operation)
+    static string? Move(ref JsonTree document, Operation operation, ref Effort effort)
     {
         var (from, to) = (operation.From!, operation.Steps);
         if (to.Length > from.Length && to.AsSpan(0, from.Length).SequenceEqual(from))
@@ -194,10 +204,10 @@ internal sealed class JsonPatch
             return null;
         if (from.Length == 0)
             return "the whole document cannot be moved";
-        return Remove(document, from, out _) ?? Add(ref document, to, moved);
+        return Remove(document, from, ref effort) ?? Add(ref document, to, moved, ref effort);
     }
 
-    static string? Add(ref JsonTree document, string[] steps, JsonTree value)
+    static string? Add(ref JsonTree document, string[] steps, JsonTree value, ref Effort effort)
     {
         if (steps.Length == 0)
         {
@@ -221,6 +231,7 @@ internal sealed class JsonPatch
         var at = last == "-" ? items.Count : IndexOf(last);
         if (at < 0 || at > items.Count)
             return NoIndex(steps, items.Count, mayAppend: true);
+        effort.Moved += items.Count - at;
         items.Insert(at, value);
         return null;
     }
@@ -244,19 +255,22 @@ internal sealed class JsonPatch
         ? $"the document would have more than {Limits.PayloadDepthMax} levels"
         : null;
 
-    static string? Remove(JsonTree document, string[] steps, out JsonTree? removed)
+    static string? Remove(JsonTree document, string[] steps, ref Effort effort)
     {
-        removed = null;
         if (steps.Length == 0)
             return "the whole document cannot be removed";
-        removed = Find(document, steps, out var missing);
-        if (removed is null)
+        if (Find(document, steps, out var missing) is null)
             return missing;
         var parent = Find(document, steps[..^1], out _)!;
         if (parent.Members is { } members)
+        {
             members.Remove(steps[^1]);
-        else
-            parent.Items!.RemoveAt(IndexOf(steps[^1]));
+            return null;
+        }
+
+        var (items, at) = (parent.Items!, IndexOf(steps[^1]));
+        effort.Moved += items.Count - at;
+        items.RemoveAt(at);
         return null;
     }
 

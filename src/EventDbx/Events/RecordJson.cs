@@ -78,7 +78,7 @@ public static class RecordJson
         output.Write("}"u8);
     }
 
-    /// <summary>An aggregate and its state, <c>archived</c> last.</summary>
+    /// <summary>An aggregate and its state, <c>archived</c> last. No <c>state</c> where it is withheld.</summary>
     public static void WriteState(IBufferWriter<byte> output, AggregateState aggregate, bool typed = false, FieldSelection? fields = null)
     {
         output.Write("{\"aggregate_type\":"u8);
@@ -87,8 +87,12 @@ public static class RecordJson
         JsonEscape.WriteString(output, aggregate.Aggregate.IdUtf8);
         output.Write(",\"version\":"u8);
         WriteNumber(output, aggregate.Version);
-        output.Write(",\"state\":"u8);
-        aggregate.WriteState(output, typed, fields);
+        if (!aggregate.StateWithheld)
+        {
+            output.Write(",\"state\":"u8);
+            aggregate.WriteState(output, typed, fields);
+        }
+
         output.Write(",\"merkle_root\":\""u8);
         WriteHash(output, aggregate.MerkleRoot);
         output.Write(aggregate.Archived ? "\",\"archived\":true}"u8 : "\",\"archived\":false}"u8);
@@ -154,11 +158,13 @@ public static class RecordJson
     {
         try
         {
+            var shown = json.TryGetProperty("state", out var state);
             return new()
             {
                 Aggregate = AggregateKey.Create(json.GetProperty("aggregate_type").GetString(), json.GetProperty("aggregate_id").GetString()),
                 Version = json.GetProperty("version").GetUInt64(),
-                Fields = ReadFields(json.GetProperty("state")),
+                Fields = shown ? ReadFields(state) : StateText.Empty,
+                StateWithheld = !shown,
                 MerkleRoot = ReadHash(json, "merkle_root"),
                 Archived = archived ?? json.GetProperty("archived").GetBoolean(),
                 CreatedAt = default,

@@ -6,7 +6,7 @@ namespace EventDbx.Events;
 /// <summary>Snapshots as they stand on every wire, members in their published order, and back.</summary>
 public static class SnapshotJson
 {
-    /// <summary><c>aggregate_type</c>, <c>aggregate_id</c>, <c>version</c>, <c>state</c>, <c>merkle_root</c>, <c>created_at</c>, <c>comment</c>.</summary>
+    /// <summary><c>aggregate_type</c>, <c>aggregate_id</c>, <c>version</c>, <c>state</c>, <c>merkle_root</c>, <c>created_at</c>, <c>comment</c>. No <c>state</c> where it is withheld.</summary>
     public static void Write(IBufferWriter<byte> output, Snapshot snapshot, bool typed = false, FieldSelection? fields = null)
     {
         var state = snapshot.State;
@@ -16,8 +16,12 @@ public static class SnapshotJson
         RecordJson.WriteText(output, state.Aggregate.Id);
         output.Write(",\"version\":"u8);
         RecordJson.WriteNumber(output, state.Version);
-        output.Write(",\"state\":"u8);
-        state.WriteState(output, typed, fields);
+        if (!state.StateWithheld)
+        {
+            output.Write(",\"state\":"u8);
+            state.WriteState(output, typed, fields);
+        }
+
         output.Write(",\"merkle_root\":"u8);
         RecordJson.WriteText(output, state.MerkleRoot.ToString());
         output.Write(",\"created_at\":"u8);

@@ -15,7 +15,7 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
     /// <summary>Whether there is a type or a field that this caller is not shown, though its grants reach it.</summary>
     public bool HidesAnything => !grants.Root && schemas.HidesAnything;
 
-    public bool Shows(AggregateKey aggregate) => grants.Reaches(aggregate) && (grants.Root || schemas.IsEmpty || schemas.Find(aggregate.Type, out _) is not { Schema.Hidden: true });
+    public bool Shows(AggregateKey aggregate) => grants.Reaches(aggregate) && ShowsType(aggregate);
 
     /// <summary>Whether every field of the aggregate's type is shown: only then can its events be proved.</summary>
     public bool ShowsAllOf(AggregateKey aggregate) => Shows(aggregate) && HiddenFields(aggregate).IsEmpty;
@@ -39,6 +39,13 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
         return any ? state with { Fields = StateText.Build(fields) } : state;
     }
 
+    /// <summary>The same; and nothing of the state to who may act on the aggregate but not read it.</summary>
+    public AggregateState OfAnswer(AggregateState state) => grants.Allows(AccessAction.AggregateRead, state.Aggregate)
+        ? Of(state)
+        : state with { Fields = StateText.Empty, StateWithheld = true };
+
+    public Snapshot OfAnswer(Snapshot snapshot) => snapshot with { State = OfAnswer(snapshot.State) };
+
     public Snapshot Of(Snapshot snapshot) => snapshot with { State = Of(snapshot.State) };
 
     /// <summary>The staged event without hidden fields: of a patch, without the operations on them.</summary>
@@ -50,8 +57,7 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
         return staged with
         {
             Draft = draft.Patch is { } patch ? draft with { Patch = JsonPatch.Without(patch, hidden) }
-                : draft.Payload.Span[0] == (byte)'{' ? draft with { Payload = Without(draft.Payload, hidden) }
-                : draft,
+                : draft with { Payload = Shown(draft.Payload, hidden) },
         };
     }
 
@@ -59,8 +65,45 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
     public EventRecord Of(EventRecord record)
     {
         var hidden = HiddenFields(record.Aggregate);
-        return hidden.IsEmpty || record.Payload.Span[0] != (byte)'{' ? record : record with { Payload = Without(record.Payload, hidden), Salt = default };
+        return hidden.IsEmpty ? record : record with { Payload = Shown(record.Payload, hidden), Salt = default };
     }
+
+    /// <summary>Whether a payload sets nothing that this caller is not shown.</summary>
+    public bool ShowsAll(AggregateKey aggregate, in JsonPayload payload)
+    {
+        if (!ShowsType(aggregate))
+            return false;
+        var hidden = HiddenFields(aggregate);
+        if (hidden.IsEmpty)
+            return true;
+        foreach (ref readonly var member in payload.Members)
+        {
+            if (hidden.Contains(Encoding.UTF8.GetString(payload.NameOf(member))))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether a patch reaches into nothing that this caller is not shown.</summary>
+    public bool ShowsAll(AggregateKey aggregate, JsonPatch patch)
+    {
+        if (!ShowsType(aggregate))
+            return false;
+        var hidden = HiddenFields(aggregate);
+        return hidden.IsEmpty || !patch.Operations.Any(operation => hidden.Contains(operation.Steps[0]));
+    }
+
+    /// <summary>Whether the type is not hidden from this caller, whatever its grants reach.</summary>
+    public bool ShowsType(AggregateKey aggregate) => grants.Root || schemas.IsEmpty || schemas.Find(aggregate.Type, out _) is not { Schema.Hidden: true };
+
+    /// <summary>The payload without hidden fields. One that is no object is the field <c>_value</c>: hidden, nothing of it is left.</summary>
+    static ReadOnlyMemory<byte> Shown(ReadOnlyMemory<byte> payload, ImmutableSortedSet<string> hidden) =>
+        payload.Span[0] == (byte)'{' ? Without(payload, hidden)
+        : hidden.Contains(ValueField) ? "null"u8.ToArray()
+        : payload;
+
+    static readonly string ValueField = Encoding.UTF8.GetString(JsonPayload.ValueField);
 
     ImmutableSortedSet<string> HiddenFields(AggregateKey aggregate) =>
         grants.Root || schemas.IsEmpty || schemas.Find(aggregate.Type, out _) is not { } schema ? [] : schema.Schema.HiddenFields;

@@ -113,7 +113,9 @@ internal sealed class CompiledColumn
 
         for (var i = 0; i < _patterns.Length; i++)
         {
-            if (!_patterns[i].IsMatch(text))
+            if (!findings.TrySpend((long)_patterns[i].Steps * (text.Length + 1)))
+                Broken(json, SchemaRule.Regex, TooLong(text.Length, i), findings);
+            else if (!_patterns[i].IsMatch(text))
                 Broken(json, SchemaRule.Regex, $"has to match the pattern `{SchemaRefusal.Shown(_column.Regex[i])}`", findings);
         }
 
@@ -122,6 +124,9 @@ internal sealed class CompiledColumn
         if (_column.Length is { } length)
             CheckLength(json, length, (ulong)ScalarsOf(text), "characters", findings);
     }
+
+    string TooLong(int characters, int pattern) =>
+        $"has {characters} characters, which is too long for the pattern `{SchemaRefusal.Shown(_column.Regex[pattern])}`: {_patterns[pattern].Steps} steps for each, of {Limits.PatternStepsMax} that all patterns may take for one event";
 
     void CheckBinary(ReadOnlySpan<byte> json, Findings findings)
     {

@@ -44,8 +44,15 @@ public sealed class CompiledSchema
     /// <returns>Whether it passes.</returns>
     internal bool Check(string eventType, in JsonPayload payload, List<SchemaViolation> violations)
     {
+        var steps = Limits.PatternStepsMax;
+        return Check(eventType, payload, violations, ref steps);
+    }
+
+    /// <summary>The same with what is left of the steps that patterns may take.</summary>
+    internal bool Check(string eventType, in JsonPayload payload, List<SchemaViolation> violations, ref long patternSteps)
+    {
         var before = violations.Count;
-        Findings findings = new(violations);
+        Findings findings = new(violations, ref patternSteps);
         if (Schema.Locked)
             findings.Add("", SchemaRule.Locked, $"The aggregate type `{Schema.Aggregate}` is locked and takes no events; unlock it first.");
         CheckLocks(payload, findings);

@@ -47,6 +47,9 @@ internal sealed class LinearPattern
         return new([.. steps], steps[0] is { Op: Op.At, Place: PatternPlace.TextStart });
     }
 
+    /// <summary>What a character can cost at most.</summary>
+    public int Steps => _steps.Length;
+
     /// <summary>Whether it matches somewhere in the text.</summary>
     public bool IsMatch(ReadOnlySpan<char> text)
     {

@@ -13,6 +13,14 @@ internal static class SchemaEnforcement
     public static Refusal? Check(
         CompiledSchema? schema, Restriction restriction, AggregateKey aggregate, string eventType, in JsonPayload payload, bool isRecord)
     {
+        var steps = Limits.PatternStepsMax;
+        return Check(schema, restriction, aggregate, eventType, payload, isRecord, ref steps);
+    }
+
+    /// <summary>The same with what is left of the steps that patterns may take.</summary>
+    public static Refusal? Check(
+        CompiledSchema? schema, Restriction restriction, AggregateKey aggregate, string eventType, in JsonPayload payload, bool isRecord, ref long patternSteps)
+    {
         if (restriction == Restriction.Off)
             return null;
         if (schema is null)
@@ -26,7 +34,7 @@ internal static class SchemaEnforcement
         if (isRecord)
             return null;
         var violations = new List<SchemaViolation>();
-        if (schema.Check(eventType, payload, violations))
+        if (schema.Check(eventType, payload, violations, ref patternSteps))
             return null;
         var more = violations.Count == 1 ? "" : $" ({violations.Count} violations in all.)";
         return new(RefusalCode.SchemaViolation, $"{(violations[0].Path.Length == 0 ? "" : $"{violations[0].Path}: ")}{violations[0].Message}{more}") { Violations = violations };

@@ -73,17 +73,36 @@ public static class SchemaRules
 /// <param name="Message">A sentence: what was found, what would be accepted.</param>
 public readonly record struct SchemaViolation(string Path, SchemaRule Rule, string Message);
 
-/// <summary>The violations of one event, up to <see cref="Limits.SchemaViolationsMax"/>.</summary>
-internal readonly struct Findings(List<SchemaViolation> list)
+/// <summary>The violations of one event, up to <see cref="Limits.SchemaViolationsMax"/>, and what may still be spent on finding them.</summary>
+internal readonly ref struct Findings
 {
-    readonly int _end = list.Count + Limits.SchemaViolationsMax;
+    readonly List<SchemaViolation> _list;
+    readonly int _end;
+    readonly ref long _patternSteps;
+
+    /// <param name="list">Gets them, behind what it holds.</param>
+    /// <param name="patternSteps">Steps of patterns left; see <see cref="Limits.PatternStepsMax"/>.</param>
+    public Findings(List<SchemaViolation> list, ref long patternSteps)
+    {
+        (_list, _end) = (list, list.Count + Limits.SchemaViolationsMax);
+        _patternSteps = ref patternSteps;
+    }
 
     /// <summary>More would not be listed: looking for them is over.</summary>
-    public bool IsFull => list.Count >= _end;
+    public bool IsFull => _list.Count >= _end;
 
     public void Add(string path, SchemaRule rule, string message)
     {
         if (!IsFull)
-            list.Add(new(path, rule, message));
+            _list.Add(new(path, rule, message));
+    }
+
+    /// <summary>Takes steps from what is left; false, and nothing is taken, where they are more. Counted ahead, so that it depends on nothing but text and pattern.</summary>
+    public bool TrySpend(long steps)
+    {
+        if (steps > _patternSteps)
+            return false;
+        _patternSteps -= steps;
+        return true;
     }
 }

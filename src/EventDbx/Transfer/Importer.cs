@@ -54,6 +54,8 @@ public sealed class Importer(IImportTarget target, IProgress<ImportProgress>? pr
     readonly List<EventDraft> _drafts = [];
     readonly List<EventImport> _records = [];
     readonly List<long> _linesOfBatch = [];
+    Stream _input = Stream.Null;
+    long _start;
     int _batchBytes;
     long _lines, _appended, _known, _newHashes, _bytes;
 
@@ -62,6 +64,7 @@ public sealed class Importer(IImportTarget target, IProgress<ImportProgress>? pr
     public async Task<ImportSummary> RunAsync(Stream input, CancellationToken cancellation)
     {
         var started = Stopwatch.GetTimestamp();
+        (_input, _start) = (input, input.CanSeek ? input.Position : 0);
         var number = 0L;
         await foreach (var read in ReadLinesAsync(input, cancellation).ConfigureAwait(false))
         {
@@ -143,11 +146,11 @@ public sealed class Importer(IImportTarget target, IProgress<ImportProgress>? pr
             // What stands before the refused line is sound: store it, so that the message can say so.
             if (at > 0)
                 await CommitAsync(at, cancellation).ConfigureAwait(false);
-            throw new ImportRefusedException(_linesOfBatch[at], refused.Refusal with { Message = refused.Refusal.Reason }, SoFar);
+            throw await RefusedAsync(at, refused.Refusal with { Message = refused.Refusal.Reason }, cancellation).ConfigureAwait(false);
         }
         catch (RefusedException refused) when (!refused.Refusal.Retryable && _linesOfBatch.Count == 1)
         {
-            throw new ImportRefusedException(_linesOfBatch[0], refused.Refusal, SoFar);
+            throw await RefusedAsync(0, refused.Refusal, cancellation).ConfigureAwait(false);
         }
 
         _drafts.Clear();
@@ -156,6 +159,16 @@ public sealed class Importer(IImportTarget target, IProgress<ImportProgress>? pr
         _idsOfBatch.Clear();
         _batchBytes = 0;
         progress?.Report(SoFar);
+    }
+
+    /// <summary>A refused line; where it is a record whose id the file has given to an earlier one, that line is named as well.</summary>
+    async Task<ImportRefusedException> RefusedAsync(int at, Refusal refusal, CancellationToken cancellation)
+    {
+        var line = _linesOfBatch[at];
+        if (refusal.Code == RefusalCode.IdempotencyConflict && _records.Count > at && _input.CanSeek
+            && await EarlierLine.FindAsync(_input, _start, _records[at].Draft, line, cancellation).ConfigureAwait(false) is { } earlier)
+            refusal = refusal with { Message = $"{refusal.Message} Line {earlier} has the same id: lines {earlier} and {line} are two records of one event id, and one of them is not what was exported." };
+        return new(line, refusal, SoFar);
     }
 
     async Task CommitAsync(int count, CancellationToken cancellation)

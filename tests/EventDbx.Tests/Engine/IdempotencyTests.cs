@@ -54,6 +54,59 @@ public sealed class IdempotencyTests
         Assert.Equal(size, database.LogSize);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_id_that_the_store_has_made_is_known_when_it_is_sent_again(bool encrypted)
+    {
+        using var store = new TestStore();
+        var ids = new List<Guid>();
+        await using (var database = store.Open(encrypted))
+        {
+            var session = database.OpenSession();
+            for (var i = 0; i < 20; i++)
+                ids.Add((await session.AppendAsync(TestStore.Draft(Order, $$"""{"i":{{i}}}"""), default)).Record.EventId);
+        }
+
+        await using var again = store.Open(encrypted);
+        var later = again.OpenSession();
+        for (var i = 0; i < 20; i++)
+        {
+            var known = await later.AppendAsync(TestStore.Draft(Order, $$"""{"i":{{i}}}""") with { EventId = ids[i] }, default);
+            Assert.Equal((false, (ulong)i + 1), (known.Appended, known.Record.Version));
+            var refusal = await Answers.RefusalOf(later.AppendAsync(TestStore.Draft(Order, $$"""{"i":{{i + 1}}}""") with { EventId = ids[i] }, default));
+            Assert.Equal("idempotency_conflict", refusal.Name);
+        }
+
+        // For another aggregate it is an id like any other, and so is one that only looks alike.
+        Assert.True((await later.AppendAsync(TestStore.Draft(TestStore.Aggregate("order", "o-2")) with { EventId = ids[0] }, default)).Appended);
+        Assert.True((await later.AppendAsync(TestStore.Draft(Order) with { EventId = Guid.CreateVersion7() }, default)).Appended);
+        Assert.Equal(22UL, again.LogSize);
+        later.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task An_id_of_the_stores_own_form_that_it_has_never_given_is_refused_and_another_stores_is_taken()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order), default);
+        var now = Timestamp.From(DateTimeOffset.UtcNow);
+        var own = database.MadeIds.New(Order, now, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        var foreign = new StoreMadeIds(Guid.NewGuid()).New(Order, now, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+
+        var refusal = await Answers.RefusalOf(session.AppendAsync(TestStore.Draft(Order) with { EventId = own }, default));
+
+        Assert.Equal("idempotency_conflict", refusal.Name);
+        Assert.Contains("makes itself", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal((7, 0b10), (own.Version, own.Variant >> 2));
+        Assert.True((await session.AppendAsync(TestStore.Draft(Order) with { EventId = foreign }, default)).Appended);
+        // Staged ids are the store's too, and are rows of the index.
+        await session.StageAsync(TestStore.Draft(Order), default);
+        Assert.True(Assert.Single(await session.CommitStagedAsync(default)).Appended);
+    }
+
     [Fact]
     public async Task A_known_id_with_another_payload_type_or_note_is_an_idempotency_conflict()
     {

@@ -81,4 +81,23 @@ public sealed class ImportTests
         Assert.Equal((3, RefusalCode.VersionConflict), (refused.Line, refused.Refusal.Code));
         Assert.Equal(2UL, session.GetAggregate(TestStore.Aggregate()).Version);
     }
+
+    [Fact]
+    public async Task Two_records_of_one_id_are_refused_with_both_lines_and_the_same_record_twice_is_one()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        static string Record(int version) =>
+            $$$"""{"aggregate_type":"order","aggregate_id":"o-1","event_type":"placed","payload":{"n":1},"metadata":{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","created_at":"2025-01-01T00:00:00Z","issued_by":null},"version":{{{version}}}}""";
+
+        var first = await new Importer(session, null).RunAsync(Input(Record(1), Record(1)), default);
+        Assert.Equal((1L, 1L), (first.Appended, first.Known));
+        var refused = await Assert.ThrowsAsync<ImportRefusedException>(() => new Importer(session, null).RunAsync(Input(Line, "", Record(1), Line, Record(2)), default));
+
+        Assert.Equal((5, RefusalCode.IdempotencyConflict), (refused.Line, refused.Refusal.Code));
+        Assert.Contains("lines 3 and 5", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("known there as version 1", refused.Message, StringComparison.Ordinal);
+        session.VerifyAll(null, default);
+    }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using EventDbx.Events;
+using EventDbx.Schemas;
 using EventDbx.Transfer;
 
 namespace EventDbx.Tests.Engine;
@@ -54,6 +55,99 @@ public sealed class PatchTests
         Assert.Equal(65UL, state.Version);
         var listed = System.Text.Json.JsonDocument.Parse(state.StateAsJson(typed: true)).RootElement.GetProperty("list").EnumerateArray().Select(item => item.GetInt32());
         Assert.Equal(Enumerable.Range(0, 64), listed.Order());
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task All_patches_of_one_commit_share_what_patterns_may_take_on_the_writer()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.ChangeSchemaAsync("order", _ => SchemaJson.ReadDeclaredSchema("""
+            {"aggregate":"order","events":{"placed":{},"changed":{}},
+             "column_types":{"p":{"type":"object","properties":{"t":{"type":"text","regex":["(?:a?){480}b"]}}}}}
+            """u8, default), default);
+        await session.AppendAsync(TestStore.Draft(Order, $$$"""{"p":{"t":"{{{new string('a', 30_000)}}}b"}}"""), default);
+        var patch = Patch("""[{"op":"add","path":"/p/n","value":1}]""");
+
+        await session.AppendAsync(patch, default);
+        await session.AppendAsync(patch, default);
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendBatchAsync([patch, patch], default))).Refusal;
+
+        Assert.Equal((RefusalCode.SchemaViolation, 1, "p.t"), (refused.Code, refused.Operation, Assert.Single(refused.Violations!).Path));
+        Assert.Equal(3UL, session.GetAggregate(Order).Version);
+    }
+
+    [Fact]
+    public async Task A_patch_reaches_into_twice_what_an_event_takes_and_no_further()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        for (var i = 0; i < 4; i++)
+            await session.AppendAsync(TestStore.Draft(Order, $$$"""{"f{{{i}}}":[0,"{{{new string('x', 700_000)}}}"]}"""), default);
+        string Replace(string path) => $$"""{"op":"replace","path":"{{path}}","value":1}""";
+
+        // Some 1.4 MB, made small by the patch itself; then some 2.1 MB; then the same, set whole: that needs no reading.
+        Assert.Equal("""{"f0":[0,1],"f1":[0,1]}""", Text((await session.AppendAsync(Patch($"[{Replace("/f0/1")},{Replace("/f1/1")}]"), default)).Record.Payload));
+        await session.AppendAsync(TestStore.Draft(Order, $$"""{"f0":["{{new string('x', 700_000)}}"]}"""), default);
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Patch($"[{Replace("/f0/0")},{Replace("/f2/1")},{Replace("/f3/1")}]"), default))).Refusal;
+        Assert.Equal(RefusalCode.LimitExceeded, refused.Code);
+        Assert.Equal("""{"f0":1,"f2":1,"f3":1}""", Text((await session.AppendAsync(Patch($"[{Replace("/f0")},{Replace("/f2")},{Replace("/f3")}]"), default)).Record.Payload));
+        Assert.Equal(RefusalCode.InvalidPatch, (await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Patch($"[{Replace("/f9")}]"), default))).Refusal.Code);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task A_patch_that_pushes_a_long_array_aside_too_often_is_refused_and_appending_to_it_is_not()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, $$"""{"list":[{{string.Join(',', Enumerable.Repeat('1', 300_000))}}]}"""), default);
+        EventDraft Insert(string at, int times) => Patch("[" + string.Join(',', Enumerable.Repeat($$"""{"op":"add","path":"/list/{{at}}","value":2}""", times)) + "]");
+
+        Assert.Equal(RefusalCode.LimitExceeded, (await Assert.ThrowsAsync<RefusedException>(() => session.AppendAsync(Insert("0", 100), default))).Refusal.Code);
+        await session.AppendAsync(Insert("0", 50), default);
+        await session.AppendAsync(Insert("-", 1000), default);
+        Assert.Equal(3UL, session.GetAggregate(Order).Version);
+    }
+
+    [Fact]
+    public async Task A_batch_of_patches_is_bounded_by_what_they_lead_to()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = database.OpenSession();
+        await session.AppendAsync(TestStore.Draft(Order, $$$"""{"big":{"n":0,"t":"{{{new string('x', 1_000_000)}}}"}}"""), default);
+        EventDraft[] Patches(int count) => [.. Enumerable.Range(1, count).Select(i => Patch($$"""[{"op":"replace","path":"/big/n","value":{{i}}}]"""))];
+
+        Assert.Equal(16, (await session.AppendBatchAsync(Patches(16), default)).Count);
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendBatchAsync(Patches(17), default))).Refusal;
+
+        Assert.Equal((RefusalCode.LimitExceeded, 16), (refused.Code, refused.Operation));
+        Assert.Equal(17UL, session.GetAggregate(Order).Version);
+        Assert.Equal(18UL, (await session.AppendAsync(TestStore.Draft(Order), default)).Record.Version);
+        session.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task A_batch_that_makes_the_store_write_too_much_is_refused_and_the_writer_goes_on()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open(encrypted: false);
+        var session = database.OpenSession();
+        var wide = AggregateKey.Create(new string('t', 256), new string('i', 512));
+        EventDraft Event(int fields) => TestStore.Draft(wide, "{" + string.Join(',', Enumerable.Range(0, fields).Select(n => $"\"{n}\":1")) + "}");
+        await session.AppendBatchAsync([Event(1000), Event(1000)], default);
+
+        var refused = (await Assert.ThrowsAsync<RefusedException>(() => session.AppendBatchAsync([.. Enumerable.Repeat(Event(1000), 1000)], default))).Refusal;
+
+        Assert.Equal(RefusalCode.LimitExceeded, refused.Code);
+        Assert.InRange(refused.Operation!.Value, 10, 999);
+        Assert.Equal(2UL, session.GetAggregate(wide).Version);
+        Assert.Equal(3UL, (await session.AppendAsync(Event(1), default)).Record.Version);
         session.VerifyAll(null, default);
     }
 

@@ -1,4 +1,5 @@
 using EventDbx.Events;
+using EventDbx.Schemas;
 using EventDbx.Storage;
 
 namespace EventDbx.Tests.Engine;
@@ -56,6 +57,96 @@ public sealed class SnapshotTests
         session.VerifyAll(null, default);
         await session.AppendAsync(TestStore.Draft(Order, """{"more":1}"""), default);
         Assert.Equal("""{"more":1,"status":"new"}""", session.GetAggregate(Order).StateAsJson(typed: true));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_snapshots_of_a_removed_aggregate_go_with_it_and_are_not_those_of_the_next_one_of_its_name(bool encrypted)
+    {
+        using var store = new TestStore();
+        var neighbour = TestStore.Aggregate("order", "o-10");
+        await using (var database = store.Open(encrypted))
+        {
+            var session = database.OpenSession();
+            await session.CreateAsync(neighbour, null, default);
+            await session.SnapshotAsync(neighbour, "of the neighbour", default);
+            await session.CreateAsync(Order, null, default);
+            for (var i = 0; i < 3; i++)
+                await session.SnapshotAsync(Order, "of the first life", default);
+            await session.RemoveAsync(Order, default);
+            Assert.Equal(1UL, session.VerifyAll(null, default).Snapshots);
+        }
+
+        await using var again = store.Open(encrypted);
+        var next = again.OpenSession();
+        await next.AppendAsync(TestStore.Draft(Order, """{"n":1}"""), default);
+        await next.AppendAsync(TestStore.Draft(Order, """{"n":2}"""), default);
+
+        next.VerifyAll(null, default);
+        Assert.Equal("""{"n":1}""", next.GetAggregate(Order, 1).StateAsJson(typed: true));
+        Assert.Empty(next.GetSnapshots(Order, null, 10).Items);
+        Assert.Single(next.GetSnapshots(neighbour, null, 10).Items);
+    }
+
+    [Fact]
+    public async Task Snapshots_that_come_together_never_overwrite_each_other()
+    {
+        using var store = new TestStore();
+        // Larger than what is kept in the commit: the automatic one is written behind it, where the manual ones come as well.
+        var filler = new string('x', Limits.SnapshotInCommitBytesMax);
+        await using (var database = store.Open())
+        {
+            var session = database.OpenSession();
+            await session.ChangeSchemaAsync("order", [SchemaEdit.Create(["placed"], 1)], default);
+            async Task BothAsync(int n)
+            {
+                var aggregate = TestStore.Aggregate("order", $"a-{n}");
+                await session.AppendAsync(TestStore.Draft(aggregate, $$"""{"t":"{{filler}}"}"""), default);
+                await Task.WhenAll(session.SnapshotAsync(aggregate, "mine", default), session.SnapshotAsync(aggregate, "yours", default));
+            }
+
+            await Task.WhenAll(Enumerable.Range(0, 60).Select(n => Task.Run(() => BothAsync(n))));
+        }
+
+        await using var again = store.Open();
+        var later = again.OpenSession();
+        for (var n = 0; n < 60; n++)
+        {
+            var kept = later.GetSnapshots(TestStore.Aggregate("order", $"a-{n}"), null, 10).Items;
+            Assert.Equal(["auto snapshot v1", "mine", "yours"], kept.Select(snapshot => snapshot.Comment!).Order(StringComparer.Ordinal));
+        }
+
+        later.VerifyAll(null, default);
+    }
+
+    [Fact]
+    public async Task Automatic_snapshots_of_large_states_are_all_there_after_a_proper_stop_and_of_what_was_archived_too()
+    {
+        using var store = new TestStore();
+        var filler = new string('x', Limits.SnapshotInCommitBytesMax);
+        var archived = TestStore.Aggregate("order", "archived");
+        await using (var database = store.Open())
+        {
+            var session = database.OpenSession();
+            await session.ChangeSchemaAsync("order", [SchemaEdit.Create(["placed"], 1)], default);
+            await session.AppendAsync(TestStore.Draft(archived, $$"""{"t":"{{filler}}"}"""), default);
+            await session.ArchiveAsync(archived, null, default);
+            // More than a queue of a thousand would hold.
+            for (var batch = 0; batch < 6; batch++)
+                await session.AppendBatchAsync([.. Enumerable.Range(0, 200).Select(i => TestStore.Draft(TestStore.Aggregate("order", $"o-{batch}-{i}"), $$"""{"t":"{{filler}}"}"""))], default);
+        }
+
+        await using var again = store.Open();
+        var later = again.OpenSession();
+        Assert.Equal(later.GetAggregate(archived).StateAsJson(), Assert.Single(later.GetSnapshots(archived, null, 10).Items).State.StateAsJson());
+        for (var batch = 0; batch < 6; batch++)
+        {
+            for (var i = 0; i < 200; i++)
+                Assert.Equal(1UL, Assert.Single(later.GetSnapshots(TestStore.Aggregate("order", $"o-{batch}-{i}"), null, 10).Items).State.Version);
+        }
+
+        Assert.Equal(1201UL, later.VerifyAll(null, default).Snapshots);
     }
 
     [Fact]

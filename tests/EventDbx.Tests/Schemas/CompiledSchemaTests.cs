@@ -46,6 +46,19 @@ public sealed class CompiledSchemaTests
     }
 
     [Fact]
+    public void A_text_is_refused_that_is_too_long_for_its_pattern_and_one_that_is_not_is_matched()
+    {
+        var slow = CompiledSchema.Of(Schemata.Of("""{"t":{"type":"text","regex":["(?:a?){480}b"]},"u":{"type":"text","regex":["(?:a?){480}b"]}}"""));
+        string Payload(int t, int u) => $$"""{"t":"{{new string('a', t)}}b","u":"{{new string('a', u)}}b"}""";
+
+        Assert.Equal("", slow.Broken(Payload(20_000, 20_000)));
+        Assert.Equal("t:regex", slow.Broken(Payload(60_000, 10)));
+        // All patterns of one event share what they may take.
+        Assert.Equal("u:regex", slow.Broken(Payload(30_000, 30_000)));
+        Assert.Contains("60001 characters, which is too long for the pattern", slow.Check(Payload(60_000, 10))[0].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_payload_that_is_no_object_is_the_field_value()
     {
         var schema = SchemaChange.AddFields(Schemata.Of("{}"), "e", ["_value"], Schemata.Now);

@@ -11,7 +11,7 @@ internal static class AggregateStaging
 
     public static Verb Commit() => new("commit", "Commit everything that is staged in one batch: all of it, or nothing.")
     {
-        Remarks = ["Prints the records. When it is interrupted, commit again: what was committed is not appended twice."],
+        Remarks = ["With a token: what that token may append to; the rest stays staged.", "Prints the records. When it is interrupted, commit again: what was committed is not appended twice."],
         Examples =
         [
             new("dbx aggregate commit", "In the order in which it was staged."),
