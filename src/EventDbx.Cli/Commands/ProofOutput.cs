@@ -16,7 +16,11 @@ internal static class ProofOutput
     {
         if (path is null or "-")
         {
-            await call.Shell.Out.WriteAsync(Encoding.UTF8.GetString(proof.Span) + "\n").ConfigureAwait(false);
+            var text = Encoding.UTF8.GetString(proof.Span);
+            // It cannot be escaped: then it would prove nothing.
+            if (call.Shell.OutIsTerminal && text.Any(PlainText.Steers))
+                throw new UsageException($"the event holds characters that steer a terminal, and a proof shows it to the byte; write it into a file with `{File.Name} FILE`.");
+            await call.Shell.Out.WriteAsync(text + "\n").ConfigureAwait(false);
             return;
         }
 
