@@ -39,6 +39,9 @@ public static class Limits
     /// <summary>Bytes up to which a state is one row; above, each field is a row of its own. Measured: docs/decisions.</summary>
     public const int StateBlobBytesMax = 4 * 1024;
 
+    /// <summary>Bytes of a state up to which its automatic snapshot is part of the commit; a larger one is written behind it, so that no answer waits.</summary>
+    public const int SnapshotInCommitBytesMax = 64 * 1024;
+
     /// <summary>Appends in one batch.</summary>
     public const int BatchEventsMax = 1000;
 
@@ -53,6 +56,12 @@ public static class Limits
 
     /// <summary>Drafts waiting for the writer; with tiny payloads this binds before the bytes do.</summary>
     public const int QueueDraftsMax = 65_536;
+
+    /// <summary>Full tiles of the log tree that proofs remember, with every node in them: some 16 MiB, the leaves of 262,144 entries.</summary>
+    public const int LogTilesRemembered = 1024;
+
+    /// <summary>Versions of an aggregate up to which a proof is made at once. A longer one reads as many rows of the index, and waits its turn with full verifies.</summary>
+    public const ulong ProofVersionsAtOnce = 10_000;
 
     /// <summary>Field rows of large states that the writer remembers over all heads: some 20 MiB.</summary>
     public const int FieldsRememberedMax = 200_000;

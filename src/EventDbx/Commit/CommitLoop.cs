@@ -191,6 +191,9 @@ internal sealed class CommitLoop : IDisposable
             _unsyncedSince = Stopwatch.GetTimestamp();
         }
 
+        // What leaves the house when it is answered must not be lost afterwards, however relaxed the rest is.
+        if (!sync && _planner.SyncWanted)
+            SyncRelaxed();
         SchemasChanged?.Invoke(_planner.Schemas);
         for (var i = 0; i < done; i++)
             _group[i].Complete();

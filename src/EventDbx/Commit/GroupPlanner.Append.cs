@@ -45,6 +45,8 @@ internal sealed partial class GroupPlanner
         if (CheckAllowance(append, view) is { } spent)
             return new() { Refusal = spent };
 
+        var kept = FieldsForSnapshot(entry, view);
+
         var isFirst = head is null;
         Touch(entry, inBatch);
         Spend(append, view);
@@ -64,7 +66,8 @@ internal sealed partial class GroupPlanner
         Fold(entry, append, blob, view, plan);
         if (head.Version % Limits.FoldPointInterval == 0)
             PutFoldPoint(entry, plan);
-        PutAutomaticSnapshotIfDue(entry, plan);
+        if (SnapshotDueAt(entry.Aggregate, head.Version))
+            PutAutomaticSnapshot(entry, kept, plan);
 
         return new()
         {
@@ -223,7 +226,7 @@ internal sealed partial class GroupPlanner
         head.StateFields += known is null ? 1 : 0;
         head.StateBytes += bytes - (known?.Bytes ?? 0);
         entry.Fields!.GetAlternateLookup<ReadOnlySpan<byte>>()[name] = (digest, bytes);
-        if (_unitPatches)
+        if (_unitKeepsFields)
             RememberField(entry, name, value);
     }
 

@@ -3,8 +3,8 @@ namespace EventDbx.Commit;
 /// <summary>Patches: evaluated here, on the very state the append commits on.</summary>
 internal sealed partial class GroupPlanner
 {
-    /// <summary>Whether the unit that is being planned holds a patch: then the fields it puts must be found again.</summary>
-    bool _unitPatches;
+    /// <summary>Whether the fields that the unit puts must be found again: by its patches, or for a snapshot.</summary>
+    bool _unitKeepsFields;
 
     /// <summary>Makes the payload of a patch: the whole top-level values it touches, as they are after it. Null once that is done.</summary>
     Refusal? EvaluatePatch(HeadEntry entry, AppendOperation append, IStorageView view)
@@ -59,7 +59,7 @@ internal sealed partial class GroupPlanner
         entry.FieldsOfUnit![name.ToArray()] = value.ToArray();
     }
 
-    /// <summary>A patch reads its fields from the view: what this group has put of them is not there yet.</summary>
-    bool MustWait(AppendOperation append, HeadEntry entry) =>
-        append.Patch is not null && entry.ChangedInGroup == _groupNumber && entry.Head is { StateForm: StateForm.Fields };
+    /// <summary>A patch, and a snapshot, read fields from the view: what this group has put of them is not there yet.</summary>
+    bool MustWait(AppendOperation append, HeadEntry entry, PendingCommit unit) =>
+        entry.ChangedInGroup == _groupNumber && entry.Head is { StateForm: StateForm.Fields } head && (append.Patch is not null || MayCross(append.Aggregate, head.Version, unit));
 }

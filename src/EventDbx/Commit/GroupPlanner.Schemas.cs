@@ -45,10 +45,4 @@ internal sealed partial class GroupPlanner
             return append.SchemaRefusal;
         return SchemaEnforcement.Check(schema, restriction, append.Aggregate, append.EventType, append.Payload, append.Import is not null);
     }
-
-    void PutAutomaticSnapshotIfDue(HeadEntry entry, WritePlan plan)
-    {
-        if (!Schemas.IsEmpty && Schemas.Find(entry.Aggregate.Type, out _)?.Schema.SnapshotThreshold is { } every and > 0 && entry.Head!.Version % every == 0)
-            PutAutomaticSnapshot(entry, plan);
-    }
 }

@@ -32,17 +32,69 @@ internal sealed partial class GroupPlanner
         return new() { Snapshot = new(StoreReader.Show(operation.Aggregate, head, entry.Archived, fields), new(now), operation.Comment, Automatic: false) };
     }
 
-    /// <summary>The snapshot that the event just planned calls for, in its own commit where the state is small.</summary>
-    void PutAutomaticSnapshot(HeadEntry entry, WritePlan plan)
+    /// <summary>At every so many versions a schema asks for a snapshot; 0: at none.</summary>
+    ulong SnapshotInterval(AggregateKey aggregate) =>
+        Schemas.IsEmpty ? 0 : Schemas.Find(aggregate.Type, out _)?.Schema.SnapshotThreshold ?? 0;
+
+    bool SnapshotDueAt(AggregateKey aggregate, ulong version) => SnapshotInterval(aggregate) is > 0 and var every && version % every == 0;
+
+    /// <summary>Whether one of the appends of the unit may call for a snapshot of this aggregate.</summary>
+    bool MayCross(AggregateKey aggregate, ulong version, PendingCommit unit) =>
+        SnapshotInterval(aggregate) is > 0 and var every && (ulong)unit.Operations.Length >= every - (version % every);
+
+    /// <summary>
+    /// The field rows as they are before this unit, where the append that comes next calls for a snapshot of a state in rows that is small
+    /// enough to be in the commit. A row that cannot be read refuses no append: then null, and the snapshot is tried behind the commit.
+    /// </summary>
+    List<StateRows.Field>? FieldsForSnapshot(HeadEntry entry, IStorageView view)
+    {
+        if (entry.Head?.StateBytes > Limits.SnapshotInCommitBytesMax || !SnapshotDueAt(entry.Aggregate, (entry.Head?.Version ?? 0) + 1))
+            return null;
+        try
+        {
+            return entry.Head is { StateForm: StateForm.Fields } ? StateRows.ReadFieldRows(view, entry.Aggregate, entry.Cipher) : [];
+        }
+        catch (RefusedException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The snapshot that the event just planned calls for: in its own commit, or behind it where the state is large.</summary>
+    void PutAutomaticSnapshot(HeadEntry entry, List<StateRows.Field>? before, WritePlan plan)
     {
         var head = entry.Head!;
-        if (head.StateForm == StateForm.Fields)
-        {
+        var fields = head.StateForm != StateForm.Fields ? entry.Blob! : before is null || head.StateBytes > Limits.SnapshotInCommitBytesMax ? null : FieldsNow(entry, before);
+        if (fields is null)
             SnapshotsDue.Add((entry.Aggregate, head.Version));
-            return;
+        else
+            PutAutomaticSnapshot(entry.Aggregate, head.Version, SnapshotRow.FirstSequence, new(head.Root, head.UpdatedAt), fields, entry.Cipher, plan);
+    }
+
+    /// <summary>The state in rows as the unit has made it; null when the rows are not those that the head was committed with.</summary>
+    byte[]? FieldsNow(HeadEntry entry, List<StateRows.Field> before)
+    {
+        var put = entry.UnitOfFields == _unitNumber ? entry.FieldsOfUnit! : [];
+        var fields = new List<(byte[] Name, ReadOnlyMemory<byte> Value)>(before.Count + put.Count);
+        var digest = 0UL;
+        foreach (var field in before)
+        {
+            if (put.ContainsKey(field.Name))
+                continue;
+            digest += field.Digest;
+            fields.Add((field.Name, field.Value));
         }
 
-        PutAutomaticSnapshot(entry.Aggregate, head.Version, SnapshotRow.FirstSequence, new(head.Root, head.UpdatedAt), entry.Blob!, entry.Cipher, plan);
+        foreach (var (name, value) in put)
+        {
+            digest += entry.Fields![name]!.Value.Digest;
+            fields.Add((name, value));
+        }
+
+        if (digest != entry.Head!.StateDigest)
+            return null;
+        fields.Sort(static (a, b) => a.Name.AsSpan().SequenceCompareTo(b.Name));
+        return StateText.Build(fields);
     }
 
     void PutAutomaticSnapshot(

@@ -61,6 +61,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _groupNumber++;
         _changed.Clear();
         _idsOfGroup.Clear();
+        SyncWanted = false;
         BeginTokens();
         FoldPointsDue.Clear();
         SnapshotsDue.Clear();
@@ -103,7 +104,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
         _unitNumber++;
         _unitChanged = false;
-        _unitPatches = Array.Exists(unit.Operations, static operation => operation is AppendOperation { Patch: not null });
+        _unitKeepsFields = Array.Exists(unit.Operations, operation => operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0));
         _operation = 0;
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
@@ -148,10 +149,17 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
         foreach (var operation in unit.Operations)
         {
-            if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } && _reshaped.Count == 0))
+            if (operation is CheckpointOperation)
+            {
+                if (_checkpointGroup == _groupNumber)
+                    return false;
+                continue;
+            }
+
+            if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
-            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry))))
+            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry, unit))))
                 return false;
         }
 
@@ -199,6 +207,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 ControlOperation control => PlanControl(control, plan),
                 TokenOperation token => PlanToken(token, view),
                 SchemaOperation schema => PlanSchema(schema, plan),
+                CheckpointOperation checkpoint => PlanCheckpoint(checkpoint, view, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
             if (outcome.Refusal is { } refusal)

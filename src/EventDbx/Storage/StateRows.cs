@@ -147,24 +147,12 @@ internal static class StateRows
 
     static byte[] ReadFields(IStorageView view, AggregateKey aggregate, HeadRow head, AggregateCipher? cipher)
     {
-        var prefix = Keyspace.Prefix(aggregate);
-        var end = Keyspace.AfterAggregate(aggregate);
         var fields = new List<(byte[] Name, ReadOnlyMemory<byte> Value)>(head.StateFields);
         ulong digest = 0;
-        ReadOnlySpan<byte> from = prefix;
-        while (true)
+        foreach (var field in ReadFieldRows(view, aggregate, cipher))
         {
-            var rows = view.Range(Family.State, from, end, Limits.PageItemsMax, Limits.PageBytesMax);
-            foreach (var (key, value) in rows)
-            {
-                var body = Checked.Body(Family.State, key, value);
-                digest += Digest(key, body.Span);
-                fields.Add(OpenField(cipher, key, prefix.Length, body));
-            }
-
-            if (rows.Count == 0)
-                break;
-            from = (byte[])[.. rows[^1].Key, 0];
+            digest += field.Digest;
+            fields.Add((field.Name, field.Value));
         }
 
         if (digest != head.StateDigest)
@@ -172,6 +160,33 @@ internal static class StateRows
         fields.Sort((a, b) => a.Name.AsSpan().SequenceCompareTo(b.Name));
         var blob = StateText.Build(fields);
         return StateText.Validate(blob) ? blob : throw Violation.Of($"The fields of {aggregate} do not make a state: one is there twice, or empty.");
+    }
+
+    /// <summary>One field of a state in rows.</summary>
+    public readonly record struct Field(byte[] Name, ReadOnlyMemory<byte> Value, ulong Digest);
+
+    /// <summary>Every field row of an aggregate, in the order of their keys; whether they fit its head is for the caller to say.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static List<Field> ReadFieldRows(IStorageView view, AggregateKey aggregate, AggregateCipher? cipher)
+    {
+        var prefix = Keyspace.Prefix(aggregate);
+        var end = Keyspace.AfterAggregate(aggregate);
+        var fields = new List<Field>();
+        ReadOnlySpan<byte> from = prefix;
+        while (true)
+        {
+            var rows = view.Range(Family.State, from, end, Limits.PageItemsMax, Limits.PageBytesMax);
+            foreach (var (key, value) in rows)
+            {
+                var body = Checked.Body(Family.State, key, value);
+                var (name, content) = OpenField(cipher, key, prefix.Length, body);
+                fields.Add(new(name, content, Digest(key, body.Span)));
+            }
+
+            if (rows.Count == 0)
+                return fields;
+            from = (byte[])[.. rows[^1].Key, 0];
+        }
     }
 
     /// <summary>Opens a field row.</summary>
