@@ -85,6 +85,8 @@ internal sealed class AggregatesBody(Checkpoint checkpoint) : BundleBody(checkpo
     {
         Close(number);
         var begun = new Current(aggregate.Utf8("aggregate_type").ToArray(), aggregate.Utf8("aggregate_id").ToArray(), aggregate.Number("version"), aggregate.Hash("merkle_root"));
+        if (begun.Version == 0)
+            throw new RefutedException($"Line {number}: {begun.Named} stands there with no event; such an aggregate stands in no bundle.");
         if (_current is { } before && before.CompareTo(begun) >= 0)
             throw new RefutedException($"Line {number}: aggregate {begun.Named} does not stand behind {before.Named} in the order of type and id.");
         _current = begun;

@@ -124,21 +124,25 @@ internal sealed class ModelLog(ModelKey key)
         $$"""{"format":"eventdbx-log-consistency/1","origin":{{Json(Key.Name)}},"from":{"size":{{from}},"root":"{{Hex(fromRoot)}}"},"to":{"size":{{to}},"root":"{{Hex(toRoot)}}"},"path":"{{Path(path)}}"}""";
 
     /// <summary>Every line of a bundle of aggregates, without newlines.</summary>
-    public List<string> Bundle(int size, int since, params (string Type, string Id)[] aggregates)
+    public List<string> Bundle(int size, int since, params (string Type, string Id)[] aggregates) => [.. BundleLines(size, since, aggregates)];
+
+    /// <summary>The same, one at a time.</summary>
+    public IEnumerable<string> BundleLines(int size, int since, params (string Type, string Id)[] aggregates)
     {
-        var (lines, events) = (new List<string> { Header("aggregates", size, since) }, 0);
+        yield return Header("aggregates", size, since);
+        var events = 0;
         var ordered = aggregates.OrderBy(aggregate => Convert.ToHexString(Encoding.UTF8.GetBytes(aggregate.Type)), StringComparer.Ordinal)
             .ThenBy(aggregate => Convert.ToHexString(Encoding.UTF8.GetBytes(aggregate.Id)), StringComparer.Ordinal);
         foreach (var name in ordered)
         {
             var records = Aggregates[name].Events.Where(e => e.Position <= size).ToList();
-            lines.Add($$$"""{"aggregate":{"aggregate_type":{{{Json(name.Type)}}},"aggregate_id":{{{Json(name.Id)}}},"version":{{{records.Count}}},"merkle_root":"{{{Hex(Aggregates[name].Tree.Root(records.Count))}}}"}}""");
-            lines.AddRange(records.Select(e => $$"""{"record":{{Record(e)}},"path":"{{Path(Tree.Path(e.Position - 1, size))}}"}"""));
+            yield return $$$"""{"aggregate":{"aggregate_type":{{{Json(name.Type)}}},"aggregate_id":{{{Json(name.Id)}}},"version":{{{records.Count}}},"merkle_root":"{{{Hex(Aggregates[name].Tree.Root(records.Count))}}}"}}""";
+            foreach (var e in records)
+                yield return $$"""{"record":{{Record(e)}},"path":"{{Path(Tree.Path(e.Position - 1, size))}}"}""";
             events += records.Count;
         }
 
-        lines.Add($$$"""{"end":{"aggregates":{{{aggregates.Length}}},"events":{{{events}}}}}""");
-        return lines;
+        yield return $$$"""{"end":{"aggregates":{{{aggregates.Length}}},"events":{{{events}}}}}""";
     }
 
     /// <summary>Every line of a bundle of the log.</summary>

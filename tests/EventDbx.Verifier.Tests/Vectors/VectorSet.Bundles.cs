@@ -51,6 +51,8 @@ internal sealed partial class VectorSet
             return lines;
         });
         Bad("root-of-the-aggregate", $"Line {second + 1}: the line of", lines => Edit(lines, 1, "\"merkle_root\":\"", "\"merkle_root\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"_\":\""));
+        Bad("aggregate-of-nothing", "Line 2: \"a\" \"a\" stands there with no event", lines =>
+            [lines[0], $$$"""{"aggregate":{"aggregate_type":"a","aggregate_id":"a","version":0,"merkle_root":"{{{Digest.OfNothing}}}"}}""", .. lines[1..]]);
         Bad("payload-changed", "Line 3: ", lines => Edit(lines, 2, "\"payload\":", "\"payload\":[0],\"_\":"));
         Bad("count-changed", "The last line of the bundle says", lines => Edit(lines, lines.Count - 1, "\"events\":", "\"events\":1"));
         Bad("more-behind-the-end", $"Line {good.Count + 1} of the bundle is malformed", lines => [.. lines, lines[^1]]);
