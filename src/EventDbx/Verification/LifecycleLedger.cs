@@ -31,6 +31,10 @@ internal sealed class LifecycleLedger(LifecycleLedger.Share share, int most, Act
 
     readonly Dictionary<UInt128, Life> _lives = [];
     Share _share = share;
+
+    /// <summary>Aggregates that it remembers.</summary>
+    public int Count => _lives.Count;
+
     ulong _createdSeen;
     ulong _archivedSeen;
 

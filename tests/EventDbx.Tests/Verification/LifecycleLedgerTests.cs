@@ -1,4 +1,5 @@
 using EventDbx.Storage;
+using EventDbx.Storage.Rows;
 using EventDbx.Tests.Engine;
 using EventDbx.Verification;
 
@@ -49,6 +50,32 @@ public sealed class LifecycleLedgerTests
             VerifyTests.Refused(() => StoreVerifier.Run(source, resume: false, null, default), $"{gone} has a head and no events, but nothing in the log made it");
             RawRows.Delete(database, Family.Heads, gone.Row.ToArray());
         }
+    }
+
+    [Fact]
+    public void However_many_were_made_no_pass_remembers_more_than_it_may_and_together_they_remember_all()
+    {
+        const int Most = 1000;
+        var entries = Enumerable.Range(0, 20_000).Select(i => new EntryRow
+        {
+            Flags = EntryRow.RowFlags.Control, Type = "create", Subject = $"order/o-{i}", CreatedAt = i,
+        }).ToList();
+        var left = new Stack<LifecycleLedger.Share>([default]);
+        var (passes, remembered) = (0, 0);
+        for (; left.TryPop(out var share); passes++)
+        {
+            var ledger = new LifecycleLedger(share, Most, left.Push);
+            for (var i = 0; i < entries.Count; i++)
+            {
+                ledger.Note((ulong)i + 1, entries[i]);
+                Assert.InRange(ledger.Count, 0, Most);
+            }
+
+            remembered += ledger.Count;
+        }
+
+        Assert.Equal(entries.Count, remembered);
+        Assert.InRange(passes, 20, 64);
     }
 
     [Fact]
