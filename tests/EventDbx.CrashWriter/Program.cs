@@ -46,7 +46,7 @@ internal static class Program
         DataKey? dataKey = null;
         if (key != "-" && !DataKey.TryParse(key, out dataKey, out var why))
             throw new ArgumentException(why);
-        return new() { Directory = directory, Key = dataKey, Encrypted = dataKey is not null, Signer = static () => new LogSigner() };
+        return new() { Directory = directory, Key = dataKey, Encrypted = dataKey is not null, Signer = static () => new FakeSigner() };
     }
 
     static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);

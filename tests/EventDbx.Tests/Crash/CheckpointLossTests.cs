@@ -18,7 +18,7 @@ public sealed class CheckpointLossTests
         for (var run = Effort.Choose(4, 40, 400); run > 0; run--)
         {
             using var store = new TestStore();
-            var options = store.Options(encrypted: random.Next(2) == 0) with { Signer = static () => new LogSigner(), Durability = (Durability)random.Next(2) };
+            var options = store.Options(encrypted: random.Next(2) == 0) with { Signer = static () => new FakeSigner(), Durability = (Durability)random.Next(2) };
             var signed = new Dictionary<(string Origin, ulong Size), Hash32>();
             var image = (DirectoryImage?)null;
             var (epochs, losses) = (1U, 0U);

@@ -17,7 +17,7 @@ internal sealed class CheckpointOracle
 {
     readonly SortedDictionary<ulong, (Checkpoint Checkpoint, bool Kept)> _heard = [];
     readonly List<Hash32> _roots = [];
-    readonly LogSigner _signer = new();
+    readonly FakeSigner _signer = new();
     ulong _proven;
 
     public int Count => _heard.Count;

@@ -1,4 +1,6 @@
+using EventDbx.Checkpoints;
 using EventDbx.CrashWriter;
+using EventDbx.Integrity;
 using EventDbx.Tests.Engine;
 
 namespace EventDbx.Tests.Crash;
@@ -28,6 +30,13 @@ public sealed class KillOracleTests
         var batch = await session.AppendBatchAsync([.. new[] { a, b, a }.Select((key, i) => Script.Draft("0.0.1", i, key, withId: false))], default);
         var answer = Script.Show(single);
         await database.ReadCheckpointAsync(4, handOut: true, default);
+        string Kept(ulong size, Hash32 root)
+        {
+            var text = new Checkpoint(database.LogOrigin, size, root).Text();
+            var note = SignedNote.Of(text, [new FakeSigner().Sign(database.LogOrigin, text)]);
+            return $"@ {Script.Kept} {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(note.ToString()))}";
+        }
+
         var lines = new List<string>
         {
             "> 0.0.0 append own/a#",
@@ -53,16 +62,16 @@ public sealed class KillOracleTests
                 lines[1] = lines[1].Replace($"{single.MerkleRoot}", $"{batch[0].Record.MerkleRoot}", StringComparison.Ordinal);
                 break;
             case "a checkpoint was handed out":
-                lines.Add($"c 4 {database.LogRoot}");
+                lines.Add(Kept(4, database.LogRoot));
                 break;
             case "a checkpoint of another root was handed out":
-                lines.Add($"c 4 {single.Hash}");
+                lines.Add(Kept(4, single.Hash));
                 break;
             case "a checkpoint was handed out and is not kept":
-                lines.Add($"c 1 {single.Hash}");
+                lines.Add(Kept(1, single.Hash));
                 break;
             case "a checkpoint of more entries was handed out":
-                lines.Add($"c 5 {database.LogRoot}");
+                lines.Add(Kept(5, database.LogRoot));
                 break;
             case "half a batch is there":
                 lines[2] += ",own/b";
