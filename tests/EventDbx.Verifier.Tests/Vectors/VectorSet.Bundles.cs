@@ -6,7 +6,7 @@ internal sealed partial class VectorSet
 {
     const string Key = " --key @good/log.vkey";
 
-    static readonly (string, string)[] Chosen = [("order", "o-2"), ("order", "o-11"), ("käufer", "東京/1")];
+    static readonly (string, string)[] Chosen = [("order", "o-2"), ("permit", "case 7"), ("käufer", "東京/1")];
 
     void AddBundles()
     {
