@@ -23,9 +23,20 @@ public sealed partial class Session
             throw Violation.Of("The newest checkpoint cannot be read.");
         // Opened after the checkpoint: what it covers is in there.
         var reader = new StoreReader(_database.Engine.OpenScan(), _database.Keyring, walk: true);
-        return request.WholeLog
-            ? new LogEvidence(_database, reader, note, checkpoint, request)
-            : new AggregateEvidence(_database, reader, note, checkpoint, request, Sight);
+        try
+        {
+            // Before a line of it is anywhere.
+            if (request.Aggregates?.FirstOrDefault(aggregate => reader.FindHead(aggregate) is null) is { } missing)
+                throw NotFound(missing);
+            return request.WholeLog
+                ? new LogEvidence(_database, reader, note, checkpoint, request)
+                : new AggregateEvidence(_database, reader, note, checkpoint, request, Sight);
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
     }
 
     void DemandEvidence(EvidenceRequest request)

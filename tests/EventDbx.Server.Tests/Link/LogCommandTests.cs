@@ -95,18 +95,21 @@ public sealed class LogCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("tile/0/000", "the leaves in")]
-    [InlineData("tile/1/000.p/1", "is not the root of the tile 0/000")]
-    public async Task A_mirror_with_a_changed_tile_is_a_difference(string tile, string words)
+    [InlineData("0/000", true, "is not the root of the tile 0/000")]
+    [InlineData("1/000.p", true, "is not the root of the tile 0/000")]
+    [InlineData("0/001.p", false, "the leaves in")]
+    public async Task A_mirror_with_a_changed_tile_is_a_difference(string tile, bool grown, string words)
     {
         await ImportAsync(300);
         await MirrorAsync();
-        var path = _line.Directory[Path.Combine("mirror", tile)];
+        var path = _line.Directory[$"mirror/tile/{tile}"];
+        // A partial one has its width for a name.
+        path = Directory.Exists(path) ? Assert.Single(Directory.GetFiles(path)) : path;
         var bytes = await File.ReadAllBytesAsync(path, Cancellation);
         bytes[5] ^= 1;
         await File.WriteAllBytesAsync(path, bytes, Cancellation);
         var before = await File.ReadAllTextAsync(_line.Directory["mirror/checkpoint"], Cancellation);
-        await ApplyAsync(1);
+        await ApplyAsync(grown ? 1 : 0);
 
         var outcome = await _line.RunAsync("log", "mirror", "mirror");
 
