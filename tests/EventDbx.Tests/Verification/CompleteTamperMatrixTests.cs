@@ -33,7 +33,8 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
         }
 
         foreach (var clean in (bool[])[true, false])
-            await GuardAsync("files", () => FilesAsync(clean));
+            await GuardAsync("files", () => FilesAsync(clean, encrypted: true));
+        await GuardAsync("documents", () => FilesAsync(clean: true, encrypted: false));
         Explain();
 
         output.WriteLine(_table.Summary());
@@ -157,10 +158,10 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
         return MerkleProof.Extends(kept.Size, log.Size, kept.Root, log.Tree.Root(), path);
     }
 
-    async Task FilesAsync(bool clean)
+    async Task FilesAsync(bool clean, bool encrypted)
     {
         DirectoryImage? old = null;
-        await using var store = await TamperStore.SmallAsync(encrypted: true, beforeTheLast: early =>
+        await using var store = await TamperStore.SmallAsync(encrypted, beforeTheLast: early =>
         {
             var documents = early.Database.Documents;
             ((RocksDbEngine)early.Database.Engine).FlushMemtables();
@@ -174,13 +175,16 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
         using var original = clean ? DirectoryImage.Copy(store.Directory) : await TamperFiles.CopyOpenAsync(store.Directory);
         using (old)
         {
-            foreach (var cell in new TamperFileCells(original, old!).All())
+            // Of a plain store the documents alone are other ones.
+            foreach (var cell in new TamperFileCells(original, old!).All().Where(cell => encrypted || cell.Place == "tokens.json"))
             {
                 var (what, detail) = await TamperFiles.JudgeAsync(
                     store, original, cell.Change,
                     database => cell.Place == "everything" ? !IsPrefix(database, store.Kept) : cell.Place == "tokens.json" && !ReadsAs(database, tokens));
                 var when = clean ? "after a proper stop" : "after a kill";
-                if (cell.Place == "tokens.json")
+                if (!encrypted)
+                    _table.Add("tokens.json of a plain store", cell.Operation, TamperVerdict.Harmless, TamperReasons.PlainDocument);
+                else if (cell.Place == "tokens.json")
                     _table.Add(cell.Place, cell.Operation, what == TamperOutcome.Outside ? TamperVerdict.Found : TamperVerdict.Harmless, what == TamperOutcome.Outside ? null : TamperReasons.OldDocument);
                 else if (what is TamperOutcome.Refused or TamperOutcome.Found)
                     _table.Add(cell.Place, cell.Operation, TamperVerdict.Found);

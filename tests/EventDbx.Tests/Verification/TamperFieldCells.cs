@@ -1,3 +1,4 @@
+using EventDbx.Integrity;
 using EventDbx.Storage;
 using EventDbx.Storage.Rows;
 
@@ -6,7 +7,7 @@ namespace EventDbx.Tests.Verification;
 /// <summary>The changes of each field in the row of an event, the rest of it left as it is, with the checksum it would have.</summary>
 internal sealed class TamperFieldCells
 {
-    const int FlipsMax = 40;
+    const int FlipsMax = 24;
 
     readonly List<(byte[] Key, EntryParts Parts)> _entries;
 
@@ -70,6 +71,16 @@ internal sealed class TamperFieldCells
             case "place in its batch":
                 // The whole batch says that it was none: five neighbours.
                 yield return ("recompute everything", [.. having.Take(5).Select(entry => Write(entry.Key, Without(entry.Parts, name, flag)))]);
+                break;
+            case "request fingerprint":
+                // Entry and id row speak of the same other request.
+                var other = part.Content.Select(b => (byte)~b).ToArray();
+                var idKey = new byte[Keyspace.KeyBytesMax];
+                var entry = EntryRow.TryRead(parts.Write())!;
+                idKey = idKey[..Keyspace.WriteEventId(idKey, entry.Aggregate!, entry.EventId)];
+                var id = new byte[IdRow.EncodedBytes];
+                new IdRow(entry.Version, Hash32.Read(other)).Write(id);
+                yield return ("recompute everything", [Write(key, parts.With(name, other)), TamperCells.Sealed(Family.Ids, idKey, id)]);
                 break;
             case "schema revision":
                 var enforced = having.Find(entry => entry.Parts.Find(name)!.Content.AsSpan().IndexOfAnyExcept((byte)0) >= 0);

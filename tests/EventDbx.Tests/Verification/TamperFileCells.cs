@@ -77,7 +77,7 @@ internal sealed class TamperFileCells(DirectoryImage image, DirectoryImage old)
     {
         "watermark" => "watermark",
         "event_store.inventory" => "inventory",
-        "tokens.json" => "tokens.json",
+        "tokens.json" or "schemas.json" => Path.GetFileName(file),
         "CURRENT" or "IDENTITY" => $"file {Path.GetFileName(file)}",
         var name when name.StartsWith("MANIFEST-", StringComparison.Ordinal) => "file MANIFEST",
         var name when name.StartsWith("OPTIONS-", StringComparison.Ordinal) => "file OPTIONS",

@@ -9,7 +9,7 @@ internal static class TamperReasons
     const string MadeAt = "When the store was made: nobody reads it.";
     const string Derived = "It was made from its event by itself, and the state at its version answers the same without it: a list of snapshots is shorter, no history is.";
     const string Remembered = "The engine's own memory of a state. Without it a read at an old version folds more events and answers the same.";
-    const string Retry = "No answer about history changes. A request that is repeated under that id would be appended once more.";
+    const string Retry = "No answer about history changes. A request that is repeated under that id is not known any more: it is appended once more, or refused as another one.";
     const string Counted = "A snapshot that repeats another one of its version, under the next number, with the same time, state and comment as its event gives it.";
     const string WhenSigned = "When it was signed, and whether it was handed out: its text and signature stay what they are.";
 
@@ -22,7 +22,7 @@ internal static class TamperReasons
         ("automatic snapshot", "delete") => Derived,
         ("automatic snapshot", "duplicate") => Counted,
         ("fold point", "delete") => Remembered,
-        ("id row", "recompute everything") => Retry,
+        ("id row" or "event: request fingerprint", "recompute everything") => Retry,
         ("checkpoint", "flip a bit" or "delete" or "put back an old value") => operation == "delete"
             ? "A log signs many checkpoints and keeps some of them. One that is missing says nothing; whoever got it still has it."
             : WhenSigned,
@@ -33,10 +33,14 @@ internal static class TamperReasons
     /// <summary>What a document is that was put back.</summary>
     public const string OldDocument = "An older document of the same name opens: what it says is no history. A token that was revoked since stays so, for the store remembers it.";
 
+    /// <summary>What a document is that nothing seals.</summary>
+    public const string PlainDocument = "A plain store seals nothing: whoever can write there can write another ledger of tokens. It is no history; the store remembers which tokens are dead and what was spent.";
+
     /// <summary>The same for files.</summary>
     public static string? HarmlessFile(string place, string operation) => (place, operation) switch
     {
         ("watermark", _) => "It has three slots, and any valid one of them holds: it may say less than was synced, and what it says is still held against the log.",
+        ("schemas.json", _) => "It shows the schemas in force, which the store holds. A file that says otherwise is set aside at the next open and written anew.",
         ("inventory", "delete" or "truncate") => "Without an inventory the store is checked as after a crash.",
         (_, "duplicate") => "A file under a name of nobody: RocksDB does not read it, or takes it away.",
         ("file IDENTITY" or "file OPTIONS", _) => "RocksDB reads it no more once the store is there: the options come from the program, the identity from the rows.",
@@ -51,7 +55,7 @@ internal static class TamperReasons
         (_, "re-type JSON") => "No JSON stands there.",
         ("event: wrapped key", "recompute everything") => "Whoever has the data key can wrap the same key once more, in the entry and the head; nothing changes by it.",
         ("files of tables (SST)" or "files of the write-ahead log", "recompute everything") => "Written through RocksDB itself: that is what the rows above are.",
-        ("watermark" or "inventory" or "tokens.json", "recompute everything") => "See `everything`: with the rows that go with it.",
+        ("watermark" or "inventory" or "tokens.json" or "tokens.json of a plain store" or "schemas.json", "recompute everything") => "See `everything`: with the rows that go with it.",
         (_, "put back an old value") => "It is written once, or never changed: there is no old value.",
         ("how far a family reflects the log" or "size and frontier of the log" or "what the store is", "swap two" or "reorder") => "There is one of it.",
         (_, "move to another aggregate") => "It belongs to no aggregate.",
