@@ -42,6 +42,7 @@ public sealed class Database : IAsyncDisposable
         }
 
         MadeIds = new(Identity.DatabaseId);
+        HiddenCursors = new(Nonces);
         var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds };
         planner.Begin(_schemas);
         _foldPoints = new(this);
@@ -102,6 +103,8 @@ public sealed class Database : IAsyncDisposable
     internal NoncePool Nonces { get; }
 
     internal StoreMadeIds MadeIds { get; }
+
+    internal HiddenCursors HiddenCursors { get; }
 
     internal TimeProvider Clock => _options.Clock;
 
