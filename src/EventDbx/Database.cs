@@ -43,6 +43,7 @@ public sealed partial class Database : IAsyncDisposable
         }
 
         MadeIds = new(Identity.DatabaseId);
+        HiddenCursors = new(Nonces);
         var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds };
         planner.Begin(_schemas);
         _foldPoints = new(this);
@@ -118,6 +119,8 @@ public sealed partial class Database : IAsyncDisposable
     internal NoncePool Nonces { get; }
 
     internal StoreMadeIds MadeIds { get; }
+
+    internal HiddenCursors HiddenCursors { get; }
 
     internal TimeProvider Clock => _options.Clock;
 

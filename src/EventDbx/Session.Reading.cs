@@ -110,7 +110,10 @@ public sealed partial class Session
         if ((CheckText("type", filter.Type) ?? CheckText("id_prefix", filter.IdPrefix)) is { } refusal)
             throw new RefusedException(refusal);
         using var reader = _database.OpenReader();
-        return reader.Aggregates(filter, Sight, after, skip, Math.Min(take, Limits.PageItemsMax), withState, at, cancellation);
+        var sight = Sight;
+        var page = reader.Aggregates(filter, sight, after is null ? null : _database.HiddenCursors.Open(after), skip, Math.Min(take, Limits.PageItemsMax), withState, at, cancellation);
+        // A page may end at what this caller is not shown: then the cursor must not name it.
+        return page.Next is { } next && !(AggregateKey.TryRead(next, out var last) && sight.Shows(last)) ? page with { Next = _database.HiddenCursors.Seal(next) } : page;
     }
 
     /// <summary>Entries of the log after a position that this caller may read: only what is synced, batches whole.</summary>

@@ -167,4 +167,25 @@ public sealed class HiddenTests
         Assert.Equal("\"sesame\"", Text(root.GetEvent(Order, 1).Payload));
         Assert.Equal("""["staged"]""", Text(Assert.Single(root.GetStaged()).Draft.Payload));
     }
+
+    [Fact]
+    public async Task The_cursor_of_a_list_does_not_name_what_is_not_shown_and_leads_on_all_the_same()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open(encrypted: false);
+        var root = database.OpenSession();
+        await root.ChangeSchemaAsync("payroll", [SchemaEdit.Create(["placed"], null), SchemaEdit.SetHidden(true)], default);
+        for (var i = 0; i < Limits.ListScanMax + 500; i += 500)
+            await root.AppendBatchAsync([.. Enumerable.Range(i, 500).Select(n => TestStore.Draft(TestStore.Aggregate("payroll", $"employee-{n}")))], default);
+        await root.AppendAsync(TestStore.Draft(TestStore.Aggregate("zebra", "z")), default);
+        var session = Open(database, "aggregate.read");
+
+        var page = session.GetAggregates(new AggregateFilter(), null, 0, 10);
+        Assert.Empty(page.Items);
+        Assert.DoesNotContain("employee", Encoding.Latin1.GetString(page.Next!), StringComparison.Ordinal);
+        Assert.Equal("zebra", Assert.Single(session.GetAggregates(new AggregateFilter(), page.Next, 0, 10).Items).Aggregate.Type);
+        page.Next![^1] ^= 1;
+        Assert.Equal(RefusalCode.InvalidArgument, Assert.Throws<RefusedException>(() => session.GetAggregates(new AggregateFilter(), page.Next, 0, 10)).Refusal.Code);
+        Assert.Contains("employee", Encoding.Latin1.GetString(root.GetAggregates(new AggregateFilter(), null, 0, 10).Next!), StringComparison.Ordinal);
+    }
 }
