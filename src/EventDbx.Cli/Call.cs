@@ -50,7 +50,7 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
         }
     }
 
-    string DefaultRoot => ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE"), shell.WorkingDirectory);
+    string DefaultRoot => ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE") ?? shell.UserHome(), shell.WorkingDirectory);
 
     /// <summary>A path, or null; an empty one is a variable that was not set, and must not come to mean this directory.</summary>
     string? Path(Option<string> option) => Get(option) is not { } path ? null

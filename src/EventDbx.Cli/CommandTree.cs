@@ -53,6 +53,7 @@ internal static class CommandTree
         {
             try
             {
+                RefuseWhatIsNoText(arguments, shell);
                 code = await RunAsync(parse, shell, interrupted.Token).ConfigureAwait(false);
                 await FlushAsync(shell).ConfigureAwait(false);
             }
@@ -129,6 +130,16 @@ internal static class CommandTree
         var call = new Call(parse, shell, verb.Fill(parse, further), further);
         verb.Check(call);
         return await verb.Run(call, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Bytes that are not UTF-8 have become U+FFFD by now: two different names would be one, and history cannot be mended.</summary>
+    static void RefuseWhatIsNoText(IReadOnlyList<string> arguments, Shell shell)
+    {
+        foreach (var argument in arguments)
+        {
+            if (argument.Contains('\ufffd', StringComparison.Ordinal) && shell.CommandLineBytes() is { } bytes && !System.Text.Unicode.Utf8.IsValid(bytes))
+                throw new UsageException($"`{argument}` is not UTF-8; nothing was changed.");
+        }
     }
 
     static void RefuseWhatWasNotUnderstood(ParseResult parse, Command command)

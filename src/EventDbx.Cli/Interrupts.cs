@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace EventDbx.Cli;
 
-/// <summary>Turns the first Ctrl-C or SIGTERM into a cancellation, so that what is open is closed; the second ends the process.</summary>
+/// <summary>Turns the first Ctrl-C, SIGTERM or end of the terminal into a cancellation, so that what is open is closed; the second ends the process.</summary>
 internal sealed class Interrupts : IDisposable
 {
     readonly List<PosixSignalRegistration> _registrations = [];
@@ -10,7 +10,7 @@ internal sealed class Interrupts : IDisposable
     public static Interrupts Forward(CancellationTokenSource target)
     {
         var interrupts = new Interrupts();
-        foreach (var signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM])
+        foreach (var signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP])
         {
             interrupts._registrations.Add(PosixSignalRegistration.Create(signal, context =>
             {

@@ -24,6 +24,22 @@ internal static class Options
         },
     };
 
+    /// <summary>A version, or how many of them; null when the option is not given.</summary>
+    public static Option<ulong?> Version(string name, string description, params string[] aliases) => new(name, aliases)
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+                return number;
+
+            result.AddError($"`{name}` must be a whole number, 0 or more, not `{text}`.");
+            return null;
+        },
+    };
+
     /// <summary>A time in seconds, such as <c>0.5</c>; up to a day.</summary>
     public static TimeSpan? Seconds(ArgumentResult result)
     {

@@ -29,6 +29,12 @@ internal sealed record Shell : IDisposable
     /// <summary>The names of all of them.</summary>
     public IReadOnlyList<string> VariableNames { get; init; } = [];
 
+    /// <summary>The command line as the system has it, in bytes; null where it does not tell.</summary>
+    public Func<byte[]?> CommandLineBytes { get; init; } = static () => null;
+
+    /// <summary>The home of the user, where no variable says it; empty where nobody does.</summary>
+    public Func<string> UserHome { get; init; } = static () => "";
+
     /// <summary>What relative paths are relative to.</summary>
     public required string WorkingDirectory { get; init; }
 
@@ -58,6 +64,8 @@ internal sealed record Shell : IDisposable
             Environment = System.Environment.GetEnvironmentVariable,
             VariableNames = [.. System.Environment.GetEnvironmentVariables().Keys.OfType<string>()],
             WorkingDirectory = Directory.GetCurrentDirectory(),
+            CommandLineBytes = static () => OperatingSystem.IsLinux() ? File.ReadAllBytes("/proc/self/cmdline") : null,
+            UserHome = static () => System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile),
             Self = SelfOfProcess(),
         };
     }

@@ -11,7 +11,7 @@ namespace EventDbx;
 /// Opening in order: lock the directory; after an unclean stop, check the store read-only before RocksDB may write to it;
 /// open; hold it against the key; start the writer. Closing: the same backwards, and the seal of a clean stop at the end.
 /// </remarks>
-public sealed class Database : IAsyncDisposable
+public sealed partial class Database : IAsyncDisposable
 {
     readonly DatabaseOptions _options;
     readonly IStorageEngine _engine;
@@ -54,6 +54,9 @@ public sealed class Database : IAsyncDisposable
             Failed = options.WriterFailed,
         };
         _foldPoints.Start();
+        LogOrigin = OriginOf(options, row);
+        _checkpoints = new(this, options);
+        _checkpoints.Start();
         Documents = store is null ? new DocumentMemory() : new DocumentDirectory(Path.GetFullPath(options.Directory), _key, Nonces);
         Staging = new(Documents);
         ShowSchemas(atOpen: true);
@@ -78,7 +81,7 @@ public sealed class Database : IAsyncDisposable
     /// <summary>Null while all is well; else what is wrong, in a sentence.</summary>
     public string? Unhealthy => _loop.Failure is { } failure
         ? $"The writer has stopped: {failure.Message}"
-        : _loop.WatermarkFailure is { } watermark ? $"The watermark cannot be written: {watermark.Message}" : null;
+        : _loop.WatermarkFailure is { } watermark ? $"The watermark cannot be written: {watermark.Message}" : _checkpoints.Trouble;
 
     /// <summary>Groups committed since the open, and syncs asked for.</summary>
     public (ulong Groups, ulong Syncs) Commits => (_loop.Groups, _loop.Syncs);
@@ -129,6 +132,7 @@ public sealed class Database : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(options.HeadCacheEntries);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.RelaxedInterval, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.RelaxedInterval, TimeSpan.FromHours(1));
+        RefuseBadCheckpointOptions(options);
         var store = OpenStore.Open(options);
         try
         {
@@ -309,6 +313,7 @@ public sealed class Database : IAsyncDisposable
 
     async Task CloseAsync()
     {
+        await _checkpoints.DisposeAsync().ConfigureAwait(false);
         try
         {
             await _loop.EndAsync().ConfigureAwait(false);

@@ -36,6 +36,15 @@ public sealed record DatabaseOptions
     /// <summary>Where this process listens for commands about the directory, for whoever finds it in use; null: nowhere.</summary>
     public string? Socket { get; init; }
 
+    /// <summary>Brings the key that signs checkpoints: asked when the first one is due. Null: none is signed.</summary>
+    public Func<Checkpoints.ICheckpointSigner>? Signer { get; init; }
+
+    /// <summary>What checkpoints call this log. Null: <c>eventdbx.local/</c> and the database id. From the second epoch on <c>/e2</c>, <c>/e3</c> … is appended.</summary>
+    public string? LogOrigin { get; init; }
+
+    /// <summary>While the log grows, a checkpoint is signed at once and then as often as this. Null: only when somebody asks.</summary>
+    public TimeSpan? CheckpointInterval { get; init; }
+
     /// <summary>How long to wait for another process that has the directory open.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

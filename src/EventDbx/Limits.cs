@@ -81,6 +81,12 @@ public static class Limits
     /// <summary>Drafts waiting for the writer; with tiny payloads this binds before the bytes do.</summary>
     public const int QueueDraftsMax = 65_536;
 
+    /// <summary>Full tiles of the log tree that proofs remember, with every node in them: some 16 MiB, the leaves of 262,144 entries.</summary>
+    public const int LogTilesRemembered = 1024;
+
+    /// <summary>Versions of an aggregate up to which a proof is made at once. A longer one reads as many rows of the index, and waits its turn with full verifies.</summary>
+    public const ulong ProofVersionsAtOnce = 10_000;
+
     /// <summary>Field rows of large states that the writer remembers over all heads: some 20 MiB.</summary>
     public const int FieldsRememberedMax = 200_000;
 

@@ -70,9 +70,7 @@ public sealed partial class Session
         using var reader = _database.OpenReader();
         DemandSight(aggregate);
         return (reader.FindEvent(aggregate, version) is { } record ? Sight.Of(record) : null)
-            ?? throw new RefusedException(RefusalCode.NotFound, reader.FindHead(aggregate) is { } found
-                ? $"{aggregate} has no version {version}; it is at version {found.Head.Version}."
-                : $"There is no aggregate {aggregate}.");
+            ?? throw NoVersion(reader, aggregate, version);
     }
 
     /// <summary>A page of an aggregate's events, from a version on.</summary>

@@ -19,10 +19,20 @@ internal static class AccessToken
             throw new UsageException($"`{Option.Name} -` and {what} would both read standard input; take the token from `@FILE` or `env:NAME`.");
     }
 
-    /// <summary>The token, or null; a blank one counts as not given.</summary>
-    public static async Task<string?> ReadAsync(Call call, CancellationToken cancellation) =>
-        call.Get(Option) is { } given
-            && await SecretText.ReadAsync(Option.Name, given, call.Shell, cancellation).ConfigureAwait(false) is { } token ? token
-        : call.Shell.Environment(Variable) is { } variable && !string.IsNullOrWhiteSpace(variable) ? variable.Trim()
-        : null;
+    /// <summary>The token, or null where none is given.</summary>
+    /// <exception cref="UsageException">
+    /// One is given and blank, mostly because a variable of the shell is not set: whoever meant a token must not act as the owner.
+    /// </exception>
+    public static async Task<string?> ReadAsync(Call call, CancellationToken cancellation)
+    {
+        if (call.Get(Option) is { } given)
+        {
+            return await SecretText.ReadAsync(Option.Name, given, call.Shell, cancellation).ConfigureAwait(false)
+                ?? throw new UsageException($"`{Option.Name}` is blank; give it a token, or leave it out to act as the owner.");
+        }
+
+        return call.Shell.Environment(Variable) is not { } variable ? null
+            : string.IsNullOrWhiteSpace(variable) ? throw new UsageException($"The environment variable {Variable} is blank; give it a token, or unset it to act as the owner.")
+            : variable.Trim();
+    }
 }

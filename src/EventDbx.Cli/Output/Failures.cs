@@ -60,7 +60,7 @@ internal static class Failures
         }
         else if (exit == ExitCode.Usage)
         {
-            await shell.Error.WriteAsync($"error: {failure.Message}\n\n{Help.UsageOf(parse.CommandResult.Command)}").ConfigureAwait(false);
+            await shell.Error.WriteAsync($"error: {PlainText.Of(failure.Message)}\n\n{Help.UsageOf(parse.CommandResult.Command)}").ConfigureAwait(false);
         }
         else
         {
@@ -105,16 +105,19 @@ internal static class Failures
 
         List<string> causes = [];
         for (var cause = failure.InnerException; cause is not null; cause = cause.InnerException)
-            causes.Add(cause.Message);
+            causes.Add(Shown(cause.Message));
         // The first stands in the message.
         var further = failure is RefusedException { Refusal.Violations: { } violations }
-            ? string.Concat(violations.Skip(1).Select(violation => $"  {(violation.Path.Length == 0 ? "" : $"{violation.Path}: ")}{violation.Message}\n"))
+            ? string.Concat(violations.Skip(1).Select(violation => PlainText.Line($"  {(violation.Path.Length == 0 ? "" : $"{violation.Path}: ")}{violation.Message}")))
             : "";
-        return $"Error: {failure.Message}\n{further}" + causes.Count switch
+        return $"Error: {Shown(failure.Message)}\n{further}" + causes.Count switch
         {
             0 => "",
             1 => $"\nCaused by:\n    {causes[0]}\n",
             _ => $"\nCaused by:\n{string.Concat(causes.Select((cause, i) => $"    {i}: {cause}\n"))}",
         };
+
+        // Lines of ours stay lines.
+        static string Shown(string message) => string.Join('\n', message.Split('\n').Select(PlainText.Of));
     }
 }

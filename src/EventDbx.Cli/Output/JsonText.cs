@@ -71,7 +71,7 @@ internal sealed class JsonText(bool pretty = true)
                     Value(item, sorted);
                 return EndArray();
             default:
-                return Literal(json.GetRawText());
+                return Literal(pretty ? PlainText.Of(json.GetRawText()) : json.GetRawText());
         }
     }
 
@@ -158,7 +158,7 @@ internal sealed class JsonText(bool pretty = true)
                 '\n' => _text.Append("\\n"),
                 '\r' => _text.Append("\\r"),
                 '\t' => _text.Append("\\t"),
-                < ' ' => _text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                _ when PlainText.Steers(c) => _text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
                 _ => _text.Append(c),
             };
         }

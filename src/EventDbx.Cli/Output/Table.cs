@@ -5,14 +5,17 @@ namespace EventDbx.Cli.Output;
 /// <summary>Rows of one shape: a drawn table on a terminal, <c>name=value name=value</c> lines for everything else.</summary>
 internal sealed class Table(params IReadOnlyList<string> columns)
 {
+    /// <summary>Columns whose values are read as one: a number or a time over two lines is none.</summary>
+    static readonly string[] NeverBroken = ["version", "created_at", "updated_at", "position"];
+
     readonly List<string[]> _rows = [];
 
-    /// <param name="values">One for each column.</param>
+    /// <param name="values">One for each column; what would steer a terminal or begin a line is shown escaped.</param>
     public void Add(params string[] values)
     {
         if (values.Length != columns.Count)
             throw new ArgumentException($"A row of this table has {columns.Count} values.", nameof(values));
-        _rows.Add(values);
+        _rows.Add([.. values.Select(PlainText.Of)]);
     }
 
     public Task WriteAsync(Shell shell)
@@ -42,7 +45,7 @@ internal sealed class Table(params IReadOnlyList<string> columns)
         });
         var drawn = new Spectre.Console.Table { Border = TableBorder.Simple };
         foreach (var column in columns)
-            drawn.AddColumn(new TableColumn(new Markup(Markup.Escape(column), new Style(decoration: Decoration.Bold))));
+            drawn.AddColumn(new TableColumn(new Markup(Markup.Escape(column), new Style(decoration: Decoration.Bold))) { NoWrap = NeverBroken.Contains(column) });
         foreach (var row in _rows)
             drawn.AddRow(row.Select(value => new Text(value)));
         console.Write(drawn);

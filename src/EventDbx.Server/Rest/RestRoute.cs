@@ -20,11 +20,15 @@ internal readonly record struct RestAccess
     public static RestAccess Open { get; } = new() { IsOpen = true };
 
     /// <summary>Root tokens, and the owner on the socket.</summary>
-    public static RestAccess Root { get; } = new() { IsRoot = true };
+    /// <param name="what">As it follows "only a root token may".</param>
+    public static RestAccess RootTo(string what) => new() { RootMay = what };
 
     public bool IsOpen { get; private init; }
 
-    public bool IsRoot { get; private init; }
+    public bool IsRoot => RootMay is not null;
+
+    /// <summary>What only root may, where that is so.</summary>
+    public string? RootMay { get; private init; }
 
     /// <summary>The action a token must allow, where neither of the others says so.</summary>
     public AccessAction? Action { get; private init; }

@@ -76,8 +76,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         // The socket is how commands reach the server, whatever it serves to others.
         if (!options.Config.ApiRest && http.Features.Get<Arrival>() is not { OwnerOnly: true })
             throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
-        if (route.Access.IsRoot)
-            session.DemandRoot($"use {route.Method} {route.Template}");
+        if (route.Access.RootMay is { } what)
+            session.DemandRoot(what);
         else if (route.Access.Action is { } action)
             session.Demand(action);
         return session;

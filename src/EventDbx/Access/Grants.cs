@@ -107,6 +107,12 @@ public sealed class Grants
         return granted && (aggregate is null || Reaches(aggregate));
     }
 
+    /// <summary>
+    /// Whether checkpoints, their consistency, tiles and the log's key are shown: log.read, on whatever resources. They say how long the log
+    /// is, and hashes that are salted; control entries, salts and the verification of everything need log.read on everything.
+    /// </summary>
+    public bool AllowsLogProofs => Has(AccessAction.LogRead);
+
     /// <summary>Whether the aggregate is among the resources.</summary>
     internal bool Reaches(AggregateKey aggregate)
     {

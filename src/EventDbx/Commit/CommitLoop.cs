@@ -222,6 +222,9 @@ internal sealed class CommitLoop : IDisposable
             _unsyncedSince = Stopwatch.GetTimestamp();
         }
 
+        // What leaves the house when it is answered must not be lost afterwards, however relaxed the rest is.
+        if (!sync && _planner.SyncWanted)
+            SyncRelaxed();
         SchemasChanged?.Invoke(_planner.Schemas);
         // Before the answers: who has one knows that a stop will not forget what is due.
         foreach (var (aggregate, version) in _planner.FoldPointsDue)

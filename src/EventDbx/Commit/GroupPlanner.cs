@@ -68,6 +68,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _changed.Clear();
         _idsOfGroup.Clear();
         _sequencesOfGroup.Clear();
+        SyncWanted = false;
         BeginTokens();
         FoldPointsDue.Clear();
         SnapshotsDue.Clear();
@@ -156,6 +157,13 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
         foreach (var operation in unit.Operations)
         {
+            if (operation is CheckpointOperation)
+            {
+                if (_checkpointGroup == _groupNumber)
+                    return false;
+                continue;
+            }
+
             if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
@@ -207,6 +215,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 ControlOperation control => PlanControl(control, plan),
                 TokenOperation token => PlanToken(token, view),
                 SchemaOperation schema => PlanSchema(schema, plan),
+                CheckpointOperation checkpoint => PlanCheckpoint(checkpoint, view, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
             if ((outcome.Refusal ?? (batch ? CheckCommitBytes(plan) : null)) is { } refusal)

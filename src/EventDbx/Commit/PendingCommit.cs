@@ -173,6 +173,28 @@ internal sealed class TokenOperation : Operation
     public override int Bytes => 256;
 }
 
+/// <summary>The row of a checkpoint is put or amended. No log entry; <see cref="Operation.Aggregate"/> plays no part.</summary>
+internal sealed class CheckpointOperation : Operation
+{
+    public required uint Epoch { get; init; }
+
+    /// <summary>What <see cref="Note"/> says.</summary>
+    public required Checkpoints.Checkpoint Checkpoint { get; init; }
+
+    public required Checkpoints.SignedNote Note { get; init; }
+
+    /// <summary>100 ns since 1970-01-01Z, for one that is new.</summary>
+    public long SignedAt { get; init; }
+
+    /// <summary>Whether it may be new. Else it must be there.</summary>
+    public bool IsNew { get; init; }
+
+    /// <summary>Somebody gets to see it: it is kept.</summary>
+    public bool HandOut { get; init; }
+
+    public override int Bytes => 256 + Checkpoints.SignedNote.BytesMax;
+}
+
 /// <summary>What became of one operation.</summary>
 internal readonly struct Outcome
 {

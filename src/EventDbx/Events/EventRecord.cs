@@ -32,6 +32,9 @@ public sealed record EventRecord
 
     /// <summary>The salt of the hash, 16 bytes: with it and the record anyone can compute the hash. Not shown by reads.</summary>
     internal ReadOnlyMemory<byte> Salt { get; init; }
+
+    /// <summary>The aggregate's root before this event, part of its hash. Not shown by reads; all zero where a wire did not carry it.</summary>
+    internal Hash32 PreviousRoot { get; init; }
 }
 
 /// <summary>The answer to one append.</summary>
@@ -58,4 +61,7 @@ public sealed record ControlRecord
     public required Hash32 Hash { get; init; }
 
     public required ulong Position { get; init; }
+
+    /// <summary>The salt of the hash, 16 bytes. Not shown by reads.</summary>
+    internal ReadOnlyMemory<byte> Salt { get; init; }
 }

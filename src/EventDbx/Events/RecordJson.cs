@@ -52,7 +52,12 @@ public static class RecordJson
     }
 
     /// <summary>A control entry: <c>kind</c>, <c>subject</c>, <c>created_at</c>, <c>issued_by</c>, <c>body</c>, <c>hash</c>, <c>position</c>.</summary>
-    public static void WriteControl(IBufferWriter<byte> output, ControlRecord record)
+    public static void WriteControl(IBufferWriter<byte> output, ControlRecord record) => WriteControl(output, record, withSalt: false);
+
+    /// <param name="output">Where it goes.</param>
+    /// <param name="record">The entry.</param>
+    /// <param name="withSalt">With <c>salt</c> behind the body: with it anyone can compute the hash.</param>
+    internal static void WriteControl(IBufferWriter<byte> output, ControlRecord record, bool withSalt)
     {
         output.Write("{\"kind\":"u8);
         WriteText(output, record.Kind);
@@ -64,6 +69,8 @@ public static class RecordJson
         WriteActor(output, record.Actor);
         output.Write(",\"body\":"u8);
         output.Write(record.Body.Span);
+        if (withSalt)
+            WriteSalt(output, record.Salt.Span);
         output.Write(",\"hash\":\""u8);
         WriteHash(output, record.Hash);
         output.Write("\",\"position\":"u8);
@@ -179,7 +186,7 @@ public static class RecordJson
         return StateText.Build(fields);
     }
 
-    static Hash32 ReadHash(JsonElement json, string name) => Hash32.TryParse(json.GetProperty(name).GetString()!, out var hash)
+    internal static Hash32 ReadHash(JsonElement json, string name) => Hash32.TryParse(json.GetProperty(name).GetString()!, out var hash)
         ? hash : throw new FormatException($"`{name}` is no hash.");
 
     /// <summary>Who did something, or null.</summary>
@@ -220,7 +227,7 @@ public static class RecordJson
         output.Advance(written);
     }
 
-    static void WriteHash(IBufferWriter<byte> output, in Hash32 hash)
+    internal static void WriteHash(IBufferWriter<byte> output, in Hash32 hash)
     {
         hash.TryFormat(output.GetSpan(Hash32.HexLength)[..Hash32.HexLength]);
         output.Advance(Hash32.HexLength);

@@ -1,28 +1,28 @@
 namespace EventDbx.Reading;
 
-/// <summary>Any node of the log tree, and so any old root, from tiles and leaf hashes.</summary>
-internal sealed class LogNodes(IStorageView view)
+/// <summary>Any node of the log tree, and so any old root, tile or proof, from tiles and leaf hashes.</summary>
+/// <remarks>Used by one thread at a time.</remarks>
+/// <param name="view">Has at least <paramref name="size"/> entries.</param>
+/// <param name="size">Entries of the log that are looked at; nothing behind them is.</param>
+/// <param name="cache">Full tiles that were read before; null: each is read anew.</param>
+internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache = null)
 {
     const int TileHeight = 8;
+    const int LevelsMax = 64 / TileHeight;
 
-    /// <summary>The root of the log's first entries. Touches at most a few tiles and 255 leaves.</summary>
+    /// <summary>The tile used last on each level: the walk of one proof, or of the next one, comes back to it.</summary>
+    readonly (ulong Tile, TileNodes Nodes)?[] _last = new (ulong, TileNodes)?[LevelsMax];
+
+    /// <summary>The root of the log's first entries.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: a tile or an entry is missing or changed.</exception>
-    public Hash32 RootAt(ulong size)
+    public Hash32 RootAt(ulong entries)
     {
-        if (size == 0)
-            return Hash32.Empty;
-        Hash32? root = null;
-        for (var height = 0; height < 64; height++)
-        {
-            if ((size >> height & 1) == 0)
-                continue;
-            // The peak of this height is the last perfect subtree of its size: it ends where the lower bits begin.
-            var node = Node(height, (size >> height) - 1);
-            root = root is { } right ? MerkleNode.Join(node, right) : node;
-        }
-
-        return root!.Value;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(entries, size);
+        return ProofPath.Root(new(0, entries), Node);
     }
+
+    /// <summary>The roots of subtrees, in their order: the path of a proof.</summary>
+    public Hash32[] Path(IReadOnlyList<Subtree> subtrees) => [.. subtrees.Select(subtree => ProofPath.Root(subtree, Node))];
 
     /// <summary>The root of the perfect subtree of 2^height leaves with this index among its like.</summary>
     public Hash32 Node(int height, ulong index)
@@ -30,45 +30,106 @@ internal sealed class LogNodes(IStorageView view)
         var level = height / TileHeight;
         var above = height % TileHeight;
         var first = index << above;
-        var count = 1 << above;
-        var tree = new MerkleTree();
-        if (level == 0)
+        var nodes = TileAt(level, first / LogTree.TileWidth);
+        return nodes.TryGet(above, (int)(first % LogTree.TileWidth) >> above, out var node)
+            ? node
+            : throw new ArgumentOutOfRangeException(nameof(index), index, $"A log of {size} entries has no such node of height {height}.");
+    }
+
+    /// <summary>A tile as C2SP tlog-tiles has it: 1 to 256 hashes one after the other; null when the log has no such tile.</summary>
+    /// <param name="level">0: leaf hashes.</param>
+    /// <param name="tile">Index among its like.</param>
+    /// <param name="width">Hashes of it.</param>
+    public byte[]? Tile(int level, ulong tile, int width)
+    {
+        if (level is < 0 or >= LevelsMax || width is < 1 or > LogTree.TileWidth)
+            return null;
+        var nodes = LogTree.NodesAt(level, size);
+        if (tile >= (nodes + LogTree.TileWidth - 1) / LogTree.TileWidth || (tile * LogTree.TileWidth) + (ulong)width > nodes)
+            return null;
+        var bytes = new byte[width * Hash32.Length];
+        var source = TileAt(level, tile);
+        for (var i = 0; i < width; i++)
         {
-            foreach (var leaf in Leaves(first + 1, count))
-                tree.Append(leaf);
-        }
-        else
-        {
-            var key = Keyspace.Tile(level, first / LogTree.TileWidth);
-            var tile = Checked.Get(view, Family.Tree, key) ?? throw Violation.OfRow(Family.Tree, key, "it is missing");
-            var at = (int)(first % LogTree.TileWidth);
-            if (tile.Length < (at + count) * Hash32.Length)
-                throw Violation.OfRow(Family.Tree, key, "it is cut short");
-            for (var i = at; i < at + count; i++)
-                tree.Append(Hash32.Read(tile.Span[(i * Hash32.Length)..]));
+            source.TryGet(0, i, out var hash);
+            hash.Write(bytes.AsSpan(i * Hash32.Length));
         }
 
-        return tree.Root();
+        return bytes;
+    }
+
+    TileNodes TileAt(int level, ulong tile)
+    {
+        if (_last[level] is { } last && last.Tile == tile)
+            return last.Nodes;
+        var there = LogTree.NodesAt(level, size);
+        var from = tile * LogTree.TileWidth;
+        if (from >= there)
+            throw new ArgumentOutOfRangeException(nameof(tile), tile, $"A log of {size} entries has no such tile on level {level}.");
+        var width = (int)Math.Min(LogTree.TileWidth, there - from);
+        // A tile that is still growing belongs to this size; only a full one is everybody's.
+        var shared = width == LogTree.TileWidth ? cache : null;
+        var nodes = shared?.Find(level, tile);
+        if (nodes is null)
+        {
+            nodes = new(level == 0 ? Leaves(from + 1, width) : ReadTile(level, tile, width));
+            shared?.Add(level, tile, nodes);
+        }
+
+        _last[level] = (tile, nodes);
+        return nodes;
+    }
+
+    Hash32[] ReadTile(int level, ulong tile, int width)
+    {
+        var key = Keyspace.Tile(level, tile);
+        var row = Checked.Get(view, Family.Tree, key) ?? throw Violation.OfRow(Family.Tree, key, "it is missing");
+        if (row.Length < width * Hash32.Length)
+            throw Violation.OfRow(Family.Tree, key, "it is cut short");
+        var hashes = new Hash32[width];
+        for (var i = 0; i < width; i++)
+            hashes[i] = Hash32.Read(row.Span[(i * Hash32.Length)..]);
+        return hashes;
     }
 
     /// <summary>Leaf hashes in log order: of events from the index, of control entries computed.</summary>
-    public IEnumerable<Hash32> Leaves(ulong from, int count)
+    /// <remarks>Entries may be large: they are read by pages, and only what names them is kept.</remarks>
+    Hash32[] Leaves(ulong from, int count)
     {
-        var rows = view.Range(Family.Log, Keyspace.Position(from), Keyspace.Position(from + (ulong)count), count, int.MaxValue);
-        if (rows.Count != count)
-            throw Violation.Of($"The log has {rows.Count} of the {count} entries from position {from} on.");
-        foreach (var (key, value) in rows)
+        var leaves = new Hash32[count];
+        var (keys, places) = (new List<byte[]>(count), new List<int>(count));
+        for (var done = 0; done < count;)
         {
-            var entry = EntryRow.TryRead(Checked.Body(Family.Log, key, value)) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read");
-            yield return entry.IsControl ? entry.Leaf(default, default) : IndexedLeaf(entry);
-        }
-    }
+            var rows = view.Range(Family.Log, Keyspace.Position(from + (ulong)done), Keyspace.Position(from + (ulong)count), count, Limits.PageBytesMax);
+            if (rows.Count == 0)
+                throw Violation.Of($"The log has no entry at position {from + (ulong)done}, though it is longer.");
+            foreach (var (key, value) in rows)
+            {
+                if (Keyspace.ReadPosition(key) != from + (ulong)done)
+                    throw Violation.Of($"The log has no entry at position {from + (ulong)done}, though it is longer.");
+                var entry = EntryRow.TryRead(Checked.Body(Family.Log, key, value)) ?? throw Violation.OfRow(Family.Log, key, "it cannot be read");
+                if (entry.IsControl)
+                {
+                    leaves[done] = entry.Leaf(default, default);
+                }
+                else
+                {
+                    keys.Add(Keyspace.Versioned(entry.Aggregate!, entry.Version));
+                    places.Add(done);
+                }
 
-    Hash32 IndexedLeaf(EntryRow entry)
-    {
-        var key = Keyspace.Versioned(entry.Aggregate!, entry.Version);
-        return Checked.Get(view, Family.Index, key) is { } body && IndexRow.TryRead(body, out var index)
-            ? index.Leaf
-            : throw Violation.OfRow(Family.Index, key, "it is missing or cannot be read");
+                done++;
+            }
+        }
+
+        var indexes = view.GetMany(Family.Index, keys);
+        for (var i = 0; i < keys.Count; i++)
+        {
+            if (indexes[i] is not { } row || !IndexRow.TryRead(Checked.Body(Family.Index, keys[i], row), out var index))
+                throw Violation.OfRow(Family.Index, keys[i], "it is missing or cannot be read");
+            leaves[places[i]] = index.Leaf;
+        }
+
+        return leaves;
     }
 }

@@ -17,6 +17,9 @@ internal readonly struct Sight(Grants grants, SchemaSet schemas)
 
     public bool Shows(AggregateKey aggregate) => grants.Reaches(aggregate) && ShowsType(aggregate);
 
+    /// <summary>Whether every field of the aggregate's type is shown: only then can its events be proved.</summary>
+    public bool ShowsAllOf(AggregateKey aggregate) => Shows(aggregate) && HiddenFields(aggregate).IsEmpty;
+
     /// <summary>The state without hidden fields.</summary>
     public AggregateState Of(AggregateState state)
     {

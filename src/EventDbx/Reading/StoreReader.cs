@@ -126,6 +126,24 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk 
         return below;
     }
 
+    /// <summary>The newest version whose event stands at or before a position of the log; 0 when none does. Positions rise, so it is a binary search.</summary>
+    public ulong VersionAtPosition(AggregateKey aggregate, ulong newest, ulong position)
+    {
+        if (newest == 0 || IndexOf(aggregate, newest).Position <= position)
+            return newest;
+        var (below, above) = (0UL, newest);
+        while (above - below > 1)
+        {
+            var middle = below + ((above - below) / 2);
+            if (IndexOf(aggregate, middle).Position <= position)
+                below = middle;
+            else
+                above = middle;
+        }
+
+        return below;
+    }
+
     /// <summary>Events in version order, until a bound is met; at least one if there is one.</summary>
     public List<EventRecord> Events(AggregateKey aggregate, ulong from, int itemsMax, int bytesMax)
     {
@@ -183,7 +201,8 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk 
 
     IndexRow IndexOf(AggregateKey aggregate, ulong version) => ReadIndex(aggregate, version, 1)[0];
 
-    Hash32 RootOf(AggregateKey aggregate, ulong version)
+    /// <summary>The aggregate's root at a version that it has; 0: of nothing.</summary>
+    public Hash32 RootOf(AggregateKey aggregate, ulong version)
     {
         if (version == 0)
             return Hash32.Empty;
@@ -218,7 +237,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk 
         {
             Aggregate = entry.Aggregate!, EventType = entry.Type, Payload = payload, EventId = entry.EventId,
             CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Note = entry.Note, Version = entry.Version, Hash = hash,
-            MerkleRoot = entry.Root, Position = position, Salt = salt,
+            MerkleRoot = entry.Root, Position = position, Salt = salt, PreviousRoot = entry.PreviousRoot,
         };
     }
 
@@ -292,7 +311,7 @@ internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk 
     static ControlRecord Show(EntryRow entry, ulong position) => new()
     {
         Kind = entry.Type, Subject = entry.Subject, CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Body = entry.Body,
-        Hash = entry.Leaf(default, default), Position = position,
+        Hash = entry.Leaf(default, default), Position = position, Salt = entry.Salt,
     };
 
     /// <summary>A head and its state, as callers see them.</summary>

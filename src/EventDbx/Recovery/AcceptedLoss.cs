@@ -11,12 +11,15 @@ namespace EventDbx.Recovery;
 /// <param name="SyncedSize">The watermark of the damaged store; null when it had none.</param>
 /// <param name="SyncedRoot">The root at that size.</param>
 /// <param name="HistoryChanged">What differs when the kept entries are not the ones that were synced.</param>
-internal sealed record AcceptedLoss(uint Epoch, ulong Kept, ulong? Lost, ulong? SyncedSize, string? SyncedRoot, string? HistoryChanged)
+/// <param name="Checkpoint">The newest checkpoint that was signed before; null when none is known.</param>
+internal sealed record AcceptedLoss(
+    uint Epoch, ulong Kept, ulong? Lost, ulong? SyncedSize, string? SyncedRoot, string? HistoryChanged, LastCheckpoint? Checkpoint = null)
 {
     public const string Kind = "accepted_loss";
 
-    public static AcceptedLoss Of(RecoveryReport report, in WatermarkSlot? mark, uint epoch) =>
-        new(epoch, report.Kept, report.Lost, mark?.LogSize, mark?.LogRoot.ToString(), report.HistoryChanged);
+    public static AcceptedLoss Of(RecoveryReport report, in WatermarkSlot? mark, uint epoch, Checkpoints.Checkpoint? checkpoint) => new(
+        epoch, report.Kept, report.Lost, mark?.LogSize, mark?.LogRoot.ToString(), report.HistoryChanged,
+        checkpoint is null ? null : new(checkpoint.Origin, checkpoint.Size, checkpoint.Root.ToString()));
 
     /// <summary>What the recovery that wrote it reported.</summary>
     public RecoveryReport Report(string damage, string? movedTo) => new(damage, Kept, SyncedSize, null, movedTo) { HistoryChanged = HistoryChanged };
@@ -53,6 +56,12 @@ internal sealed record AcceptedLoss(uint Epoch, ulong Kept, ulong? Lost, ulong? 
         }
     }
 }
+
+/// <summary>What the log was last said to be by its own signature.</summary>
+/// <param name="Origin">Which log, and which epoch of it.</param>
+/// <param name="Size">Entries.</param>
+/// <param name="Root">64 hex digits.</param>
+internal sealed record LastCheckpoint(string Origin, ulong Size, string Root);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(AcceptedLoss))]

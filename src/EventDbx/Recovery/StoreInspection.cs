@@ -88,7 +88,7 @@ public static class StoreInspection
             return $"the log should begin at position 1, but begins at {firstPosition}: entries 1 to {firstPosition - 1} are missing";
         if (FindGap(view, Math.Max(1, Math.Min(syncedMark, mark.LogSize)), log.Size) is { } gap)
             return gap;
-        var root = new LogNodes(view).RootAt(mark.LogSize);
+        var root = new LogNodes(view, mark.LogSize).RootAt(mark.LogSize);
         return root == mark.LogRoot
             ? null
             : $"the root of the first {mark.LogSize} entries is {root}, but {mark.LogRoot} was synced: history was changed";

@@ -28,8 +28,8 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
         var (kept, stopped) = rebuild.Take(replay);
         keyRefused = replay.KeyRefused;
         var report = new RecoveryReport(damage, kept, mark?.LogSize, stopped, null) { HistoryChanged = rebuild.CompareWith(marks, kept) };
-        rebuild.CopyTokens(source.View);
-        rebuild.Close(AcceptedLoss.Of(report, mark, epoch), row);
+        var checkpoint = new LooseRows(source.View, engine).Copy();
+        rebuild.Close(AcceptedLoss.Of(report, mark, epoch, checkpoint), row);
         engine.Sync();
         engine.FlushMemtables();
         return report;
@@ -57,46 +57,11 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
         return (kept, refused ?? replay.Stopped);
     }
 
-    /// <summary>What tokens have spent is in no entry: the rows that can be read are taken over, the others begin anew.</summary>
-    void CopyTokens(IStorageView source)
-    {
-        var found = new List<(byte[] Key, byte[] Body)>();
-        try
-        {
-            var rows = new RowCursor(source, Family.Tokens, Keyspace.FirstName.ToArray(), []);
-            for (; rows.Peek() is { } row; rows.Take())
-            {
-                if (TokenRow.IsKey(row.Key) && Checked.TryBody(Family.Tokens, row.Key, row.Value, out var body) && TokenRow.TryRead(body, out _))
-                    found.Add((row.Key, body.ToArray()));
-            }
-        }
-        catch (StorageFailedException)
-        {
-            // The rest of that family cannot be read.
-        }
-
-        if (found.Count > 0)
-            engine.Commit(new TokenRows(found), sync: false);
-    }
-
-    sealed class TokenRows(List<(byte[] Key, byte[] Body)> rows) : IGroupPlanner
-    {
-        public void Plan(IStorageView view, WritePlan plan)
-        {
-            foreach (var (key, body) in rows)
-                Checked.Put(plan, Family.Tokens, key, body);
-            var log = LogTreeStore.Load(view);
-            (plan.BaseLogSize, plan.LogSize) = (log.Size, log.Size);
-        }
-
-        public void Forget() { }
-    }
-
     /// <summary>Whether the rebuilt log is the one that was synced, as far as the watermark can tell.</summary>
     string? CompareWith(KnownMarks marks, ulong kept)
     {
         using var view = engine.OpenView();
-        var nodes = new LogNodes(view);
+        var nodes = new LogNodes(view, kept);
         foreach (var mark in marks.UpTo(kept))
         {
             if (nodes.RootAt(mark.LogSize) is var root && root != mark.LogRoot)

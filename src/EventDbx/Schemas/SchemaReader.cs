@@ -79,6 +79,8 @@ internal static class SchemaReader
         }
         catch (JsonException cause)
         {
+            if (cause.Message.Contains("configured depth", StringComparison.Ordinal))
+                throw SchemaRefusal.At("$", $"the JSON is nested deeper than 64 levels; columns may be nested {Limits.SchemaDepthMax} deep.");
             throw SchemaRefusal.At("$", string.Create(CultureInfo.InvariantCulture,
                 $"it is not JSON, at line {cause.LineNumber + 1}, byte {cause.BytePositionInLine + 1}."));
         }

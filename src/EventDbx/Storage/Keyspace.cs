@@ -141,6 +141,25 @@ internal static class Keyspace
         return key;
     }
 
+    /// <summary>A checkpoint: epoch u32, size u64.</summary>
+    public static byte[] Checkpoint(uint epoch, ulong size)
+    {
+        var key = new byte[CheckpointBytes];
+        BinaryPrimitives.WriteUInt32BigEndian(key, epoch);
+        BinaryPrimitives.WriteUInt64BigEndian(key.AsSpan(4), size);
+        return key;
+    }
+
+    /// <summary>Splits epoch and size; false when the bytes have another form.</summary>
+    public static bool TryReadCheckpoint(ReadOnlySpan<byte> key, out uint epoch, out ulong size)
+    {
+        var fits = key.Length == CheckpointBytes;
+        (epoch, size) = fits ? (BinaryPrimitives.ReadUInt32BigEndian(key), BinaryPrimitives.ReadUInt64BigEndian(key[4..])) : default;
+        return fits;
+    }
+
+    const int CheckpointBytes = 12;
+
     /// <summary>Level and index of a tile's key, which has 9 bytes.</summary>
     public static (int Level, ulong Index) ReadTile(ReadOnlySpan<byte> key) => (key[0], BinaryPrimitives.ReadUInt64BigEndian(key[1..]));
 }

@@ -55,12 +55,16 @@ internal abstract class ExportSink : IDisposable
 
     sealed class Archive(PendingFile file, IReadOnlyList<string> names, TimeProvider clock) : ExportSink
     {
+        /// <summary>A regular file, 0600, in the form in which ZIP keeps it: the upper half.</summary>
+        const int OwnerOnly = unchecked((int)(0x8180u << 16));
+
         readonly ZipArchive _zip = new(file.Stream, ZipArchiveMode.Create, leaveOpen: true, Encoding.UTF8);
         Stream? _open;
 
         public override Stream Begin(int type)
         {
             var entry = _zip.CreateEntry(names[type], CompressionLevel.Optimal);
+            entry.ExternalAttributes = OwnerOnly;
             entry.LastWriteTime = clock.GetLocalNow();
             return _open = entry.Open();
         }

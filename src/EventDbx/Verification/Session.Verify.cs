@@ -6,7 +6,7 @@ namespace EventDbx;
 /// <summary>The verbs that trust nothing.</summary>
 public sealed partial class Session
 {
-    /// <summary>At most two at once in a process: each keeps a core busy, and the writer needs one.</summary>
+    /// <summary>At most two at once in a process, long proofs among them: each keeps a core busy, and the writer needs one.</summary>
     static readonly SemaphoreSlim FullVerifies = new(2, 2);
 
     /// <summary>Verifies one aggregate, archived or not, as it is now.</summary>

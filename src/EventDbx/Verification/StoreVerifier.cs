@@ -16,7 +16,7 @@ namespace EventDbx.Verification;
 internal sealed class StoreVerifier(Database database, IStorageView view, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
 {
     /// <summary>Families of which no version so far writes rows.</summary>
-    static readonly Family[] Unused = [Family.Checkpoints, Family.Plugins];
+    static readonly Family[] Unused = [Family.Plugins];
 
     const ulong EventsBetweenReports = 512;
 
@@ -100,7 +100,8 @@ internal sealed class StoreVerifier(Database database, IStorageView view, IProgr
         {
             if (LogTreeStore.Reflects(view, family) is var reflects && reflects != size)
                 throw Violation.Of($"The log has {size} entries, but family `{Families.NameOf(family)}` reflects {reflects}.");
-            var names = family == Family.Log ? [0, 0] : Keyspace.FirstName.ToArray();
+            // A position and an epoch begin with zeros, as no name does.
+            var names = family is Family.Log or Family.Checkpoints ? [0, 0] : Keyspace.FirstName.ToArray();
             foreach (var row in view.Range(family, [], names, 2, int.MaxValue))
             {
                 if (!row.Key.AsSpan().SequenceEqual(Keyspace.Reflects))

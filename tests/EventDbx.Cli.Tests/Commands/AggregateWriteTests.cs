@@ -105,7 +105,7 @@ public sealed class AggregateWriteTests : IDisposable
     [InlineData(ExitCode.Failed, "Error: The payload is not accepted at byte", "--payload", "{'a':1}")]
     [InlineData(ExitCode.Failed, "Error: The payload is empty", "--payload", "")]
     [InlineData(ExitCode.Failed, "Error: The note has 129 characters", "--note", LongNote)]
-    [InlineData(ExitCode.Failed, "Error: Could not find file", "--payload", "@missing.json")]
+    [InlineData(ExitCode.Failed, "Error: There is no file missing.json.", "--payload", "@missing.json")]
     internal async Task What_apply_does_not_take_is_refused_and_leaves_nothing_behind(ExitCode code, string reason, params string[] options)
     {
         string[] names = options[0] == "--aggregate" ? ["o-1", "placed"] : ["order", "o-1", "placed"];

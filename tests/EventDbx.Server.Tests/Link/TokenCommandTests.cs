@@ -68,7 +68,7 @@ public sealed class TokenCommandTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_token_may_come_from_a_file_a_variable_or_standard_input_and_the_option_goes_before_the_variable(bool running)
+    public async Task A_token_may_come_from_a_file_a_variable_or_standard_input_and_a_blank_one_is_not_the_owner(bool running)
     {
         await NotEncryptedAsync();
         var token = await GenerateAsync("shop", "till", "--action", "aggregate.read");
@@ -89,8 +89,15 @@ public sealed class TokenCommandTests : IDisposable
         Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "list", "--token", token)).Code);
         Assert.Equal(ExitCode.Done, (await _line.RunAsync("token", "list")).Code);
         _line.Environment["EVENTDBX_TOKEN"] = "  ";
-        Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "made")).Code);
-        Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "made", "--token", " ")).Code);
+        Assert.Equal(ExitCode.Usage, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "made")).Code);
+        Assert.Equal(ExitCode.Failed, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "made", "--token", token)).Code);
+        _line.Environment.Remove("EVENTDBX_TOKEN");
+        foreach (var blank in (string[])["", " "])
+        {
+            var refused = await _line.RunAsync("aggregate", "get", "order", "o-1", "--token", blank);
+            Assert.Equal(ExitCode.Usage, refused.Code);
+            Assert.Contains("`--token` is blank", refused.Error, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

@@ -127,6 +127,7 @@ public sealed class SchemaJsonTests
     // JSON and kinds.
     [InlineData("[]", "$", "an array stands where")]
     [InlineData("""{"order":""", "$", "not JSON")]
+    [InlineData("D", "$", "nested deeper than 64 levels")]
     [InlineData("""{"order":1}""", "$.order", "the number 1")]
     [InlineData("""{"order":{},"order":{}}""", "$", "twice", false)]
     [InlineData("""{"$schema":1}""", "$[\"$schema\"]", "the number 1")]
@@ -194,6 +195,7 @@ public sealed class SchemaJsonTests
         {
             'S' => $$$$"""{"order":{"events":{"a":{}},{{{{json[1..]}}}}}}""",
             'C' => $$$$"""{"order":{"events":{"a":{}},"column_types":{"c":{{{{json[1..]}}}}}}}""",
+            'D' => string.Concat(Enumerable.Repeat("{\"a\":", 65)),
             _ => json,
         };
 

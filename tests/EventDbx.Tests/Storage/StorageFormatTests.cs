@@ -32,6 +32,7 @@ public sealed class StorageFormatTests
         await using var database = Database.OpenOn(engine, new()
         {
             Directory = "", Encrypted = encrypted, Key = encrypted ? key : null, Clock = clock,
+            Signer = static () => new Checkpoints.FakeSigner(),
             Random = bytes =>
             {
                 foreach (ref var b in bytes)
@@ -68,6 +69,8 @@ public sealed class StorageFormatTests
             },
             default);
         await session.SnapshotAsync(part, "kept", default);
+        // A checkpoint that was handed out.
+        await database.ReadCheckpointAsync(0, handOut: true, default);
         // Enough for a fold point and a tile.
         var long_ = TestStore.Aggregate("series", "s");
         for (var i = 0; i < 1000; i += 500)

@@ -26,7 +26,7 @@ internal static class AggregateApply
     static readonly Option<string> EventId = Options.Text(
         "--event-id", "UUID", "An id of your own: the same append under the same id is made once, however often it is asked for.");
 
-    static readonly Option<long?> ExpectedVersion = Options.WholeNumber(
+    static readonly Option<ulong?> ExpectedVersion = Options.Version(
         "--expected-version", "Append only if the aggregate is at this version; 0: only if it has no events.");
 
     public static Verb Create() => new("apply", "Append an event.", Slot.AggregateType, Slot.AggregateId, Slot.EventType)
@@ -70,7 +70,7 @@ internal static class AggregateApply
             Payload = call.Has(Patch) ? default : await GivenAsync(call, Payload, cancellation).ConfigureAwait(false) ?? FieldsOf(call),
             Patch = await GivenAsync(call, Patch, cancellation).ConfigureAwait(false),
             EventId = IdOf(call),
-            ExpectedVersion = (ulong?)call.Get(ExpectedVersion),
+            ExpectedVersion = call.Get(ExpectedVersion),
             Note = call.Get(Note),
         };
         // Before the store is opened, or made: a slip leaves nothing behind.
@@ -108,9 +108,17 @@ internal static class AggregateApply
         // The cast matters: a bare null would become empty bytes.
         null => (ReadOnlyMemory<byte>?)null,
         "-" => await ReadAsync(call.Shell.OpenIn(), cancellation).ConfigureAwait(false),
-        ['@', .. var path] => await ReadAsync(File.OpenRead(call.Shell.Resolve(path)), cancellation).ConfigureAwait(false),
+        ['@', .. var path] => await ReadAsync(OpenFile(call, path), cancellation).ConfigureAwait(false),
         var text => Encoding.UTF8.GetBytes(text),
     };
+
+    static FileStream OpenFile(Call call, string path)
+    {
+        var full = call.Shell.Resolve(path);
+        if (Directory.Exists(full))
+            throw new IOException($"{path} is a directory, where a file is due.");
+        return File.Exists(full) ? File.OpenRead(full) : throw new IOException($"There is no file {path}.");
+    }
 
     static byte[] FieldsOf(Call call)
     {

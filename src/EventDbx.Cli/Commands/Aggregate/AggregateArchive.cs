@@ -42,5 +42,5 @@ internal static class AggregateArchive
             .Member("archived", now.Archived)
             .Member("comment", comment)
             .EndObject().ToString()
-        : $"aggregate_type={now.Aggregate.Type} aggregate_id={now.Aggregate.Id} archived={(now.Archived ? "true" : "false")} comment={comment}\n";
+        : PlainText.Line($"aggregate_type={now.Aggregate.Type} aggregate_id={now.Aggregate.Id} archived={(now.Archived ? "true" : "false")} comment={comment}");
 }

@@ -10,8 +10,8 @@ internal static class AggregateDiff
     /// <summary>Where a payload that is no object goes.</summary>
     const string WholeValue = "_value";
 
-    static readonly Option<long?> From = Options.WholeNumber("--from", "The version before; 0 is before the first event.");
-    static readonly Option<long?> To = Options.WholeNumber("--to", "The version after (default: the newest).");
+    static readonly Option<ulong?> From = Options.Version("--from", "The version before; 0 is before the first event.");
+    static readonly Option<ulong?> To = Options.Version("--to", "The version after (default: the newest).");
 
     /// <param name="Before">As JSON; null where the field was not there.</param>
     /// <param name="After">As JSON.</param>
@@ -46,7 +46,7 @@ internal static class AggregateDiff
             async store =>
             {
                 var from = call.Get(From)!.Value;
-                var now = (long)(await store.GetAggregateAsync(aggregate, null, null, cancellation).ConfigureAwait(false)).Version;
+                var now = (await store.GetAggregateAsync(aggregate, null, null, cancellation).ConfigureAwait(false)).Version;
                 var to = Math.Min(call.Get(To) ?? now, now);
                 if (from > now)
                     throw new RefusedException(RefusalCode.NotFound, $"{aggregate} has no version {from}; it is at version {now}.");
@@ -58,12 +58,12 @@ internal static class AggregateDiff
     }
 
     /// <summary>Folds the events between both, with an eye on what each field was before.</summary>
-    static async Task<List<Change>> FindAsync(IStore store, AggregateKey aggregate, long from, long to, CancellationToken cancellation)
+    static async Task<List<Change>> FindAsync(IStore store, AggregateKey aggregate, ulong from, ulong to, CancellationToken cancellation)
     {
         var before = Fields(Encoding.UTF8.GetBytes(
-            (await store.GetAggregateAsync(aggregate, (ulong)from, null, cancellation).ConfigureAwait(false)).StateAsJson(typed: true)));
+            (await store.GetAggregateAsync(aggregate, from, null, cancellation).ConfigureAwait(false)).StateAsJson(typed: true)));
         var after = new Dictionary<string, (string Value, EventRecord By)>(StringComparer.Ordinal);
-        await foreach (var record in AggregateReplay.ReadAsync(store, aggregate, from, to - from, cancellation).ConfigureAwait(false))
+        await foreach (var record in AggregateReplay.ReadAsync(store, aggregate, (long)from, (long)(to - from), cancellation).ConfigureAwait(false))
         {
             foreach (var (field, value) in Fields(record.Payload))
             {
@@ -109,7 +109,7 @@ internal static class AggregateDiff
         return table;
     }
 
-    static string Json(AggregateKey aggregate, long from, long to, List<Change> changes)
+    static string Json(AggregateKey aggregate, ulong from, ulong to, List<Change> changes)
     {
         var json = new JsonText().BeginObject()
             .Member("aggregate_id", aggregate.Id)

@@ -119,11 +119,11 @@ internal static class AggregateExport
         if (call.Json)
             return Json(call, summary);
         if (summary.Rows == 0)
-            return $"no {(events ? "events" : "aggregates")} found{(call.Find(Type) is { } type ? $" for '{type}'" : "")}\n";
+            return PlainText.Line($"no {(events ? "events" : "aggregates")} found{(call.Find(Type) is { } type ? $" for '{type}'" : "")}");
         var paths = summary.Files.Select(file => Shown(call, file.Path));
         if (call.Get(Zip))
             return string.Create(CultureInfo.InvariantCulture, $"Exported {summary.Types} aggregate type(s) to {paths.Single()} (zip archive)\n");
-        return string.Concat(paths.Select(path => $"wrote {path}\n")) + (events
+        return string.Concat(paths.Select(path => PlainText.Line($"wrote {path}"))) + (events
             ? string.Create(CultureInfo.InvariantCulture, $"Exported {summary.Rows} event(s)\n")
             : string.Create(CultureInfo.InvariantCulture, $"Exported {summary.Types} aggregate type(s) in {(FormatOf(call) == ExportFormat.Csv ? "CSV" : "JSON")} format\n"));
     }

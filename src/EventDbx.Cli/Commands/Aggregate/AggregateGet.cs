@@ -3,7 +3,7 @@ namespace EventDbx.Cli.Commands.Aggregate;
 /// <summary><c>dbx aggregate get</c>: an aggregate now, at a version, at a moment.</summary>
 internal static class AggregateGet
 {
-    static readonly Option<long?> Version = Options.WholeNumber("--version", "As it was at this version; beyond the end, as it is now.");
+    static readonly Option<ulong?> Version = Options.Version("--version", "As it was at this version; beyond the end, as it is now.");
     static readonly Option<string> At = Options.Text("--at", "TIME", "As it was at this moment, such as 2025-01-31T12:00:00Z.");
     static readonly Option<bool> IncludeEvents = Options.Switch("--include-events", "The events that led there as well.");
     static readonly Option<bool> Typed = Options.Switch("--typed", "Numbers, true, false and null as JSON; otherwise they are text.");
@@ -36,7 +36,7 @@ internal static class AggregateGet
             aggregate,
             async store =>
             {
-                var found = await store.GetAggregateAsync(aggregate, (ulong?)call.Get(Version), at, cancellation).ConfigureAwait(false);
+                var found = await store.GetAggregateAsync(aggregate, call.Get(Version), at, cancellation).ConfigureAwait(false);
                 await WriteAsync(call, store, found, fields, cancellation).ConfigureAwait(false);
                 return ExitCode.Done;
             },

@@ -34,5 +34,5 @@ internal static class AggregateRemove
         ? new JsonText().BeginObject()
             .Member("aggregate_id", aggregate.Id).Member("aggregate_type", aggregate.Type).Member("removed", true)
             .EndObject().ToString()
-        : $"aggregate_type={aggregate.Type} aggregate_id={aggregate.Id} removed\n";
+        : PlainText.Line($"aggregate_type={aggregate.Type} aggregate_id={aggregate.Id} removed");
 }

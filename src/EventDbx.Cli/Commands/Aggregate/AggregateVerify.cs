@@ -41,5 +41,5 @@ internal static class AggregateVerify
             .Member("aggregate_type", result.Aggregate.Type)
             .Member("merkle_root", result.MerkleRoot.ToString())
             .EndObject().ToString()
-        : $"aggregate_type={result.Aggregate.Type} aggregate_id={result.Aggregate.Id} merkle_root={result.MerkleRoot}\n";
+        : PlainText.Line($"aggregate_type={result.Aggregate.Type} aggregate_id={result.Aggregate.Id} merkle_root={result.MerkleRoot}");
 }

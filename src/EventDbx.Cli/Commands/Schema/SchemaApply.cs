@@ -55,8 +55,11 @@ internal static class SchemaApply
 
     static async Task<ExitCode> RunAsync(Call call, bool apply, ExitCode changed, CancellationToken cancellation)
     {
-        var declared = SchemaJson.ReadDeclared(
-            (await ReadAsync(call, cancellation).ConfigureAwait(false)).Span, Timestamp.From(call.Shell.Clock.GetUtcNow())).Values.ToList();
+        var content = await ReadAsync(call, cancellation).ConfigureAwait(false);
+        // What made the file has failed, most likely; with --prune it would take every schema away.
+        if (!content.Span.ContainsAnyExcept(" \t\r\n"u8))
+            throw new RefusedException(RefusalCode.InvalidSchema, $"{(call[Source] == "-" ? "Standard input" : call[Source])} is empty; a file without schemas is {{}}.");
+        var declared = SchemaJson.ReadDeclared(content.Span, Timestamp.From(call.Shell.Clock.GetUtcNow())).Values.ToList();
         return apply
             ? await Link.ToAnyAsync(call, store => OnAsync(store), cancellation).ConfigureAwait(false)
             : await Link.ToExistingAsync(call, OnAsync, () => Write(call, Steps([], declared, call.Get(Prune)), changed), cancellation).ConfigureAwait(false);
@@ -102,9 +105,9 @@ internal static class SchemaApply
                 text.Write("no differences\n");
             foreach (var step in steps)
             {
-                text.Write($"schema={step.Type} {step.Word}\n");
+                text.Write(PlainText.Line($"schema={step.Type} {step.Word}"));
                 foreach (var difference in step.Differences)
-                    text.Write($"  {difference.Path}: {difference.Before ?? "(none)"} -> {difference.After ?? "(none)"}\n");
+                    text.Write(PlainText.Line($"  {difference.Path}: {difference.Before ?? "(none)"} -> {difference.After ?? "(none)"}"));
             }
         }
 
@@ -137,7 +140,7 @@ internal static class SchemaApply
         var source = call[Source];
         var path = call.Shell.Resolve(source);
         if (source != "-" && !File.Exists(path))
-            throw new IOException($"There is no file {source}.");
+            throw new IOException(Directory.Exists(path) ? $"{source} is a directory, where a file is due." : $"There is no file {source}.");
         var input = source == "-" ? call.Shell.OpenIn() : File.OpenRead(path);
         await using (input.ConfigureAwait(false))
         {

@@ -60,7 +60,7 @@ internal static class SchemaCommand
         Call call, IStore store, string type, IReadOnlyList<SchemaEdit> edits, Func<AggregateSchema, string> text, CancellationToken cancellation)
     {
         var schema = (await store.ChangeSchemaAsync(type, edits, cancellation).ConfigureAwait(false))!;
-        await call.Shell.Out.WriteAsync(call.Json ? Json(schema) : text(schema) + "\n").ConfigureAwait(false);
+        await call.Shell.Out.WriteAsync(call.Json ? Json(schema) : PlainText.Line(text(schema))).ConfigureAwait(false);
         return ExitCode.Done;
     }
 

@@ -95,7 +95,7 @@ internal static class SchemaDrop
                     await store.ChangeSchemaAsync(type, [SchemaEdit.Drop()], cancellation).ConfigureAwait(false);
                     await call.Shell.Out.WriteAsync(
                         call.Json ? new JsonText().BeginObject().Member("aggregate", type).Member("dropped", true).EndObject().ToString()
-                        : $"schema={type} dropped\n").ConfigureAwait(false);
+                        : PlainText.Line($"schema={type} dropped")).ConfigureAwait(false);
                     return ExitCode.Done;
                 },
                 cancellation);

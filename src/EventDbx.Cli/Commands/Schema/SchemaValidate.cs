@@ -47,7 +47,7 @@ internal static class SchemaValidate
     {
         call.Shell.Out.Write(
             call.Json ? new JsonText().BeginObject().Member("aggregate", type).Member("event", eventType).Member("validation", "ok").EndObject().ToString()
-            : $"aggregate={type} event={eventType} validation=ok\n");
+            : PlainText.Line($"aggregate={type} event={eventType} validation=ok"));
         return ExitCode.Done;
     }
 }

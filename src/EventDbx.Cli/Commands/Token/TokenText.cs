@@ -45,7 +45,7 @@ internal static class TokenText
         Line("keep_alive", Truth(listing.Limits.KeepAlive));
         return text.ToString();
 
-        void Line(string name, string value) => text.Append("  ").Append(name).Append('=').Append(value).Append('\n');
+        void Line(string name, string value) => text.Append("  ").Append(name).Append('=').Append(PlainText.Of(value)).Append('\n');
     }
 
     static string Truth(bool truth) => truth ? "true" : "false";

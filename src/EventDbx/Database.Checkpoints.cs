@@ -1,0 +1,56 @@
+using System.Globalization;
+using EventDbx.Checkpoints;
+
+namespace EventDbx;
+
+/// <summary>Checkpoints: what the log says about itself to those outside.</summary>
+public sealed partial class Database
+{
+    readonly CheckpointIssuer _checkpoints;
+
+    /// <summary>What checkpoints of this epoch call the log.</summary>
+    public string LogOrigin { get; }
+
+    /// <summary>Full tiles of the log that proofs have read.</summary>
+    internal TileCache Tiles { get; } = new();
+
+    /// <summary>The newest checkpoint that covers so much of the log: at once if it is signed already, else it is signed now.</summary>
+    /// <param name="atLeast">Entries to be covered; waits for a log that is not so long yet. 0: whatever is the newest.</param>
+    /// <param name="handOut">Whether somebody outside gets to see it: then it is kept for good, and stored so before this completes.</param>
+    /// <param name="cancellation">Ends the wait; what is being signed is signed all the same.</param>
+    /// <exception cref="RefusedException">
+    /// <see cref="RefusalCode.NotFound"/>: the log is empty. <see cref="RefusalCode.Unavailable"/>: there is no key to sign with, or the writer has
+    /// stopped. <see cref="RefusalCode.IntegrityViolation"/>: the log does not continue what was signed before, and nothing is signed any more.
+    /// </exception>
+    public Task<SignedNote> ReadCheckpointAsync(ulong atLeast, bool handOut, CancellationToken cancellation) =>
+        _checkpoints.ReadAsync(atLeast, handOut, cancellation);
+
+    /// <summary>Completes once the newest checkpoint is of more entries than this; at once if it is. Signs nothing itself.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: the database was closed.</exception>
+    public Task WaitForCheckpointAsync(ulong beyond, CancellationToken cancellation) => _checkpoints.WaitBeyondAsync(beyond, cancellation);
+
+    /// <summary>The cosignatures under a checkpoint are stored beside its own signature. The text stays as it is.</summary>
+    /// <param name="withMore">A checkpoint of this epoch that was handed out, with signatures of others. Whether they are good was checked before.</param>
+    /// <exception cref="RefusedException">
+    /// <see cref="RefusalCode.NotFound"/>: no such checkpoint is kept. <see cref="RefusalCode.IntegrityViolation"/>: the one of this size says something else.
+    /// </exception>
+    public Task StoreCosignaturesAsync(SignedNote withMore) => _checkpoints.StoreCosignaturesAsync(withMore);
+
+    /// <summary>The public key that checkpoints of this epoch are signed with, as a vkey.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none.</exception>
+    public string ReadLogKey() => _checkpoints.Signer().VerifierKey(LogOrigin);
+
+    static string OriginOf(DatabaseOptions options, StoreRow row)
+    {
+        var name = options.LogOrigin ?? $"eventdbx.local/{row.DatabaseId:D}";
+        return row.Epoch == 1 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}/e{row.Epoch}");
+    }
+
+    static void RefuseBadCheckpointOptions(DatabaseOptions options)
+    {
+        if (options.LogOrigin is { } origin && !SignedNote.IsKeyName(origin))
+            throw new ArgumentException($"`{origin}` cannot be the name of a key: it is empty, or has white space or a plus.", nameof(options));
+        if (options.CheckpointInterval is { } interval)
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(interval, TimeSpan.Zero, nameof(options.CheckpointInterval));
+    }
+}

@@ -1,0 +1,72 @@
+using EventDbx.Storage.RocksDb;
+
+namespace EventDbx.Recovery;
+
+/// <summary>What is in no entry of the log, and so in no replay: the rows of it that can be read are taken over as they are.</summary>
+/// <remarks>
+/// What tokens have spent begins anew where a row is lost. Checkpoints are what the log has said of itself: they stay under their epoch, and
+/// those of entries that are gone say what was lost.
+/// </remarks>
+internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
+{
+    /// <summary>Rows written at once.</summary>
+    const int RowsMax = 1000;
+
+    readonly List<(Family Family, byte[] Key, byte[] Body)> _found = [];
+
+    /// <summary>Copies them; the newest checkpoint among them, or null.</summary>
+    public Checkpoints.Checkpoint? Copy()
+    {
+        Take(Family.Tokens, Keyspace.FirstName.ToArray(), static (key, body) => TokenRow.IsKey(key) && TokenRow.TryRead(body, out _));
+        CheckpointRow? newest = null;
+        Take(Family.Checkpoints, [0, 0], (key, body) =>
+        {
+            if (CheckpointRow.TryRead(key, body) is not { } row)
+                return false;
+            newest = row; // In the order of keys: epoch, then size.
+            return true;
+        });
+        Write();
+        return newest?.Checkpoint;
+    }
+
+    void Take(Family family, byte[] from, Func<byte[], ReadOnlyMemory<byte>, bool> isRow)
+    {
+        try
+        {
+            var rows = new RowCursor(source, family, from, []);
+            for (; rows.Peek() is { } row; rows.Take())
+            {
+                if (!Checked.TryBody(family, row.Key, row.Value, out var body) || !isRow(row.Key, body))
+                    continue;
+                _found.Add((family, row.Key, body.ToArray()));
+                if (_found.Count == RowsMax)
+                    Write();
+            }
+        }
+        catch (StorageFailedException)
+        {
+            // The rest of that family cannot be read.
+        }
+    }
+
+    void Write()
+    {
+        if (_found.Count > 0)
+            target.Commit(new Rows(_found), sync: false);
+        _found.Clear();
+    }
+
+    sealed class Rows(List<(Family Family, byte[] Key, byte[] Body)> rows) : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            foreach (var (family, key, body) in rows)
+                Checked.Put(plan, family, key, body);
+            var log = LogTreeStore.Load(view);
+            (plan.BaseLogSize, plan.LogSize) = (log.Size, log.Size);
+        }
+
+        public void Forget() { }
+    }
+}
