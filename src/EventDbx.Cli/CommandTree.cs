@@ -51,7 +51,7 @@ internal static class CommandTree
     {
         var parse = root.Parse(arguments, Parsing);
         using var interrupted = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var interrupts = Interrupts.Forward(interrupted);
+        using var interrupts = Interrupts.Forward(interrupted, hangUp: parse.CommandResult.Command is not Verb { OutlivesTerminal: true });
         ExitCode code;
         try
         {

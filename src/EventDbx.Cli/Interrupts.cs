@@ -7,11 +7,16 @@ internal sealed class Interrupts : IDisposable
 {
     readonly List<PosixSignalRegistration> _registrations = [];
 
-    public static Interrupts Forward(CancellationTokenSource target)
+    /// <param name="target">Is cancelled.</param>
+    /// <param name="hangUp">Whether the end of the terminal is one of them.</param>
+    /// <remarks>Where whoever started this process has SIGHUP ignored, as <c>nohup</c> does, the runtime leaves it so.</remarks>
+    public static Interrupts Forward(CancellationTokenSource target, bool hangUp)
     {
         var interrupts = new Interrupts();
         foreach (var signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP])
         {
+            if (signal == PosixSignal.SIGHUP && !hangUp)
+                continue;
             interrupts._registrations.Add(PosixSignalRegistration.Create(signal, context =>
             {
                 context.Cancel = !target.IsCancellationRequested;
@@ -21,15 +26,6 @@ internal sealed class Interrupts : IDisposable
 
         return interrupts;
     }
-
-    /// <summary>The same for SIGHUP, the end of the terminal: for what serves in the foreground.</summary>
-    /// <remarks>Where whoever started this process has it ignored, as <c>nohup</c> does, the runtime leaves it so.</remarks>
-    public static IDisposable ForwardHangUp(CancellationTokenSource target) =>
-        PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
-        {
-            context.Cancel = true;
-            target.Cancel();
-        });
 
     public void Dispose()
     {

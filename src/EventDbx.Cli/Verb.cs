@@ -33,6 +33,9 @@ internal sealed class Verb : Command
     /// <summary>What further values by position are, as in <c>EVENT…</c>; empty: none, but the command itself says so; null: there are none.</summary>
     public string? Further { get; init; }
 
+    /// <summary>Goes on when the terminal ends from which it was started.</summary>
+    public bool OutlivesTerminal { get; init; }
+
     /// <summary>Checks that span several options; throws <see cref="UsageException"/>.</summary>
     public Action<Call> Check { get; init; } = _ => { };
 

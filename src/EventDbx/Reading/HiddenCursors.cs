@@ -15,7 +15,8 @@ internal sealed class HiddenCursors(NoncePool nonces)
 
     const int NonceBytes = 12, TagBytes = 16;
 
-    readonly byte[] _key = TakeKey(nonces);
+    // Drawn when first needed: most databases never hide anything.
+    readonly Lazy<byte[]> _key = new(() => TakeKey(nonces));
 
     /// <summary>A cursor that leads on behind a name and does not tell it.</summary>
     public byte[] Seal(ReadOnlySpan<byte> name)
@@ -24,7 +25,7 @@ internal sealed class HiddenCursors(NoncePool nonces)
         cursor[0] = Mark;
         var nonce = cursor.AsSpan(1, NonceBytes);
         nonces.Take(nonce);
-        using var aes = new AesGcm(_key, TagBytes);
+        using var aes = new AesGcm(_key.Value, TagBytes);
         aes.Encrypt(nonce, name, cursor.AsSpan(1 + NonceBytes, name.Length), cursor.AsSpan(^TagBytes));
         return cursor;
     }
@@ -33,14 +34,12 @@ internal sealed class HiddenCursors(NoncePool nonces)
     /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidArgument"/>: it was not sealed here.</exception>
     public byte[] Open(byte[] cursor)
     {
-        if (cursor is not [Mark, ..])
+        if (cursor is not [Mark, ..] || cursor.Length <= 1 + NonceBytes + TagBytes)
             return cursor;
-        var name = new byte[Math.Max(0, cursor.Length - 1 - NonceBytes - TagBytes)];
+        var name = new byte[cursor.Length - 1 - NonceBytes - TagBytes];
         try
         {
-            if (name.Length == 0)
-                throw new AuthenticationTagMismatchException();
-            using var aes = new AesGcm(_key, TagBytes);
+            using var aes = new AesGcm(_key.Value, TagBytes);
             aes.Decrypt(cursor.AsSpan(1, NonceBytes), cursor.AsSpan(1 + NonceBytes, name.Length), cursor.AsSpan(^TagBytes), name);
             return name;
         }

@@ -32,6 +32,25 @@ public sealed class TokenCommandTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task A_token_that_may_archive_and_not_read_is_shown_no_state(bool running)
+    {
+        await NotEncryptedAsync();
+        await _line.RunAsync("aggregate", "apply", "order", "o-1", "made", "--field", "word=sesame");
+        var token = await GenerateAsync("ops", "kim", "--action", "aggregate.archive");
+        await using var server = running ? await RunningServer.StartAsync(_line) : null;
+
+        var kept = await _line.RunAsync("aggregate", "snapshot", "order", "o-1", "--token", token);
+        var archived = await _line.RunAsync("aggregate", "archive", "order", "o-1", "--token", token);
+        var own = await _line.RunAsync("aggregate", "snapshot", "order", "o-1");
+
+        Assert.Equal((ExitCode.Done, ExitCode.Done), (kept.Code, archived.Code));
+        Assert.Null(JsonNode.Parse(kept.Out)!["state"]);
+        Assert.Equal("sesame", JsonNode.Parse(own.Out)!["state"]!["word"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task A_command_with_a_token_is_and_sees_what_the_token_is(bool running)
     {
         await NotEncryptedAsync();

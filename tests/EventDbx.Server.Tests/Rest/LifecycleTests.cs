@@ -32,6 +32,25 @@ public sealed class LifecycleTests(RestServer server) : IClassFixture<RestServer
     }
 
     [Fact]
+    public async Task Who_may_archive_and_not_read_is_answered_without_the_state_and_a_reader_with_it()
+    {
+        const string Url = "/v1/aggregates/life/2";
+        await server.AppendAsync("life", "2", "e", """{"a":1}""");
+        var token = await server.TokenForAsync("aggregate.archive");
+        Assert.Equal("permission_denied", (await server.GetAsync(Url, token)).Code);
+
+        foreach (var (verb, status) in ((string, int)[])[("restore", 200), ("snapshots", 201), ("archive", 200)])
+        {
+            var reply = await server.SendAsync("POST", $"{Url}/{verb}", token: token);
+            Assert.Equal((status, 1), (reply.Status, reply.Json.GetProperty("version").GetInt32()));
+            Assert.False(reply.Json.TryGetProperty("state", out _), reply.Body);
+        }
+
+        var both = await server.IssueAsync(new() { Group = "team", User = "kim", Actions = ["aggregate.archive", "aggregate.read"], TtlSeconds = 0 });
+        Assert.Equal("""{"a":"1"}""", (await server.SendAsync("POST", $"{Url}/restore", token: both)).Json.GetProperty("state").GetRawText());
+    }
+
+    [Fact]
     public async Task An_aggregate_is_verified_quick_and_full()
     {
         for (var i = 0; i < 5; i++)

@@ -68,7 +68,7 @@ public sealed class PatchTests
             {"aggregate":"order","events":{"placed":{},"changed":{}},
              "column_types":{"p":{"type":"object","properties":{"t":{"type":"text","regex":["(?:a?){480}b"]}}}}}
             """u8, default), default);
-        await session.AppendAsync(TestStore.Draft(Order, $$$"""{"p":{"t":"{{{new string('a', 30_000)}}}b"}}"""), default);
+        await session.AppendAsync(TestStore.Draft(Order, $$$"""{"p":{"t":"{{{new string('a', 15_000)}}}b"}}"""), default);
         var patch = Patch("""[{"op":"add","path":"/p/n","value":1}]""");
 
         await session.AppendAsync(patch, default);

@@ -10,6 +10,7 @@ internal static class ServerCommand
         var verb = new Verb(ServerChild.Command, "Serve; for dbx itself.")
         {
             Hidden = true,
+            OutlivesTerminal = true,
             Examples = [],
             Check = StartFlags.Check,
             Run = RunAsync,

@@ -35,8 +35,6 @@ internal static class ServerLife
         await call.NoteMisspeltVariablesAsync().ConfigureAwait(false);
         if (foreground)
         {
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            using var hangUp = Interrupts.ForwardHangUp(stop);
             return await ServeAsync(call, file, echo: true, async ready =>
             {
                 // Otherwise they have been read here already, as lines of the log.

@@ -88,10 +88,8 @@ internal static class WitnessCommand
                 ? new JsonText(pretty: false).BeginObject().Member("running", true).Member("port", (long)host.Port).Member("key", host.Key.ToString()).EndObject().ToString()
                 : FormattableString.Invariant($"Witness {host.Key.Name} listens on http://{new IPEndPoint(EndPointOf(call).Address, host.Port)} for {logs.Count} log(s)\nkey={host.Key}\n")).ConfigureAwait(false);
             await call.Shell.Out.FlushAsync(cancellation).ConfigureAwait(false);
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            using var hangUp = Interrupts.ForwardHangUp(stop);
             var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            using var registration = stop.Token.Register(ended.SetResult);
+            using var registration = cancellation.Register(ended.SetResult);
             await ended.Task.ConfigureAwait(false);
         }
 
