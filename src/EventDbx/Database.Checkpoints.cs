@@ -53,8 +53,8 @@ public sealed partial class Database
 
     static void RefuseBadCheckpointOptions(DatabaseOptions options)
     {
-        if (options.LogOrigin is { } origin && !SignedNote.IsKeyName(origin))
-            throw new ArgumentException($"`{origin}` cannot be the name of a key: it is empty, or has white space or a plus.", nameof(options));
+        if (options.LogOrigin is { } origin && (!SignedNote.IsKeyName(origin) || Encoding.UTF8.GetByteCount(origin) > Limits.LogOriginBytesMax))
+            throw new ArgumentException($"`{origin}` cannot be the name of a log: it has 1 to {Limits.LogOriginBytesMax} bytes without white space or a plus.", nameof(options));
         if (options.CheckpointInterval is { } interval)
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(interval, TimeSpan.Zero, nameof(options.CheckpointInterval));
     }

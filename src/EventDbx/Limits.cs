@@ -60,6 +60,9 @@ public static class Limits
     /// <summary>Full tiles of the log tree that proofs remember, with every node in them: some 16 MiB, the leaves of 262,144 entries.</summary>
     public const int LogTilesRemembered = 1024;
 
+    /// <summary>Bytes of UTF-8 in the name of a log, without its epoch. It stands in every checkpoint and on every line of its signatures.</summary>
+    public const int LogOriginBytesMax = 256;
+
     /// <summary>Versions of an aggregate up to which a proof is made at once. A longer one reads as many rows of the index, and waits its turn with full verifies.</summary>
     public const ulong ProofVersionsAtOnce = 10_000;
 

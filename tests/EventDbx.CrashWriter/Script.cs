@@ -13,6 +13,7 @@ namespace EventDbx.CrashWriter;
 /// = OP …                                                 asked again with the same event ids; the same answer
 /// ~ OP                                                   answered: done to the aggregate
 /// ! OP CODE                                              refused: nothing of it may be stored
+/// c SIZE ROOT                                            a checkpoint was handed out
 /// </code>
 /// </remarks>
 internal static class Script

@@ -1,4 +1,5 @@
 using System.Text;
+using EventDbx.Checkpoints;
 using EventDbx.Events;
 
 namespace EventDbx.CrashWriter;
@@ -12,9 +13,32 @@ internal sealed class Writers(Database database, int seed, int cycle)
 
     public static async Task RunAsync(DatabaseOptions options, int seed, int cycle, int count)
     {
-        await using var database = Database.Open(options);
+        await using var database = Database.Open(options with { Signer = static () => new FakeSigner(), CheckpointInterval = TimeSpan.FromMilliseconds(5) });
         var writers = new Writers(database, seed, cycle);
+        var auditing = Task.Run(writers.AuditAsync);
         await Task.WhenAll(Enumerable.Range(0, count).Select(w => Task.Run(() => new Writer(writers, w).RunAsync())));
+        await auditing;
+    }
+
+    /// <summary>Has every checkpoint handed out that is signed: what it has said must hold for ever.</summary>
+    async Task AuditAsync()
+    {
+        try
+        {
+            for (var size = 0UL; ;)
+            {
+                await database.WaitForCheckpointAsync(size, default);
+                var note = await database.ReadCheckpointAsync(size + 1, handOut: true, default);
+                if (!Checkpoint.TryParse(note.Text, out var checkpoint))
+                    throw new FormatException(note.Text);
+                size = checkpoint.Size;
+                Say($"c {size} {checkpoint.Root}");
+            }
+        }
+        catch (RefusedException refused) when (refused.Refusal is { Code: RefusalCode.Unavailable, Final: true })
+        {
+            // The writer has stopped, which the writers say.
+        }
     }
 
     /// <summary>Straight into the pipe: nothing stays behind in a buffer of ours. The dot tells a whole line.</summary>

@@ -53,7 +53,8 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
                     return newest.Note;
                 if (await TryHandOutAsync(newest, cancellation).ConfigureAwait(false) is { } note)
                     return note;
-                continue; // A newer one has taken its place.
+                Reload(); // A newer one has taken its place.
+                continue;
             }
 
             if (atLeast == 0 && database.Loop.Synced.Size == 0)
@@ -134,9 +135,9 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
                 {
                     await SignShared(handOut: false).WaitAsync(_stopping.Token).ConfigureAwait(false);
                 }
-                catch (Exception cause) when (cause is RefusedException or StorageFailedException)
+                catch (Exception cause) when (cause is not OperationCanceledException)
                 {
-                    // A full queue, a key that cannot be read just now: the next round tries again, and health tells.
+                    // A full queue, a key that cannot be read just now, a signer that fails: the next round tries again, and health tells.
                     lock (_gate)
                     {
                         if (_failure is not null)
@@ -195,7 +196,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
             Check(signer, view, last, point);
             if (last?.Size == point.Size)
             {
-                Remember(last);
+                Reload(); // And not what this view has: somebody may have handed it out since.
                 return null;
             }
 
@@ -205,11 +206,13 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
                 throw Fail(new(RefusalCode.Unavailable, "The key made a signature that it does not accept itself.") { Final = true });
             lock (_gate)
             {
-                return new()
+                CheckpointOperation operation = new()
                 {
                     Aggregate = ControlOperation.AboutTheDatabase, Epoch = database.Epoch, Checkpoint = checkpoint, Note = note, IsNew = true,
-                    SignedAt = Timestamp.From(database.Clock.GetUtcNow()).Ticks100ns, HandOut = Interlocked.Exchange(ref _handOutWanted, false),
+                    SignedAt = Timestamp.From(database.Clock.GetUtcNow()).Ticks100ns, HandOut = _handOutWanted,
                 };
+                _handOutWanted = false;
+                return operation;
             }
         }
         catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
@@ -218,12 +221,12 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
         }
     }
 
-    /// <summary>What was signed last is ours, and the log as it is stored leads from there to the point.</summary>
+    /// <summary>What was signed last is ours, and the log as it is stored, read anew each time, leads from there to the point.</summary>
     void Check(ICheckpointSigner signer, IStorageView view, CheckpointRow? last, in LogPoint point)
     {
         if (last is null)
         {
-            if (point.Size > 0 && new LogNodes(view, point.Size, database.Tiles).RootAt(point.Size) is var stored && stored != point.Root)
+            if (new LogNodes(view, point.Size).RootAt(point.Size) is var stored && stored != point.Root)
                 throw Violation.Of($"The log's first {point.Size} entries are stored with root {stored}, but {point.Root} was committed.");
             return;
         }
@@ -232,7 +235,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
             throw Fail(new(RefusalCode.Unavailable, $"The newest checkpoint, of {last.Size} entries, was not signed with the key that is here now. Put the key back that it was signed with.") { Final = true });
         if (last.Size > point.Size)
             throw Violation.Of($"A checkpoint of {last.Size} entries was signed, but the log has {point.Size}.");
-        var path = last.Size == point.Size ? [] : new LogNodes(view, point.Size, database.Tiles).Path(ProofPath.Consistency(last.Size, point.Size));
+        var path = last.Size == point.Size ? [] : new LogNodes(view, point.Size).Path(ProofPath.Consistency(last.Size, point.Size));
         if (!MerkleProof.Extends(last.Size, point.Size, last.Checkpoint.Root, point.Root, path))
             throw Violation.Of($"A checkpoint of {last.Size} entries with root {last.Checkpoint.Root} was signed, and the log of {point.Size} entries with root {point.Root} does not continue it.");
     }
@@ -269,14 +272,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
         lock (_gate)
         {
             using var view = database.Engine.OpenView();
-            Remember(CheckpointRow.Newest(view, database.Epoch));
-        }
-    }
-
-    void Remember(CheckpointRow? newest)
-    {
-        lock (_gate)
-        {
+            var newest = CheckpointRow.Newest(view, database.Epoch);
             var grown = newest?.Size > (_newest?.Size ?? 0);
             (_newest, _lastTrouble) = (newest, null);
             if (!grown)

@@ -28,6 +28,8 @@ internal sealed partial class GroupPlanner
             : there with { Note = WithCosignatures(there, operation.Note) };
         if (operation.HandOut)
             row = row with { Flags = row.Flags | CheckpointRow.RowFlags.HandedOut };
+        if (row == there)
+            return default; // Of many who ask for the same, one has put it.
         if (there is null && newest is { Flags: CheckpointRow.RowFlags.None })
             plan.Delete(Family.Checkpoints, newest.Key);
         Checked.Put(plan, Family.Checkpoints, row.Key, row.Write());

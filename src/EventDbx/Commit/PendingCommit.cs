@@ -184,7 +184,7 @@ internal sealed class CheckpointOperation : Operation
     /// <summary>Somebody gets to see it: it is kept.</summary>
     public bool HandOut { get; init; }
 
-    public override int Bytes => 256 + Checkpoints.SignedNote.BytesMax;
+    public override int Bytes => 512 + Note.Text.Length + (256 * Note.Signatures.Count);
 }
 
 /// <summary>What became of one operation.</summary>

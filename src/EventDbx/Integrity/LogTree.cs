@@ -10,8 +10,11 @@ internal sealed class LogTree
     /// <summary>Nodes in a full tile; the width of C2SP tlog-tiles.</summary>
     public const int TileWidth = 256;
 
-    const int TileHeight = 8;
-    const int LevelsMax = 64 / TileHeight;
+    /// <summary>Levels of the tree between a node of a tile and the root of that tile.</summary>
+    public const int TileHeight = 8;
+
+    /// <summary>Levels of tiles in a tree of 2^64 leaves.</summary>
+    public const int LevelsMax = 64 / TileHeight;
 
     /// <summary>The newest tile of level L + 1; how much of it is filled follows from the size.</summary>
     readonly Hash32[]?[] _tiles = new Hash32[]?[LevelsMax];

@@ -9,8 +9,6 @@ namespace EventDbx.Integrity;
 /// </remarks>
 internal sealed class TileNodes
 {
-    const int Height = 8;
-
     readonly Hash32[] _nodes = new Hash32[(2 * LogTree.TileWidth) - 1];
 
     /// <param name="hashes">1 to 256 nodes, from the tile's first on.</param>
@@ -19,7 +17,7 @@ internal sealed class TileNodes
         Width = hashes.Count;
         for (var i = 0; i < Width; i++)
             _nodes[i] = hashes[i];
-        for (var height = 1; height <= Height; height++)
+        for (var height = 1; height <= LogTree.TileHeight; height++)
         {
             var below = Begin(height - 1);
             for (var i = 0; i < Width >> height; i++)

@@ -4,14 +4,11 @@ namespace EventDbx.Reading;
 /// <remarks>Used by one thread at a time.</remarks>
 /// <param name="view">Has at least <paramref name="size"/> entries.</param>
 /// <param name="size">Entries of the log that are looked at; nothing behind them is.</param>
-/// <param name="cache">Full tiles that were read before; null: each is read anew.</param>
+/// <param name="cache">Tiles that were read before; null: each is read anew.</param>
 internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache = null)
 {
-    const int TileHeight = 8;
-    const int LevelsMax = 64 / TileHeight;
-
-    /// <summary>The tile used last on each level: the walk of one proof, or of the next one, comes back to it.</summary>
-    readonly (ulong Tile, TileNodes Nodes)?[] _last = new (ulong, TileNodes)?[LevelsMax];
+    /// <summary>The full tile used last on each level, and the one at the end: the walk of the next proof comes back to them.</summary>
+    readonly (ulong Tile, TileNodes Nodes)?[] _last = new (ulong, TileNodes)?[LogTree.LevelsMax], _growing = new (ulong, TileNodes)?[LogTree.LevelsMax];
 
     /// <summary>The root of the log's first entries.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: a tile or an entry is missing or changed.</exception>
@@ -27,8 +24,8 @@ internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache =
     /// <summary>The root of the perfect subtree of 2^height leaves with this index among its like.</summary>
     public Hash32 Node(int height, ulong index)
     {
-        var level = height / TileHeight;
-        var above = height % TileHeight;
+        var level = height / LogTree.TileHeight;
+        var above = height % LogTree.TileHeight;
         var first = index << above;
         var nodes = TileAt(level, first / LogTree.TileWidth);
         return nodes.TryGet(above, (int)(first % LogTree.TileWidth) >> above, out var node)
@@ -42,7 +39,7 @@ internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache =
     /// <param name="width">Hashes of it.</param>
     public byte[]? Tile(int level, ulong tile, int width)
     {
-        if (level is < 0 or >= LevelsMax || width is < 1 or > LogTree.TileWidth)
+        if (level is < 0 or >= LogTree.LevelsMax || width is < 1 or > LogTree.TileWidth)
             return null;
         var nodes = LogTree.NodesAt(level, size);
         if (tile >= (nodes + LogTree.TileWidth - 1) / LogTree.TileWidth || (tile * LogTree.TileWidth) + (ulong)width > nodes)
@@ -60,23 +57,22 @@ internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache =
 
     TileNodes TileAt(int level, ulong tile)
     {
-        if (_last[level] is { } last && last.Tile == tile)
-            return last.Nodes;
         var there = LogTree.NodesAt(level, size);
         var from = tile * LogTree.TileWidth;
         if (from >= there)
             throw new ArgumentOutOfRangeException(nameof(tile), tile, $"A log of {size} entries has no such tile on level {level}.");
         var width = (int)Math.Min(LogTree.TileWidth, there - from);
-        // A tile that is still growing belongs to this size; only a full one is everybody's.
-        var shared = width == LogTree.TileWidth ? cache : null;
-        var nodes = shared?.Find(level, tile);
+        ref var recent = ref (width == LogTree.TileWidth ? _last : _growing)[level];
+        if (recent is { } kept && kept.Tile == tile)
+            return kept.Nodes;
+        var nodes = cache?.Find(level, tile, width);
         if (nodes is null)
         {
             nodes = new(level == 0 ? Leaves(from + 1, width) : ReadTile(level, tile, width));
-            shared?.Add(level, tile, nodes);
+            cache?.Add(level, tile, nodes);
         }
 
-        _last[level] = (tile, nodes);
+        recent = (tile, nodes);
         return nodes;
     }
 

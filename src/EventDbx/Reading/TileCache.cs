@@ -1,18 +1,24 @@
 namespace EventDbx.Reading;
 
-/// <summary>The full tiles of one log that were asked for last. A full tile never changes, so no view makes it stale.</summary>
-/// <remarks>Thread-safe. What it holds is no more believed than the rows it came from: whoever makes a proof verifies it.</remarks>
-/// <param name="tilesMax">Tiles remembered, some 16 KiB each.</param>
+/// <summary>The tiles of one log that were asked for last. A tile of a given width never changes, so no view makes it stale.</summary>
+/// <remarks>
+/// Of tiles that are still growing, one a level is remembered: the proofs of one checkpoint all end in the same ones. Thread-safe. What it holds is no more believed than the rows it came from: whoever makes a proof verifies it.
+/// </remarks>
+/// <param name="tilesMax">Full tiles remembered, some 16 KiB each.</param>
 internal sealed class TileCache(int tilesMax = Limits.LogTilesRemembered)
 {
     readonly Lock _gate = new();
     readonly Dictionary<(int Level, ulong Tile), LinkedListNode<((int, ulong) Key, TileNodes Nodes)>> _tiles = [];
     readonly LinkedList<((int Level, ulong Tile) Key, TileNodes Nodes)> _newestFirst = new();
 
-    public TileNodes? Find(int level, ulong tile)
+    readonly (ulong Tile, TileNodes Nodes)?[] _growing = new (ulong, TileNodes)?[LogTree.LevelsMax];
+
+    public TileNodes? Find(int level, ulong tile, int width)
     {
         lock (_gate)
         {
+            if (width < LogTree.TileWidth)
+                return _growing[level] is { } growing && growing.Tile == tile && growing.Nodes.Width == width ? growing.Nodes : null;
             if (!_tiles.TryGetValue((level, tile), out var found))
                 return null;
             _newestFirst.Remove(found);
@@ -25,6 +31,12 @@ internal sealed class TileCache(int tilesMax = Limits.LogTilesRemembered)
     {
         lock (_gate)
         {
+            if (nodes.Width < LogTree.TileWidth)
+            {
+                _growing[level] = (tile, nodes);
+                return;
+            }
+
             if (_tiles.ContainsKey((level, tile)))
                 return;
             if (_tiles.Count >= tilesMax)

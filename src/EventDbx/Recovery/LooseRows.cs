@@ -15,13 +15,14 @@ internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
     readonly List<(Family Family, byte[] Key, byte[] Body)> _found = [];
 
     /// <summary>Copies them; the newest checkpoint among them, or null.</summary>
-    public Checkpoints.Checkpoint? Copy()
+    /// <param name="epoch">The one that begins: no checkpoint of it can have been signed.</param>
+    public Checkpoints.Checkpoint? Copy(uint epoch)
     {
         Take(Family.Tokens, Keyspace.FirstName.ToArray(), static (key, body) => TokenRow.IsKey(key) && TokenRow.TryRead(body, out _));
         CheckpointRow? newest = null;
         Take(Family.Checkpoints, [0, 0], (key, body) =>
         {
-            if (CheckpointRow.TryRead(key, body) is not { } row)
+            if (CheckpointRow.TryRead(key, body) is not { } row || row.Epoch >= epoch)
                 return false;
             newest = row; // In the order of keys: epoch, then size.
             return true;

@@ -94,6 +94,9 @@ public sealed class GrantsTests
             (session, key) => Task.FromResult(session.GetEvents(key, 1, 10)),
             (session, key) => Task.FromResult(session.Verify(key, VerifyLevel.Full, default)),
             (session, key) => session.VerifyAsync(key, VerifyLevel.Quick, default),
+            (session, key) => session.ProveEventAsync(key, 1, null, default),
+            (session, key) => session.ProveAggregateAsync(key, 1, 1, default),
+            (session, key) => session.OpenEvidenceAsync(new() { Aggregates = [key] }, default),
         ]),
         (AccessAction.AggregateArchive,
         [
@@ -113,6 +116,31 @@ public sealed class GrantsTests
                 [new() { Draft = TestStore.Draft(key) with { EventId = Guid.CreateVersion7() }, CreatedAt = Timestamp.MaxValue, Version = 77 }], default),
         ]),
     ];
+
+    [Fact]
+    public async Task Proofs_of_the_log_need_log_read_on_whatever_resources_and_nothing_else_gives_them()
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        await database.OpenSession().AppendAsync(TestStore.Draft(Mine), default);
+        Func<Session, Task>[] verbs =
+        [
+            session => Task.FromResult(session.ProveLog(1, null)),
+            session => Task.FromResult(session.ReadTile(0, 0, 1)),
+            session => Task.FromResult(session.ReadLogKey()),
+            session => session.ReadCheckpointAsync(0, default),
+        ];
+        foreach (var action in AccessActions.All)
+        {
+            foreach (var resources in (string[][])[[], ["*"], ["aggregate:order:o-1"], ["aggregate:none"]])
+            {
+                Assert.True(Grants.TryParse([AccessActions.NameOf(action)], resources, out var grants, out _));
+                Assert.Equal(action == AccessAction.LogRead, grants.AllowsLogProofs);
+                foreach (var verb in verbs)
+                    Assert.Equal(!grants.AllowsLogProofs, await RefusalOf(() => verb(database.OpenSession(new Actor("ops", "kim"), grants, null))) == RefusalCode.PermissionDenied);
+            }
+        }
+    }
 
     static async Task<RefusalCode?> RefusalOf(Func<Task> act)
     {

@@ -396,10 +396,62 @@ public sealed class CheckpointIssuerTests
         Assert.Equal(RefusalCode.Unavailable, (await Answers.RefusalOf(wanted)).Code);
     }
 
+    [Fact]
+    public async Task Many_who_are_handed_the_same_checkpoint_cost_one_commit_or_two()
+    {
+        using var store = new TestStore();
+        var steps = new EngineSteps();
+        await using var database = Open(store, steps: steps);
+        await AppendAsync(database);
+        await database.ReadCheckpointAsync(0, handOut: false, default);
+        var groups = database.Commits.Groups;
+        Task<SignedNote>[] waiting;
+        using (var held = steps.Commit.Hold())
+        {
+            waiting = [.. Enumerable.Range(0, 300).Select(_ => database.ReadCheckpointAsync(0, true, default))];
+            await held.Reached;
+        }
+
+        await Task.WhenAll(waiting);
+        Assert.InRange(database.Commits.Groups - groups, 1UL, 3UL);
+        Assert.Equal([1UL], Sizes(database));
+    }
+
+    [Fact]
+    public async Task A_signer_that_fails_is_told_and_asked_again()
+    {
+        using var store = new TestStore();
+        await using var database = Open(store, Second);
+        _signer.Watch = () => throw new InvalidOperationException("the key store is locked");
+        await AppendAsync(database);
+        await _clock.TimerSetAsync();
+        Assert.Contains("the key store is locked", database.Unhealthy, StringComparison.Ordinal);
+
+        _signer.Watch = null;
+        _clock.Advance(Second);
+        await database.WaitForCheckpointAsync(0, default).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Null(database.Unhealthy);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_row_that_somebody_deleted_is_signed_again_and_says_the_same()
+    {
+        using var store = new TestStore();
+        var steps = new EngineSteps();
+        await using var database = Open(store, steps: steps);
+        await AppendAsync(database, 2);
+        var before = await database.ReadCheckpointAsync(0, handOut: false, default);
+        steps.Tamper((_, plan) => plan.Delete(Family.Checkpoints, Keyspace.Checkpoint(1, 2)));
+
+        Assert.Equal(before.ToString(), (await database.ReadCheckpointAsync(0, true, default).WaitAsync(TimeSpan.FromSeconds(60))).ToString());
+        Assert.Equal([2UL], Sizes(database));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("my log")]
     [InlineData("a+b")]
+    [InlineData("ééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé")]
     public void A_name_that_no_key_can_have_is_refused_and_nothing_is_opened(string origin)
     {
         using var store = new TestStore();

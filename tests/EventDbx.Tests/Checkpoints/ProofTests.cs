@@ -73,6 +73,24 @@ public sealed class ProofTests
     }
 
     [Fact]
+    public async Task A_history_that_is_too_long_to_be_proved_at_once_is_proved_in_its_turn_and_the_wait_can_be_ended()
+    {
+        using var store = new TestStore();
+        await using var database = Open(store);
+        var session = database.OpenSession();
+        while (database.LogSize <= Limits.ProofVersionsAtOnce)
+            await session.AppendBatchAsync([.. Enumerable.Range(0, Limits.BatchEventsMax).Select(_ => TestStore.Draft(Order))], default);
+        var newest = database.LogSize;
+
+        AssertHolds(ThroughJson(await session.ProveEventAsync(Order, newest, null, default)), database.LogOrigin);
+        AssertHolds(ThroughJson(await session.ProveEventAsync(Order, 5_001, newest, default)), database.LogOrigin);
+        var proof = await session.ProveAggregateAsync(Order, 4_097, null, default);
+        Assert.True(MerkleProof.Extends(4_097, newest, proof.From.Root, proof.To.Root, [.. proof.Path]));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.ProveAggregateAsync(Order, 4_097, null, new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.ProveEventAsync(Order, newest, null, new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
     public async Task What_cannot_be_proved_is_refused_with_what_can()
     {
         using var store = new TestStore();
@@ -208,6 +226,7 @@ public sealed class ProofTests
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Order, 3, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Order, 5, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Order, 1, 20, default)));
+        // Another aggregate's event is as it was, but its way through the log leads past that row.
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Other, 1, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveAggregateAsync(Order, 2, 20, default)));
 

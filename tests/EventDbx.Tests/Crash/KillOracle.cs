@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Text.Json;
 using EventDbx.CrashWriter;
 using EventDbx.Integrity;
 using EventDbx.Reading;
+using EventDbx.Storage.Rows;
 
 namespace EventDbx.Tests.Crash;
 
@@ -17,6 +19,9 @@ internal sealed class KillOracle
     readonly List<(string Op, AggregateKey Aggregate, string Answer)> _repeatable = [];
     readonly MerkleTree _log = new();
     readonly HashSet<string> _touched = [];
+    readonly List<Hash32> _roots = [Hash32.Empty];
+    readonly Dictionary<ulong, string> _handedOut = [];
+    readonly Queue<ulong> _uncheckedSizes = new();
 
     public ulong Size => _log.Size;
 
@@ -31,6 +36,12 @@ internal sealed class KillOracle
         var (mark, op) = (words[0], words[1]);
         switch (mark)
         {
+            case "c":
+                var size = ulong.Parse(op, CultureInfo.InvariantCulture);
+                if (_handedOut.TryAdd(size, words[2]))
+                    _uncheckedSizes.Enqueue(size);
+                Assert.True(_handedOut[size] == words[2], $"Two checkpoints of {size} entries differ.");
+                break;
             case ">":
                 var kind = words[2].Split(' ');
                 _open.Add(op, new(kind[0], kind[1].Split(',')));
@@ -72,12 +83,33 @@ internal sealed class KillOracle
         }
 
         Assert.Equal(_log.Root(), database.LogRoot);
+        CheckCheckpoints(database);
         foreach (var (op, operation) in _open)
             Settle(op, operation);
         foreach (var name in _touched)
             CheckAggregate(session, name);
         _touched.Clear();
         _open.Clear();
+    }
+
+    /// <summary>Checkpoints handed out so far.</summary>
+    public int HandedOut => _handedOut.Count;
+
+    /// <summary>
+    /// What was handed out is kept, and is the root of the one log at that size: so each is a prefix of every later one, whatever happened
+    /// in between.
+    /// </summary>
+    void CheckCheckpoints(Database database)
+    {
+        using var view = database.Engine.OpenView();
+        while (_uncheckedSizes.TryDequeue(out var size))
+        {
+            Assert.True(size <= Size, $"A checkpoint of {size} entries was handed out, and the log has {Size}.");
+            Assert.Equal($"{_roots[(int)size]}", _handedOut[size]);
+            var row = CheckpointRow.Find(view, database.Epoch, size);
+            Assert.True(row is { HandedOut: true }, $"The checkpoint of {size} entries was handed out and is not kept.");
+            Assert.Equal(_handedOut[size], $"{row.Checkpoint.Root}");
+        }
     }
 
     /// <summary>Sends again what was answered and what was in flight: the first must get the same answer, the second one that lasts.</summary>
@@ -125,6 +157,7 @@ internal sealed class KillOracle
     {
         Assert.Equal(Size + 1, item.Position);
         _log.Append(item.Event?.Hash ?? item.Control!.Hash);
+        _roots.Add(_log.Root());
         if (item.Event is { } e)
             Take(e);
         else

@@ -14,15 +14,20 @@ public sealed class KillOracleTests
     [InlineData("a refused one is there", false)]
     [InlineData("the answer said another root", false)]
     [InlineData("half a batch is there", false)]
+    [InlineData("a checkpoint was handed out", true)]
+    [InlineData("a checkpoint of another root was handed out", false)]
+    [InlineData("a checkpoint was handed out and is not kept", false)]
+    [InlineData("a checkpoint of more entries was handed out", false)]
     public async Task It_takes_what_may_be_and_nothing_else(string what, bool taken)
     {
         using var store = new TestStore();
-        await using var database = store.Open(encrypted: false);
+        await using var database = Database.Open(store.Options(encrypted: false) with { Signer = static () => new FakeSigner() });
         var session = database.OpenSession();
         var (a, b) = (AggregateKey.Create("own", "a"), AggregateKey.Create("own", "b"));
         var single = (await session.AppendAsync(Script.Draft("0.0.0", 0, a, withId: true), default)).Record;
         var batch = await session.AppendBatchAsync([.. new[] { a, b, a }.Select((key, i) => Script.Draft("0.0.1", i, key, withId: false))], default);
         var answer = Script.Show(single);
+        await database.ReadCheckpointAsync(4, handOut: true, default);
         var lines = new List<string>
         {
             "> 0.0.0 append own/a#",
@@ -46,6 +51,18 @@ public sealed class KillOracleTests
                 break;
             case "the answer said another root":
                 lines[1] = lines[1].Replace($"{single.MerkleRoot}", $"{batch[0].Record.MerkleRoot}", StringComparison.Ordinal);
+                break;
+            case "a checkpoint was handed out":
+                lines.Add($"c 4 {database.LogRoot}");
+                break;
+            case "a checkpoint of another root was handed out":
+                lines.Add($"c 4 {single.Hash}");
+                break;
+            case "a checkpoint was handed out and is not kept":
+                lines.Add($"c 1 {single.Hash}");
+                break;
+            case "a checkpoint of more entries was handed out":
+                lines.Add($"c 5 {database.LogRoot}");
                 break;
             case "half a batch is there":
                 lines[2] += ",own/b";

@@ -14,17 +14,18 @@ public sealed class KillTests
     [InlineData("relaxed", false)]
     public Task What_was_acknowledged_survives_kill_9_and_nothing_else_is_there(string durability, bool encrypted) => Effort.SeededAsync(async random =>
     {
-        var (acknowledged, found) = (0, 0);
+        var (acknowledged, found, checkpoints) = (0, 0, 0);
         for (var left = Effort.Choose(5, 50, 500); left > 0; left -= CyclesOfOneDirectory)
         {
-            var (a, f) = await RunAsync(durability, encrypted, Math.Min(left, CyclesOfOneDirectory), random);
-            (acknowledged, found) = (acknowledged + a, found + f);
+            var (a, f, c) = await RunAsync(durability, encrypted, Math.Min(left, CyclesOfOneDirectory), random);
+            (acknowledged, found, checkpoints) = (acknowledged + a, found + f, checkpoints + c);
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{acknowledged} operations acknowledged; {found} more were found whole");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{acknowledged} operations acknowledged; {found} more were found whole; {checkpoints} checkpoints hold");
+        Assert.NotEqual(0, checkpoints);
     });
 
-    static async Task<(int Acknowledged, int FoundInFlight)> RunAsync(string durability, bool encrypted, int cycles, Random random)
+    static async Task<(int Acknowledged, int FoundInFlight, int Checkpoints)> RunAsync(string durability, bool encrypted, int cycles, Random random)
     {
         using var store = new TestStore();
         using var key = DataKey.Generate();
@@ -57,7 +58,7 @@ public sealed class KillTests
             Assert.Equal(oracle.Size, verified.LogSize);
         }
 
-        return (oracle.Acknowledged, oracle.FoundInFlight);
+        return (oracle.Acknowledged, oracle.FoundInFlight, oracle.HandedOut);
     }
 
     /// <summary>Most often at a random moment of the work, sometimes at one of the opening.</summary>

@@ -32,7 +32,7 @@ public sealed class StorageFormatTests
         await using var database = Database.OpenOn(engine, new()
         {
             Directory = "", Encrypted = encrypted, Key = encrypted ? key : null, Clock = clock,
-            Signer = static () => new Checkpoints.FakeSigner(),
+            Signer = static () => new FakeSigner(),
             Random = bytes =>
             {
                 foreach (ref var b in bytes)

@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using System.Text;
 using EventDbx.Checkpoints;
 
-namespace EventDbx.Tests.Checkpoints;
+namespace EventDbx.CrashWriter;
 
 /// <summary>Signs with a hash of key and text: deterministic, and no more than the engine needs to see. Ed25519 is the server's.</summary>
 internal sealed class FakeSigner(string key = "a key") : ICheckpointSigner
