@@ -3,7 +3,7 @@ using EventDbx.Transfer;
 
 namespace EventDbx.Benchmarks;
 
-/// <summary>Appends while a checkpoint is signed every second against appends without, in turns on two equal stores; then evidence of everything.</summary>
+/// <summary>Appends while a checkpoint is signed every second against appends without, in turns on two equal stores; before that, evidence of everything.</summary>
 internal static class CheckpointBenchmark
 {
     public static void Run(Arguments arguments)
@@ -19,10 +19,11 @@ internal static class CheckpointBenchmark
         using var signing = Built("signing", TimeSpan.FromSeconds(1));
         Console.WriteLine($"{aggregates.Length:n0} aggregates, payloads of {receipts.PayloadBytes:n0} bytes, encrypted");
 
+        Evidence(signing, Path.Combine(scratch.Path, "evidence"));
+
         Report report = new("what", "events/s", "× silent", "p50 µs", "p99 µs", "CPU µs", "checkpoints");
         foreach (var writers in arguments.Ints("writers", [1, 16]))
             Compare(report, writers, rounds, length, [silent, signing], receipts, aggregates);
-        Evidence(signing, Path.Combine(scratch.Path, "evidence"));
 
         BenchStore Built(string name, TimeSpan? interval) => BenchStore.Built(
             Path.Combine(scratch.Path, name), encrypted: true, store => store.Fill(receipts, aggregates, events),

@@ -42,7 +42,7 @@ internal static class ServerLife
                     await call.NoteAsync(notice).ConfigureAwait(false);
                 await call.NoteAsync($"{ready.Text} serving {ready.DataDir}; log {ready.LogFile}").ConfigureAwait(false);
                 await KeepAsync(call, file, cancellation).ConfigureAwait(false);
-            }, stop.Token).ConfigureAwait(false);
+            }, cancellation).ConfigureAwait(false);
         }
 
         // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
