@@ -287,6 +287,8 @@ public sealed partial class BothRoadsTests
         text = Base64().Replace(text, "BASE64");
         text = Time().Replace(text, match => match.Value.StartsWith("2020", StringComparison.Ordinal) ? match.Value : "TIME");
         text = Rate().Replace(text, "RATE");
+        // A server signs by itself, a command only when it is asked to.
+        text = Signed().Replace(text, "SIGNED");
         // How many ids clients chose: through a server, a command chooses one for each append.
         return Seconds().Replace(text, "\"$1\": N");
     }
@@ -314,6 +316,9 @@ public sealed partial class BothRoadsTests
 
     [GeneratedRegex("in [0-9.]+ s \\([0-9,]+ events/s\\)")]
     private static partial Regex Rate();
+
+    [GeneratedRegex("[0-9,]+ checkpoints? (is a prefix|are prefixes) of the log, the newest of [0-9,]+ entries|\"checkpoints\": [0-9]+|\"newest_checkpoint\": \\{[^}]*\\}")]
+    private static partial Regex Signed();
 
     [GeneratedRegex("\"(seconds|client_ids|bytes)\": [0-9.]+")]
     private static partial Regex Seconds();

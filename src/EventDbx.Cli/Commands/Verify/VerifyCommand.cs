@@ -85,7 +85,7 @@ internal static class VerifyCommand
         if (!result.PayloadsChecked)
             text.Append("not checked, for want of the key: payloads, states, and the types, ids, actors and notes of events\n");
         if (result.NewestCheckpoint is { } newest)
-            text.Append(CultureInfo.InvariantCulture, $"{result.Checkpoints:N0} checkpoints are prefixes of the log, the newest of {newest.Size:N0} entries as {newest.Origin}{(result.CheckpointSignaturesChecked ? "" : "; their signatures were not checked, for want of the signing key")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{(result.Checkpoints == 1 ? "1 checkpoint is a prefix" : string.Create(CultureInfo.InvariantCulture, $"{result.Checkpoints:N0} checkpoints are prefixes"))} of the log, the newest of {newest.Size:N0} entries as {newest.Origin}{(result.CheckpointSignaturesChecked ? "" : "; their signatures were not checked, for want of the signing key")}\n");
         return text.Append(CultureInfo.InvariantCulture, $"log_size={result.LogSize} log_root={result.LogRoot}\n").ToString();
     }
 
