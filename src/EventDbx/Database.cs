@@ -336,7 +336,7 @@ public sealed partial class Database : IAsyncDisposable
             // The writer has stopped already; nothing more is written.
         }
 
-        var left = await _foldPoints.StopAsync(TimeSpan.FromSeconds(Limits.SnapshotsAtStopSecondsMax), TimeProvider.System).ConfigureAwait(false);
+        var left = await _foldPoints.StopAsync(TimeSpan.FromSeconds(Limits.SnapshotsAtStopSecondsMax), _options.Clock).ConfigureAwait(false);
         if (left > 0)
             _options.Progress?.Invoke($"{left} automatic snapshots of large states were not written: the stop waits {Limits.SnapshotsAtStopSecondsMax} seconds for them. No event and no state is missing.");
         _loop.Dispose();

@@ -52,8 +52,9 @@ internal sealed class FoldPointWriter(Database database)
                     asked = new(state.MerkleRoot, state.UpdatedAt.Ticks100ns);
             }
 
-            while (!_givingUp.Task.IsCompleted
-                && !await TryCommitAsync(new() { Aggregate = aggregate, Version = version, Fields = fields, Snapshot = asked }).ConfigureAwait(false))
+            // One that was begun is finished, also where the rest is given up.
+            while (!await TryCommitAsync(new() { Aggregate = aggregate, Version = version, Fields = fields, Snapshot = asked }).ConfigureAwait(false)
+                && !_givingUp.Task.IsCompleted)
                 await Task.WhenAny(database.Loop.DrainAsync(), _givingUp.Task).ConfigureAwait(false);
         }
         catch (Exception cause) when (cause is RefusedException or StorageFailedException)

@@ -1,6 +1,7 @@
 using EventDbx.Events;
 using EventDbx.Schemas;
 using EventDbx.Storage;
+using EventDbx.Tests.Checkpoints;
 
 namespace EventDbx.Tests.Engine;
 
@@ -147,6 +148,33 @@ public sealed class SnapshotTests
         }
 
         Assert.Equal(1201UL, later.VerifyAll(null, default).Snapshots);
+    }
+
+    [Fact]
+    public async Task A_stop_gives_up_what_is_not_written_within_its_deadline_and_says_how_much()
+    {
+        using var store = new TestStore();
+        var (clock, steps, said) = (new SteppedClock(), new EngineSteps(), new List<string>());
+        var database = Database.Open(store.Options(encrypted: false) with { Clock = clock, WrapEngine = steps.Over, Progress = said.Add });
+        var session = database.OpenSession();
+        await session.ChangeSchemaAsync("order", [SchemaEdit.Create(["placed"], 1)], default);
+        using (var held = steps.View.Hold())
+        {
+            var filler = new string('x', Limits.SnapshotInCommitBytesMax);
+            await session.AppendBatchAsync([.. Enumerable.Range(0, 3).Select(i => TestStore.Draft(TestStore.Aggregate("order", $"o-{i}"), $$"""{"t":"{{filler}}"}"""))], default);
+            await held.Reached;
+            var closing = database.DisposeAsync().AsTask();
+            await clock.TimerSetAsync();
+            // On another thread: what the timer wakes goes on right there, before the hold ends.
+            await Task.Run(() => clock.Advance(TimeSpan.FromSeconds(Limits.SnapshotsAtStopSecondsMax)), TestContext.Current.CancellationToken);
+            held.Release();
+            await closing;
+        }
+
+        Assert.StartsWith("2 automatic snapshots of large states were not written", Assert.Single(said), StringComparison.Ordinal);
+        await using var again = store.Open(encrypted: false);
+        var all = again.OpenSession().VerifyAll(null, default);
+        Assert.Equal((3UL, 1UL), (all.Events, all.Snapshots));
     }
 
     [Fact]
