@@ -148,7 +148,7 @@ public sealed class LostConnectionTests : IAsyncDisposable
     [Fact]
     public async Task Progress_of_a_verification_in_the_server_is_shown_on_a_terminal()
     {
-        const string result = """{"result":{"log_size":7,"log_root":"0a29c45d9ba3b5a5dc6c8ab3f47f0ae1f0f7d8b3f2e1a0c9b8d7e6f504132231","events":7,"control_entries":0,"aggregates":1,"archived":0,"client_ids":0,"fold_points":0,"snapshots":0,"tiles":0,"seconds":1.5}}""";
+        const string result = """{"result":{"log_size":7,"log_root":"0a29c45d9ba3b5a5dc6c8ab3f47f0ae1f0f7d8b3f2e1a0c9b8d7e6f504132231","events":7,"control_entries":0,"aggregates":1,"archived":0,"client_ids":0,"fold_points":0,"snapshots":0,"tiles":0,"payloads_checked":true,"checkpoints":0,"checkpoint_signatures_checked":false,"seconds":1.5}}""";
         await using var server = new ScriptedServer(Socket, (_, _) => ScriptedServer.Json("{\"phase\":\"log\",\"done\":3,\"total\":7}\n" + result + "\n"));
         _line.Terminal = true;
 

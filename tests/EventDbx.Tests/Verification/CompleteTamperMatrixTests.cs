@@ -38,10 +38,13 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
         Explain();
 
         output.WriteLine(_table.Summary());
-        var docs = Docs(_table.Markdown());
         Assert.True(_table.Holes.Count == 0, string.Join('\n', _table.Holes.Take(60)));
         Assert.Empty(_table.Silent());
-        Assert.Equal(docs, _table.Markdown());
+        // Which bits are harmless takes many flips to see: by default there are few, and only that none is silent is held.
+        if (Effort.Choose(false, true, true))
+            Assert.Equal(Docs(_table.Markdown()), _table.Markdown());
+        else
+            output.WriteLine("docs/tamper-matrix.md is held against the table by ./test --slow");
     }
 
     /// <summary>A fault in one place is a hole there, and says nothing of the others.</summary>
