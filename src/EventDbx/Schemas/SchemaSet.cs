@@ -47,7 +47,7 @@ internal sealed class SchemaSet
         for (; rows.Peek() is { } row; rows.Take())
         {
             var found = SchemaRow.TryRead(Checked.Body(Family.Meta, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
-            var schema = SchemaJson.ReadSchema(found.Json.Span);
+            var schema = Read(row.Key, found);
             if (!row.Key.AsSpan().SequenceEqual(Keyspace.SchemaRow(schema.Aggregate)))
                 throw Violation.OfRow(Family.Meta, row.Key, "it is the schema of another type");
             schemas.Add(schema);
@@ -55,5 +55,18 @@ internal sealed class SchemaSet
         }
 
         return schemas.Count == 0 ? Empty : new(SchemaBook.Of(schemas), revisions.ToImmutable());
+    }
+
+    /// <summary>It was checked before it was written: one that is not accepted was changed since.</summary>
+    static AggregateSchema Read(byte[] key, SchemaRow row)
+    {
+        try
+        {
+            return SchemaJson.ReadSchema(row.Json.Span);
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.InvalidSchema)
+        {
+            throw Violation.OfRow(Family.Meta, key, refused.Message.TrimEnd('.'));
+        }
     }
 }

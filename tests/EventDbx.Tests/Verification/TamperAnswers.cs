@@ -40,6 +40,13 @@ internal static class TamperAnswers
         return answers;
     }
 
+    /// <summary>The same without what the log does not bind: what tokens have spent, and snapshots that were made from their event by themselves.</summary>
+    public static IEnumerable<string> OfHistory(IReadOnlyList<string> answers) => answers
+        .Where(answer => !answer.StartsWith("token ", StringComparison.Ordinal))
+        .Select(answer => answer.Contains(" snapshots: ", StringComparison.Ordinal)
+            ? string.Join('\n', answer.Replace(" snapshots: ", " snapshots:\n", StringComparison.Ordinal).Split('\n').Where(line => !line.EndsWith(" True", StringComparison.Ordinal)))
+            : answer);
+
     static void Add(List<string> answers, string what, Func<string> read)
     {
         try
