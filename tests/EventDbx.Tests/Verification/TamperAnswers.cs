@@ -44,7 +44,7 @@ internal static class TamperAnswers
     public static IEnumerable<string> OfHistory(IReadOnlyList<string> answers) => answers
         .Where(answer => !answer.StartsWith("token ", StringComparison.Ordinal))
         .Select(answer => answer.Contains(" snapshots: ", StringComparison.Ordinal)
-            ? string.Join('\n', answer.Replace(" snapshots: ", " snapshots:\n", StringComparison.Ordinal).Split('\n').Where(line => !line.EndsWith(" True", StringComparison.Ordinal)))
+            ? string.Join('\n', answer.Replace(" snapshots: ", " snapshots:\n", StringComparison.Ordinal).Split('\n').Where(line => line.Length > 0 && !line.EndsWith(" True", StringComparison.Ordinal)))
             : answer);
 
     static void Add(List<string> answers, string what, Func<string> read)
