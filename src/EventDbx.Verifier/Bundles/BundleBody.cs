@@ -74,8 +74,10 @@ internal sealed class AggregatesBody(Checkpoint checkpoint) : BundleBody(checkpo
         (report.Events, report.Aggregates) = (Events, _aggregates);
         var what = $"{Amount.Of(Events, "event", "events")} of {Amount.Of(_aggregates, "aggregate", "aggregates")}";
         report.Proves(Ended
-            ? $"{what}: each is, to the byte, in the log, as its version of its aggregate; none before an aggregate's last one is missing."
-            : $"{what} stand before that; each is, to the byte, in the log, as its version of its aggregate.");
+            ? $"{what}: each is, to the byte, in the log, and says that it is that version of its aggregate, behind the ones that stand before it here."
+            : $"{what} stand before that; each is, to the byte, in the log, and says that it is that version of its aggregate, behind the ones that stand before it here.");
+        // A log that begins an aggregate twice has a history for either bundle; the whole log shows it.
+        report.LeavesOpen("that the log holds no other history under the name of one of these aggregates.");
         report.LeavesOpen("that an aggregate has no later event within the log.");
         report.LeavesOpen("which other aggregates there are.");
         report.LeavesOpen("that the times of the events are right: the clock was the server's, or its clients'.");

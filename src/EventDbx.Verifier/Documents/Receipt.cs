@@ -74,16 +74,18 @@ internal static class Receipt
     static void Say(EventRecord record, Digest prevRoot, ulong size, Digest root, Report report)
     {
         var who = record.IssuedBy is { } actor ? $"issued by {actor}" : "issued by nobody named";
-        report.Proves($"The event {Printable.Quoted(record.EventType)} ({record.EventIdText}, {record.CreatedAtText}, {who}) is, to the byte, {record.Named}.");
+        report.Proves($"The event {Printable.Quoted(record.EventType)} ({record.EventIdText}, {record.CreatedAtText}, {who}) is, to the byte, in the log, and says that it is {record.Named}.");
         report.Proves($"It stands at position {record.Position} of the log.");
+        // What the event says: a log that begins an aggregate twice has two events that say so, and each proves itself.
         report.Proves(record.Version switch
         {
-            1 => "No event of this aggregate came before it.",
-            2 => $"The event before it can be no other than the one with the root {prevRoot}.",
-            var version => $"The {version - 1} events before it can be no others than those with the root {prevRoot}.",
+            1 => "It says of itself that it is the first event of this aggregate.",
+            2 => $"It says of itself that one event came before it, and this can be no other than the one with the root {prevRoot}.",
+            var version => $"It says of itself that {version - 1} events came before it, and these can be no others than those with the root {prevRoot}.",
         });
-        report.Proves($"With it the aggregate had the root {record.MerkleRoot}.");
+        report.Proves($"With it this history of the aggregate had the root {record.MerkleRoot}.");
         report.ProvesCheckpoint();
+        report.LeavesOpen($"that the log holds no other history under the name {Printable.Quoted(record.Type)} {Printable.Quoted(record.Id)}.");
         report.LeavesOpen($"that no later version of {Printable.Quoted(record.Type)} {Printable.Quoted(record.Id)} exists.");
         if (size != record.Version)
             report.LeavesOpen($"that {root} is the root of this aggregate, or that it is so at version {size}: hold both against what you know.");

@@ -40,12 +40,11 @@ internal sealed record Trust(IReadOnlyList<VerifierKey> Keys, IReadOnlyList<Veri
         var message = Text.Utf8.GetBytes(checkpoint.Note.Signed);
         foreach (var signature in checkpoint.Note.Signatures)
         {
-            var key = Keys.FirstOrDefault(known => known.Name == checkpoint.Origin && known.Name == signature.Name && known.Id == signature.KeyId);
-            if (key is null)
+            var keys = Named(Keys, signature);
+            if (signature.Name != checkpoint.Origin || keys.Length == 0)
                 continue;
-            if (!key.Verifies(signature.Bytes, message))
-                throw new RefutedException($"{checkpoint.What} has a wrong signature of {Printable.Of(key.Vkey)}: what stands there was not signed by that key.");
-            signer = key;
+            signer = keys.FirstOrDefault(key => key.Verifies(signature.Bytes, message))
+                ?? throw new RefutedException($"{checkpoint.What} has a wrong signature of {Printable.Of(keys[0].Vkey)}: what stands there was not signed by that key.");
         }
 
         if (signer is null)
@@ -63,24 +62,37 @@ internal sealed record Trust(IReadOnlyList<VerifierKey> Keys, IReadOnlyList<Veri
 
     void JudgeWitnesses(Checkpoint checkpoint, Report report)
     {
-        var seen = new HashSet<VerifierKey>();
-        foreach (var signature in checkpoint.Note.Signatures)
-        {
-            var witness = Witnesses.FirstOrDefault(known => known.Name == signature.Name && known.Id == signature.KeyId);
-            if (witness is null || seen.Contains(witness))
-                continue;
-            if (!TryCosignature(witness, signature, checkpoint.Note.Signed, out var time))
-                throw new RefutedException($"{checkpoint.What} has a wrong cosignature of the witness {Printable.Quoted(witness.Name)}.");
-            seen.Add(witness);
-            report.Witnesses.Add((witness.Name, time));
-        }
-
-        if (seen.Count < Quorum)
+        report.Witnesses.AddRange(Cosigners(checkpoint));
+        if (report.Witnesses.Count < Quorum)
         {
             report.Misses(string.Create(CultureInfo.InvariantCulture,
-                $"{checkpoint.What.ToLowerInvariant()} has {seen.Count} good cosignatures of the {Witnesses.Count} witnesses you trust, and {Quorum} are needed."));
+                $"{checkpoint.What.ToLowerInvariant()} has {report.Witnesses.Count} good cosignatures of the {Witnesses.Count} witnesses you trust, and {Quorum} are needed."));
         }
     }
+
+    /// <summary>Which of the trusted witnesses cosigned it, each once, and when they first say so: seconds since 1970.</summary>
+    /// <exception cref="RefutedException">A cosignature of one of them is wrong, whatever else stands there.</exception>
+    public List<(string Name, ulong Time)> Cosigners(Checkpoint checkpoint)
+    {
+        var (seen, cosigners) = (new HashSet<VerifierKey>(), new List<(string, ulong)>());
+        foreach (var signature in checkpoint.Note.Signatures)
+        {
+            var witnesses = Named(Witnesses, signature);
+            if (witnesses.Length == 0)
+                continue;
+            ulong time = 0;
+            var witness = witnesses.FirstOrDefault(known => TryCosignature(known, signature, checkpoint.Note.Signed, out time))
+                ?? throw new RefutedException($"{checkpoint.What} has a wrong cosignature of the witness {Printable.Quoted(signature.Name)}.");
+            if (seen.Add(witness))
+                cosigners.Add((witness.Name, time));
+        }
+
+        return cosigners;
+    }
+
+    /// <summary>Whose a signature says it is. An id has four bytes only: several keys of one name may have it, and any of them may be the one.</summary>
+    static VerifierKey[] Named(IReadOnlyList<VerifierKey> keys, Signature signature) =>
+        [.. keys.Where(known => known.Name == signature.Name && known.Id == signature.KeyId)];
 
     static bool TryCosignature(VerifierKey witness, Signature signature, string signed, out ulong time)
     {

@@ -53,6 +53,30 @@ internal static class LyingServer
     public static Lie SwapHistories() => new(Honest(Kept), Kept, Written(Entries(60).Select(entry => (
         entry.Type, entry.Id == "o-1" ? "o-2" : entry.Id == "o-2" ? "o-1" : entry.Id, entry.Number))));
 
+    /// <summary>One log in which one aggregate begins twice: each history fits itself, and the log only one of them.</summary>
+    public static (ModelLog Log, List<ModelEntry> First, List<ModelEntry> Second) TwoHistories()
+    {
+        var log = Honest(Kept);
+        var histories = new List<ModelEntry>[2];
+        for (var i = 0; i < 2; i++)
+        {
+            log.Aggregates.Remove(("order", "twice"));
+            for (var n = 0; n < 3; n++)
+                log.Append("order", "twice", "paid", i == 0 ? "true" : "false", new Random((10 * i) + n), ("shop", "jane"));
+            histories[i] = log.Aggregates[("order", "twice")].Events;
+        }
+
+        return (log, histories[0], histories[1]);
+    }
+
+    /// <summary>An aggregate with this history.</summary>
+    public static (ModelTree Tree, List<ModelEntry> Events) Tree(List<ModelEntry> history)
+    {
+        var tree = new ModelTree();
+        history.ForEach(e => tree.Append(e.Hash));
+        return (tree, history);
+    }
+
     static IEnumerable<(string Type, string Id, int Number)> Entries(int size) =>
         Enumerable.Range(0, size).Select(number => (Names[number % 3].Type, Names[number % 3].Id, number));
 

@@ -94,6 +94,30 @@ public sealed class LyingServerTests : IDisposable
     }
 
     [Fact]
+    public async Task Two_histories_of_one_aggregate_in_one_log_are_refuted_by_the_whole_log_and_left_open_by_each_part()
+    {
+        var (log, first, second) = LyingServer.TwoHistories();
+        var kept = new Lie(log, LyingServer.Kept, log);
+        var lines = log.LogBundle(log.Size, 0);
+        var again = lines.FindIndex(line => line.Contains($"\"hash\":\"{ModelLog.Hex(second[0].Hash)}\"", StringComparison.Ordinal));
+
+        await SaysAsync(3, $"Refuted: Line {again + 1}: version 1 of \"order\" \"twice\" stands where version {first.Count + 1} belongs.", Bundle(lines, kept));
+        foreach (var history in new[] { first, second })
+        {
+            log.Aggregates[("order", "twice")] = history[0] == first[0] ? LyingServer.Tree(first) : LyingServer.Tree(second);
+            var bundle = await SaysAsync(0, "Proven.", Bundle(log.Bundle(log.Size, LyingServer.Kept, ("order", "twice")), kept));
+            Assert.Contains("- that the log holds no other history under the name of one of these aggregates.", bundle, StringComparison.Ordinal);
+            Assert.DoesNotContain("is missing", bundle, StringComparison.Ordinal);
+            foreach (var e in history)
+            {
+                var receipt = await SaysAsync(0, "Proven.", Receipt(log.Receipt(e, log.Size)));
+                Assert.Contains("- that the log holds no other history under the name \"order\" \"twice\".", receipt, StringComparison.Ordinal);
+                Assert.DoesNotContain("No event of this aggregate", receipt, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_position_that_is_used_twice_is_caught()
     {
         var log = LyingServer.Honest(60);
@@ -197,10 +221,11 @@ public sealed class LyingServerTests : IDisposable
     static string Since(Lie lie) => lie.Shown.Header("aggregates", lie.Shown.Size, lie.Kept)
         .Replace(ModelLog.Hex(lie.Shown.Tree.Root(lie.Kept)), ModelLog.Hex(lie.Told.Tree.Root(lie.Kept)), StringComparison.Ordinal);
 
-    async Task SaysAsync(int exit, string sentence, string[] arguments)
+    async Task<string> SaysAsync(int exit, string sentence, string[] arguments)
     {
         var said = await VerifierProgram.RunAsync(_files.Path, arguments);
 
         Assert.True(said.Exit == exit && said.Output.StartsWith(sentence, StringComparison.Ordinal), $"{string.Join(' ', arguments)}: exit {said.Exit}, not {exit}\n{said.Output}{said.Error}\nexpected: {sentence}");
+        return said.Output;
     }
 }

@@ -1,4 +1,4 @@
-using System.Text;
+using EventDbx.Verifier.Tests.Lies;
 
 namespace EventDbx.Verifier.Tests.Vectors;
 
@@ -80,7 +80,22 @@ internal sealed partial class VectorSet
         BadLog("control-changed", $"Line {control + 1}: the control entry is not the one with the hash it shows", lines => Edit(lines, control, "\"subject\":\"", "\"subject\":\"x"));
         BadLog("another-log", "The entries of the bundle are not the log of the checkpoint", _ => [log[0], .. fork.LogBundle(60, 0)[1..]]);
         BadLog("aggregates-counted-wrongly", "The last line of the bundle says", lines => Edit(lines, lines.Count - 1, "\"aggregates\":", "\"aggregates\":1"));
+        AddTwoHistories();
         Expect("bundle good/bundle-of-the-log.ndjson --key @good/log.vkey --since bad/forked-41.checkpoint", 3, "Refuted: The log showed two histories");
+    }
+
+    /// <summary>A log in which one aggregate begins twice: each history proves itself, and only the whole log refutes them.</summary>
+    void AddTwoHistories()
+    {
+        var (log, first, second) = LyingServer.TwoHistories();
+        foreach (var (name, history) in new[] { ("one", first), ("other", second) })
+        {
+            log.Aggregates[("order", "twice")] = LyingServer.Tree(history);
+            Proven($"{name}-history-of-two.json", log.Receipt(history[0], log.Size), "event");
+            Proven($"{name}-history-of-two.ndjson", Joined(log.Bundle(log.Size, 0, ("order", "twice"))), "bundle");
+        }
+
+        Refuted("bundle-of-the-log-two-histories.ndjson", Joined(log.LogBundle(log.Size, 0)), "bundle", "Line 46: version 1 of \"order\" \"twice\" stands where version 4 belongs.");
     }
 
     static string Joined(IEnumerable<string> lines) => string.Concat(lines.Select(line => line + "\n"));

@@ -47,9 +47,55 @@ internal sealed partial class VectorSet
         Expect("log good/anchors --key @good/log.vkey", 0, "Proven.");
         Expect("log good/anchors", 5, "Incomplete: nobody vouches for the checkpoints of");
         var fork = Sample.Log(600, seed: 7);
+        AddWitnessed();
+        AddEqualIds();
         File("bad/forked-anchors/300.checkpoint", _log.Checkpoint(300));
         File("bad/forked-anchors/300-too.checkpoint", fork.Checkpoint(300));
         Expect("log bad/forked-anchors --key @good/log.vkey", 3, "Refuted: The log");
+    }
+
+    /// <summary>Witnesses count for each checkpoint that somebody kept, and each cosignature of a witness that counts.</summary>
+    void AddWitnessed()
+    {
+        const string Trusted = " --key @good/log.vkey --witness @good/witnesses.vkey";
+        const ulong Time = 1_767_323_045;
+        var (w1, w2, w3) = (Sample.Witnesses[0], Sample.Witnesses[1], Sample.Witnesses[2]);
+        File("good/cosigned-anchors/300.checkpoint", _log.Checkpoint(300, (w1, Time), (w2, Time)));
+        File("good/cosigned-anchors/600.checkpoint", _log.Checkpoint(600, (w2, Time), (w3, Time + 1), (w1, Time)));
+        Expect($"log good/cosigned-anchors{Trusted} --quorum 2", 0, "Proven.");
+        Expect($"log good/cosigned-anchors{Trusted}", 5, "Incomplete: 1 checkpoint has fewer good cosignatures than the 3 that are needed, of the 3 witnesses you trust; the first is \"300.checkpoint\" with 2.");
+        Expect($"log good/anchors{Trusted} --quorum 1", 5, "Incomplete: 4 checkpoints have fewer good cosignatures than the 1 that are needed, of the 3 witnesses you trust; the first is \"1.checkpoint\" with 0.");
+
+        var (text, good) = (_log.CheckpointText(600), w1.Cosign(_log.CheckpointText(600), Time));
+        var wrong = w1.Cosign(_log.CheckpointText(599), Time);
+        File("bad/anchors-with-a-wrong-cosignature/600.checkpoint", _log.Signed(text) + wrong);
+        Expect($"log bad/anchors-with-a-wrong-cosignature{Trusted} --quorum 1", 3, "Refuted: The checkpoint in \"600.checkpoint\" has a wrong cosignature of the witness \"witness.example/w1\".");
+        Expect("log bad/anchors-with-a-wrong-cosignature --key @good/log.vkey", 0, "Proven.");
+        Refuted("cosigned-well-then-wrong.checkpoint", _log.Signed(text) + good + wrong, "log", "The checkpoint has a wrong cosignature of the witness", Trusted + " --quorum 1");
+        Refuted("cosigned-wrong-then-well.checkpoint", _log.Signed(text) + wrong + good, "log", "The checkpoint has a wrong cosignature of the witness", Trusted + " --quorum 1");
+        Proven("cosigned-twice.checkpoint", _log.Signed(text) + good + w1.Cosign(text, Time + 1), "log", Trusted + " --quorum 1");
+        Expect($"log good/cosigned-twice.checkpoint{Trusted} --quorum 2", 5, "Incomplete: the checkpoint has 1 good cosignatures of the 3 witnesses you trust, and 2 are needed.");
+    }
+
+    /// <summary>A key id has four bytes: two keys of one name can have the same. A signature is good where one of them made it.</summary>
+    void AddEqualIds()
+    {
+        ModelKey[] logs = [new("log.example/x", "c24007"), new("log.example/x", "c72188")];
+        ModelKey[] witnesses = [new("witness.example/x", "c27343", 4), new("witness.example/x", "c33025", 4)];
+        File("good/equal-ids.vkey", string.Concat(logs.Select(key => key.Vkey + "\n")));
+        File("good/equal-ids-of-witnesses.vkey", string.Concat(witnesses.Select(key => key.Vkey + "\n")));
+        const string Trusted = " --key @good/equal-ids.vkey --witness @good/equal-ids-of-witnesses.vkey";
+        for (var i = 0; i < 2; i++)
+        {
+            var log = new ModelLog(logs[i]);
+            Proven($"equal-ids-{i + 1}.checkpoint", log.Checkpoint(0, (witnesses[i], 1_767_323_045)), "log", Trusted + " --quorum 1");
+            Expect($"log good/equal-ids-{i + 1}.checkpoint{Trusted}", 5, "Incomplete: the checkpoint has 1 good cosignatures of the 2 witnesses you trust, and 2 are needed.");
+        }
+
+        var text = new ModelLog(logs[0]).CheckpointText(0);
+        Proven("equal-ids-both.checkpoint", new ModelLog(logs[1]).Checkpoint(0, (witnesses[1], 1_767_323_045), (witnesses[0], 1_767_323_046)), "log", Trusted);
+        Refuted("equal-ids-by-neither.checkpoint", text + "\n" + logs[0].Sign(text + "x"), "log", "The checkpoint has a wrong signature of", Trusted + " --quorum 1");
+        Refuted("equal-ids-cosigned-by-neither.checkpoint", new ModelLog(logs[0]).Checkpoint(0) + witnesses[0].Cosign(text + "x", 1), "log", "The checkpoint has a wrong cosignature of", Trusted + " --quorum 1");
     }
 
     void AddConsistency()
