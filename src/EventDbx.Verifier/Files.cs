@@ -62,6 +62,6 @@ internal static class Files
     {
         FileNotFoundException or DirectoryNotFoundException => $"there is no file {Printable.Quoted(path)}.",
         UnauthorizedAccessException when Directory.Exists(path) => $"{Printable.Quoted(path)} is a directory; a file belongs here.",
-        _ => $"{Printable.Quoted(path)} cannot be read: {e.Message}",
+        _ => $"{Printable.Quoted(path)} cannot be read: {Printable.Of(e.Message)}",
     });
 }

@@ -123,6 +123,44 @@ public sealed class CommandLineTests
         Assert.Equal(2, (await VerifierProgram.StartAsync(VerifierProgram.File, Proofs, [], "event")).Exit);
     }
 
+    [Fact]
+    public async Task An_answer_that_cannot_be_written_is_no_verdict()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no shell and no /dev/full");
+        Assert.SkipUnless(File.Exists("/dev/full"), "there is no /dev/full");
+        foreach (var arguments in new string[][] { ["event", "good/receipt.json", "--key", "@good/log.vkey"], ["--help"], ["--version"] })
+        {
+            var (exit, output, error) = await VerifierProgram.StartAsync("/bin/sh", Proofs, null, ["-c", "\"$0\" \"$@\" >/dev/full", VerifierProgram.File, .. arguments]);
+
+            Assert.Equal((1, ""), (exit, output));
+            Assert.StartsWith("error: the answer could not be written: ", error, StringComparison.Ordinal);
+            Assert.Equal(1, error.Count(c => c == '\n'));
+        }
+
+        // Where nobody hears the reason, the exit code still says it.
+        Assert.Equal(1, (await VerifierProgram.StartAsync("/bin/sh", Proofs, null, "-c", "exec \"$0\" --help >/dev/full 2>/dev/full", VerifierProgram.File)).Exit);
+        Assert.Equal(2, (await VerifierProgram.StartAsync("/bin/sh", Proofs, null, "-c", "exec \"$0\" nonsense 2>/dev/full", VerifierProgram.File)).Exit);
+    }
+
+    [Fact]
+    public async Task A_verdict_that_nobody_reads_any_more_is_none()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "a pipe there says so in another way");
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(VerifierProgram.File, ["event", "-", "--key", "@good/log.vkey"])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Proofs,
+        })!;
+        // It says nothing before it has read its input: by then the reader is gone.
+        process.StandardOutput.Close();
+        await process.StandardInput.BaseStream.WriteAsync(await File.ReadAllBytesAsync(Receipt));
+        process.StandardInput.Close();
+        var error = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+
+        Assert.Equal(1, process.ExitCode);
+        Assert.StartsWith("error: the answer could not be written: ", error, StringComparison.Ordinal);
+    }
+
     static (int Exit, string Output, string Error) Run(params string[] arguments)
     {
         using var output = new StringWriter();

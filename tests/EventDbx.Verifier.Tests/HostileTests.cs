@@ -114,6 +114,54 @@ public sealed class HostileTests
         Assert.DoesNotContain(report.Proven, sentence => sentence.Contains("whole log", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void What_the_system_says_about_a_file_moves_no_cursor()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no file has such a name there");
+        using var files = new TemporaryDirectory();
+        Directory.CreateDirectory(files["anchors"]);
+        // A link to itself is a file that is there and cannot be opened; the system names it.
+        File.CreateSymbolicLink(files["anchors/\u001b[2J\u0007.checkpoint"], files["anchors/\u001b[2J\u0007.checkpoint"]);
+
+        var (exit, output, error) = Run("log", files["anchors"], "--key", Sample.LogKey.Vkey);
+
+        Assert.Equal((1, ""), (exit, output));
+        Assert.Contains("\\u{1b}[2J\\u{7}.checkpoint\" cannot be read: ", error, StringComparison.Ordinal);
+        Assert.DoesNotContain(error, c => char.IsControl(c) && c != '\n');
+    }
+
+    [Fact]
+    public void A_character_of_two_halves_that_shows_nothing_is_shown_as_its_number()
+    {
+        var log = new ModelLog(Sample.LogKey);
+        var e = log.Append("order\U000E0041", "😀", "paid", "{}", new Random(1));
+        using var files = new TemporaryDirectory();
+        var (exit, json, _) = Run("event", files.Write("receipt", log.Receipt(e, 1)), "--key", Sample.LogKey.Vkey, "--json");
+
+        Assert.Equal(0, exit);
+        Assert.DoesNotContain("\U000E0041", json, StringComparison.Ordinal);
+        Assert.Contains("\"aggregate_type\":\"order\\udb40\\udc41\",\"aggregate_id\":\"😀\"", json, StringComparison.Ordinal);
+        using var read = System.Text.Json.JsonDocument.Parse(json);
+        Assert.Equal("order\U000E0041", read.RootElement.GetProperty("event").GetProperty("aggregate_type").GetString());
+    }
+
+    [Theory]
+    [InlineData(0, true), InlineData(0, false), InlineData(1, true), InlineData(1, false), InlineData(60_000, true), InlineData(60_000, false)]
+    public void A_line_has_as_many_bytes_as_the_limit_says_and_not_one_more(int more, bool terminated)
+    {
+        var bytes = new byte[3 + Limits.DocumentBytesMax + more + (terminated ? 1 : 0)];
+        bytes.AsSpan().Fill((byte)' ');
+        bytes[2] = (byte)'\n';
+        bytes[^1] = terminated ? (byte)'\n' : (byte)' ';
+        var lines = new Bundles.LineReader(new MemoryStream(bytes), null);
+        Assert.Equal(2, lines.Next()?.Length);
+
+        if (more == 0)
+            Assert.Equal(Limits.DocumentBytesMax, lines.Next()?.Length);
+        else
+            Assert.Equal($"The bundle is malformed: line 2 has more than {Limits.DocumentBytesMax} bytes.", Assert.Throws<RefutedException>(() => lines.Next()).Message);
+    }
+
     static Trust Trusting() => new([VerifierKey.Parse(Sample.LogKey.Vkey, out _)!], [], 0);
 
     static Report Checked(byte[] bundle, int inMemory)

@@ -42,6 +42,16 @@ public sealed class VectorTests
     }
 
     [Fact]
+    public void The_page_counts_the_vectors()
+    {
+        var exits = File.ReadLines(Path.Combine(Place, "index.tsv")).Skip(1).Select(line => line.Split('\t')[1]).ToArray();
+
+        Assert.Contains(
+            $"for {exits.Count(exit => exit != "3")} command lines\nthat end well or incomplete and {exits.Count(exit => exit == "3")} that do not",
+            File.ReadAllText(Path.Combine(Checkout.Root, "docs", "proofs.md")).ReplaceLineEndings("\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_sentences_are_as_kept()
     {
         var said = new StringBuilder();
@@ -68,6 +78,12 @@ public sealed class VectorTests
             Assert.Equal(columns[1], $"{exit}");
             Assert.Equal(exit switch { 0 => "proven", 3 => "refuted", _ => "incomplete" }, verdict);
             Assert.Equal(exit == 3, json.RootElement.GetProperty("refuted").ValueKind == System.Text.Json.JsonValueKind.String);
+            if (exit == 3)
+            {
+                Assert.Equal("""null null []""", $"{json.RootElement.GetProperty("checkpoint").GetRawText()} {json.RootElement.GetProperty("key").GetRawText()} {json.RootElement.GetProperty("witnesses").GetRawText()}");
+                Assert.All((string[])["event", "events", "aggregates", "control_entries"], name => Assert.False(json.RootElement.TryGetProperty(name, out _), $"{line}: {name}"));
+            }
+
             Assert.Equal(exit == 5, json.RootElement.GetProperty("missing").GetArrayLength() > 0);
         }
     }

@@ -24,11 +24,11 @@ internal sealed class LineReader(Stream stream, Action<long>? progress)
         while (true)
         {
             var newline = _buffer.AsSpan(_begin + searched, _end - _begin - searched).IndexOf((byte)'\n');
-            if (newline >= 0)
-                return Take(searched + newline, terminated: true);
-            searched = _end - _begin;
+            searched = newline >= 0 ? searched + newline : _end - _begin;
             if (searched > Limits.DocumentBytesMax)
                 throw new RefutedException($"The bundle is malformed: line {Number + 1} has more than {Limits.DocumentBytesMax} bytes.");
+            if (newline >= 0)
+                return Take(searched, terminated: true);
             if (_ended && searched == 0)
                 return null;
             if (_ended)

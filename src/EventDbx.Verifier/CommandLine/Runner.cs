@@ -18,33 +18,60 @@ internal sealed class Runner(TextWriter output, TextWriter error, bool showProgr
     public const int Refuted = 3;
     public const int Incomplete = 5;
 
+    /// <summary>Answers, and sees to it that the answer leaves: a verdict that could not be written is none.</summary>
     public int Run(string[] arguments)
+    {
+        var (exit, answer) = Answer(arguments);
+        try
+        {
+            output.Write(answer);
+            output.Flush();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Say($"error: the answer could not be written: {Printable.Of(e.Message)}\n");
+            exit = Unreadable;
+        }
+
+        return exit;
+    }
+
+    (int Exit, string Answer) Answer(string[] arguments)
     {
         try
         {
             var line = Parsed.Parse(arguments);
-            if (line.Help || line.Command is null)
-            {
-                output.Write(line.Help ? HelpText.Of(line.Command) : $"dbx-verify {Version}\n");
-                return Proven;
-            }
-
-            return Show(Check(line), line.Json);
+            return line.Help ? (Proven, HelpText.Of(line.Command))
+                : line.Command is null ? (Proven, $"dbx-verify {Version}\n")
+                : Show(Check(line), line.Json);
         }
         catch (UsageException usage)
         {
-            error.Write($"error: {usage.Message}\n`dbx-verify {(Command.All.Any(command => command.Name == arguments.FirstOrDefault()) ? arguments[0] + " " : "")}--help` shows what it takes.\n");
-            return Usage;
+            Say($"error: {usage.Message}\n`dbx-verify {(Command.All.Any(command => command.Name == arguments.FirstOrDefault()) ? arguments[0] + " " : "")}--help` shows what it takes.\n");
+            return (Usage, "");
         }
         catch (UnreadableException unreadable)
         {
-            error.Write($"error: {unreadable.Message}\n");
-            return Unreadable;
+            Say($"error: {unreadable.Message}\n");
+            return (Unreadable, "");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            error.Write($"error: {Printable.Of(e.Message)}\n");
-            return Unreadable;
+            Say($"error: {Printable.Of(e.Message)}\n");
+            return (Unreadable, "");
+        }
+    }
+
+    void Say(string text)
+    {
+        try
+        {
+            error.Write(text);
+            error.Flush();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nobody is left to be told; the exit code says it.
         }
     }
 
@@ -76,11 +103,9 @@ internal sealed class Runner(TextWriter output, TextWriter error, bool showProgr
         return report;
     }
 
-    int Show(Report report, bool json)
-    {
-        output.Write(json ? ReportText.ForPrograms(report) : ReportText.ForPeople(report));
-        return report.Verdict switch { Verdict.Proven => Proven, Verdict.Refuted => Refuted, Verdict.Incomplete => Incomplete };
-    }
+    static (int Exit, string Answer) Show(Report report, bool json) => (
+        report.Verdict switch { Verdict.Proven => Proven, Verdict.Refuted => Refuted, Verdict.Incomplete => Incomplete },
+        json ? ReportText.ForPrograms(report) : ReportText.ForPeople(report));
 
     static void Event(Parsed line, Report report)
     {

@@ -68,6 +68,9 @@ internal sealed class Report(string command)
         _proven.Clear();
         _notProven.Clear();
         _missing.Clear();
+        Witnesses.Clear();
+        (Checkpoint, Key, Event) = (null, null, null);
+        (Events, Aggregates, ControlEntries) = (null, null, null);
         return this;
     }
 

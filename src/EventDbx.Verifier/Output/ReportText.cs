@@ -31,14 +31,13 @@ internal static class ReportText
         Member(json, "missing", report.Missing);
         Member(json, "proven", report.Proven);
         Member(json, "not_proven", report.NotProven);
-        var (checkpoint, key) = report.Refuted is null ? (report.Checkpoint, report.Key) : (null, null);
-        Raw(json, "checkpoint", checkpoint is null
+        Raw(json, "checkpoint", report.Checkpoint is not { } checkpoint
             ? "null"
             : string.Create(CultureInfo.InvariantCulture, $"{{\"origin\":{Quoted(checkpoint.Origin)},\"size\":{checkpoint.Size},\"root\":\"{checkpoint.Root}\"}}"));
-        Member(json, "key", key);
+        Member(json, "key", report.Key);
         Raw(json, "witnesses", $"[{string.Join(',', report.Witnesses.Select(witness =>
             string.Create(CultureInfo.InvariantCulture, $"{{\"name\":{Quoted(witness.Name)},\"time\":{witness.Time}}}")))}]");
-        if (report is { Event: { } named, Refuted: null })
+        if (report.Event is { } named)
         {
             Raw(json, "event", string.Create(CultureInfo.InvariantCulture,
                 $"{{\"aggregate_type\":{Quoted(named.Type)},\"aggregate_id\":{Quoted(named.Id)},\"version\":{named.Version},\"position\":{named.Position}}}"));
@@ -75,14 +74,17 @@ internal static class ReportText
     static string Quoted(string text)
     {
         var quoted = new StringBuilder(text.Length + 2).Append('"');
-        foreach (var c in text)
+        Span<char> halves = stackalloc char[2];
+        foreach (var rune in text.EnumerateRunes())
         {
-            if (c is '"' or '\\')
-                quoted.Append('\\').Append(c);
-            else if (char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
-                quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            var characters = halves[..rune.EncodeToUtf16(halves)];
+            if (rune.Value is '"' or '\\')
+                quoted.Append('\\').Append(characters);
+            else if (Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator))
+                quoted.Append(characters);
             else
-                quoted.Append(c);
+                foreach (var half in characters)
+                    quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)half:x4}");
         }
 
         return quoted.Append('"').ToString();
