@@ -20,7 +20,9 @@ internal sealed class Progress(TextWriter terminal, bool show) : IDisposable
 
     public void Dispose()
     {
-        if (_shown)
-            terminal.Write("\r\u001b[K");
+        if (!_shown)
+            return;
+        terminal.Write("\r\u001b[K");
+        terminal.Flush();
     }
 }
