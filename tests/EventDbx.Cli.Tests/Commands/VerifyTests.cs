@@ -1,4 +1,5 @@
 using System.Text.Json;
+using EventDbx.Cli.Commands.Verify;
 using EventDbx.Integrity;
 using EventDbx.Verification;
 
