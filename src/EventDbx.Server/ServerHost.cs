@@ -105,6 +105,7 @@ public sealed class ServerHost : IAsyncDisposable
         LogRoot = Database.LogRoot.ToString(),
         Connections = _listeners.Connections,
         Unhealthy = Database.Unhealthy,
+        LogOriginWaiting = Database.LogOriginWaiting,
         Checkpoint = FindCheckpoint(),
     };
 

@@ -77,6 +77,9 @@ public sealed record ServerStatus
     /// <summary>What is wrong, in a sentence; null while all is well.</summary>
     public string? Unhealthy { get; init; }
 
+    /// <summary>The origin that is configured, where checkpoints of this epoch have another one: it takes effect with the next. Null mostly.</summary>
+    public string? LogOriginWaiting { get; init; }
+
     /// <summary>The newest checkpoint; null while none has been signed.</summary>
     public CheckpointStatus? Checkpoint { get; init; }
 
@@ -105,6 +108,8 @@ public sealed record ServerStatus
         json.WriteString("log_root", LogRoot);
         json.WriteNumber("connections", Connections);
         json.WriteString("unhealthy", Unhealthy);
+        if (LogOriginWaiting is not null)
+            json.WriteString("log_origin_waiting", LogOriginWaiting);
         if (Checkpoint is { } checkpoint)
         {
             json.WriteStartObject("checkpoint");
@@ -148,6 +153,7 @@ public sealed record ServerStatus
                 LogRoot = json.GetProperty("log_root").GetString()!,
                 Connections = json.GetProperty("connections").GetInt32(),
                 Unhealthy = json.GetProperty("unhealthy").GetString(),
+                LogOriginWaiting = json.TryGetProperty("log_origin_waiting", out var waiting) ? waiting.GetString() : null,
                 // A server of an older version has none.
                 Checkpoint = json.TryGetProperty("checkpoint", out var checkpoint) && checkpoint.ValueKind == JsonValueKind.Object ? ReadCheckpoint(checkpoint) : null,
             };

@@ -8,8 +8,11 @@ public sealed partial class Database
 {
     readonly CheckpointIssuer _checkpoints;
 
-    /// <summary>What checkpoints of this epoch call the log.</summary>
+    /// <summary>What checkpoints of this epoch call the log: what the first of them has called it.</summary>
     public string LogOrigin { get; }
+
+    /// <summary>The origin that the options ask for, where this epoch has checkpoints under another one; null mostly. It takes effect with the next epoch.</summary>
+    public string? LogOriginWaiting { get; }
 
     /// <summary>Full tiles of the log that proofs have read.</summary>
     internal TileCache Tiles { get; } = new();
@@ -43,18 +46,32 @@ public sealed partial class Database
 
     /// <summary>The public key that checkpoints of this epoch are signed with, as a vkey.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none.</exception>
-    public string ReadLogKey() => _checkpoints.Signer().VerifierKey(LogOrigin);
+    public string ReadLogKey() => ReadLogKey(LogOrigin);
 
-    static string OriginOf(DatabaseOptions options, StoreRow row)
+    /// <summary>The same under the name that a checkpoint has.</summary>
+    internal string ReadLogKey(string origin) => _checkpoints.Signer().VerifierKey(origin);
+
+    static (string Origin, string? Waiting) OriginsOf(DatabaseOptions options, StoreRow row, IStorageView view)
     {
         var name = options.LogOrigin ?? $"eventdbx.local/{row.DatabaseId:D}";
-        return row.Epoch == 1 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}/e{row.Epoch}");
+        var wanted = row.Epoch == 1 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}/e{row.Epoch}");
+        try
+        {
+            return CheckpointRow.Newest(view, row.Epoch)?.Checkpoint.Origin is { } signed && signed != wanted ? (signed, wanted) : (wanted, null);
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
+        {
+            // The first signing finds it too, and then none is signed any more; what is not about checkpoints goes on.
+            return (wanted, null);
+        }
     }
 
     static void RefuseBadCheckpointOptions(DatabaseOptions options)
     {
         if (options.LogOrigin is { } origin && (!SignedNote.IsKeyName(origin) || Encoding.UTF8.GetByteCount(origin) > Limits.LogOriginBytesMax))
             throw new ArgumentException($"`{origin}` cannot be the name of a log: it has 1 to {Limits.LogOriginBytesMax} bytes without white space or a plus.", nameof(options));
+        if (options.LogOrigin is { } first && Checkpoint.EpochIn(first) > 1)
+            throw new ArgumentException($"`{first}` cannot be the name of a log: it ends as the name of epoch {Checkpoint.EpochIn(first)} of one does. Leave the end away: it is appended from the second epoch on.", nameof(options));
         if (options.CheckpointInterval is { } interval)
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(interval, TimeSpan.Zero, nameof(options.CheckpointInterval));
     }

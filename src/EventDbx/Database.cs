@@ -40,7 +40,11 @@ public sealed partial class Database : IAsyncDisposable
             var log = LogTreeStore.Load(view);
             start = new(log.Size, log.Tree.Root());
             _schemas = SchemaSet.Load(view);
+            (LogOrigin, LogOriginWaiting) = OriginsOf(options, row, view);
         }
+
+        if (LogOriginWaiting is { } waiting)
+            options.Progress?.Invoke($"Checkpoints of this epoch are signed as {LogOrigin}, and so are those to come. The origin that is configured, {waiting}, takes effect with the next epoch.");
 
         MadeIds = new(Identity.DatabaseId);
         HiddenCursors = new(Nonces);
@@ -55,7 +59,6 @@ public sealed partial class Database : IAsyncDisposable
             Failed = options.WriterFailed,
         };
         _foldPoints.Start();
-        LogOrigin = OriginOf(options, row);
         _checkpoints = new(this, options);
         _checkpoints.Start();
         Documents = store is null ? new DocumentMemory() : new DocumentDirectory(Path.GetFullPath(options.Directory), _key, Nonces);
@@ -104,7 +107,8 @@ public sealed partial class Database : IAsyncDisposable
     internal VerifySource VerifySource => new()
     {
         Engine = _engine, Identity = Identity, Encrypted = Encrypted, Keyring = Keyring, ReadWatermark = ReadWatermark, Clock = Clock,
-        Documents = Documents, LogOrigin = LogOrigin, Signer = _options.Signer is null ? null : _checkpoints.Signer,
+        Documents = Documents, Signer = _options.Signer is null ? null : _checkpoints.Signer,
+        Findings = () => Health.Count,
     };
 
     internal StoreIdentity Identity { get; }

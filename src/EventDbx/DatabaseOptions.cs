@@ -39,7 +39,7 @@ public sealed record DatabaseOptions
     /// <summary>Brings the key that signs checkpoints: asked when the first one is due. Null: none is signed.</summary>
     public Func<Checkpoints.ICheckpointSigner>? Signer { get; init; }
 
-    /// <summary>What checkpoints call this log. Null: <c>eventdbx.local/</c> and the database id. From the second epoch on <c>/e2</c>, <c>/e3</c> … is appended.</summary>
+    /// <summary>What checkpoints call this log. Null: <c>eventdbx.local/</c> and the database id. From the second epoch on <c>/e2</c>, <c>/e3</c> … is appended, so that it may not end like that. Where this epoch has checkpoints under another origin, that one stays until the next.</summary>
     public string? LogOrigin { get; init; }
 
     /// <summary>While the log grows, a checkpoint is signed at once and then as often as this. Null: only when somebody asks.</summary>

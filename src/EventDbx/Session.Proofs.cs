@@ -36,32 +36,46 @@ public sealed partial class Session
     public LogConsistency ProveLog(ulong from, ulong? to)
     {
         DemandLogProofs();
-        var size = _database.LogSize;
+        var committed = _database.Loop.Synced;
+        var size = committed.Size;
         var until = to ?? size;
         if (from == 0 || from > until || until > size)
             throw new RefusedException(RefusalCode.InvalidArgument, $"There is no proof from size {from} to size {until}: the log has {size} entries, and nothing follows from an empty one.");
         using var view = _database.Engine.OpenView();
-        var nodes = new LogNodes(view, until, _database.Tiles);
+        // Every node is one of the tree that was committed: so are both roots.
+        var nodes = new LogNodes(view, new(size, committed.Root), _database.Tiles);
         var (first, second) = (nodes.RootAt(from), nodes.RootAt(until));
+        DemandAsSigned(view, from, first);
+        DemandAsSigned(view, until, second);
         var path = nodes.Path(ProofPath.Consistency(from, until));
         return MerkleProof.Extends(from, until, first, second, path)
             ? new(_database.LogOrigin, new(from, first), new(until, second), path)
             : throw Violation.Of($"The log of {until} entries as it is stored does not continue that of {from} entries.");
     }
 
+    /// <summary>Where a checkpoint was signed, it says the same.</summary>
+    void DemandAsSigned(IStorageView view, ulong size, in Hash32 root)
+    {
+        if (CheckpointRow.Find(view, _database.Epoch, size) is { } signed && signed.Checkpoint.Root != root)
+            throw Violation.Of($"The first {size} entries have root {root}, but a checkpoint was signed that says {signed.Checkpoint.Root}.");
+    }
+
     /// <summary>A tile of the log tree as C2SP tlog-tiles has it: hashes, one after the other.</summary>
     /// <param name="level">0 to 7; 0 holds leaf hashes.</param>
     /// <param name="tile">Index among the tiles of its level.</param>
     /// <param name="width">Hashes, 1 to 256.</param>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.NotFound"/>: the log has no such tile, or not yet.</exception>
+    /// <exception cref="RefusedException">
+    /// <see cref="RefusalCode.NotFound"/>: the log has no such tile, or not yet. <see cref="RefusalCode.IntegrityViolation"/>: what is stored does not lead to
+    /// what was committed.
+    /// </exception>
     public byte[] ReadTile(int level, ulong tile, int width)
     {
         DemandLogProofs();
         // The size first: what is synced by now is in any view opened later.
-        var size = _database.LogSize;
+        var committed = _database.Loop.Synced;
         using var view = _database.Engine.OpenView();
-        return new LogNodes(view, size, _database.Tiles).Tile(level, tile, width)
-            ?? throw new RefusedException(RefusalCode.NotFound, $"A log of {size} entries has no tile {tile} on level {level} with {width} hashes.");
+        return new LogNodes(view, new(committed.Size, committed.Root), _database.Tiles).Tile(level, tile, width)
+            ?? throw new RefusedException(RefusalCode.NotFound, $"A log of {committed.Size} entries has no tile {tile} on level {level} with {width} hashes.");
     }
 
     /// <summary>A receipt: one event, with proof that it is in its aggregate and in the log of a checkpoint.</summary>
@@ -98,7 +112,7 @@ public sealed partial class Session
             throw Violation.Of($"Version {record.Version} of {aggregate} is not in its tree of {size} versions with root {tree.Root}.");
         if (!Checkpoint.TryParse(note.Text, out var checkpoint))
             throw Violation.Of("The newest checkpoint cannot be read.");
-        var logPath = new LogNodes(reader.View, checkpoint.Size, _database.Tiles).Path(ProofPath.Inclusion(record.Position - 1, checkpoint.Size));
+        var logPath = new LogNodes(reader.View, new TreePoint(checkpoint.Size, checkpoint.Root), _database.Tiles).Path(ProofPath.Inclusion(record.Position - 1, checkpoint.Size));
         if (!MerkleProof.Includes(record.Position - 1, checkpoint.Size, record.Hash, checkpoint.Root, logPath))
             throw Violation.Of($"Version {record.Version} of {aggregate} (position {record.Position}) is not in the log as it was signed with {checkpoint.Size} entries.");
         return new(record, record.PreviousRoot, tree, path, logPath, note);

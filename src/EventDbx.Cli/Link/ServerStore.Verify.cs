@@ -50,6 +50,8 @@ internal sealed partial class ServerStore
             WatermarkSize = json.TryGetProperty("watermark_size", out var size) && size.ValueKind == JsonValueKind.Number ? size.GetUInt64() : null,
             PayloadsChecked = json.GetProperty("payloads_checked").GetBoolean(),
             Checkpoints = Number("checkpoints"),
+            // A server of an older version has none.
+            CheckpointsOfLostEntries = json.TryGetProperty("checkpoints_of_lost_entries", out var lost) ? lost.GetUInt64() : 0,
             CheckpointSignaturesChecked = json.GetProperty("checkpoint_signatures_checked").GetBoolean(),
             NewestCheckpoint = !json.TryGetProperty("newest_checkpoint", out var newest) ? null
                 : new(newest.GetProperty("origin").GetString()!, newest.GetProperty("size").GetUInt64(), Hash(newest, "root")),

@@ -112,6 +112,7 @@ internal static class VerifyRoutes
         Member(output, ",\"tiles\":"u8, result.Tiles);
         output.Write(result.PayloadsChecked ? ",\"payloads_checked\":true"u8 : ",\"payloads_checked\":false"u8);
         Member(output, ",\"checkpoints\":"u8, result.Checkpoints);
+        Member(output, ",\"checkpoints_of_lost_entries\":"u8, result.CheckpointsOfLostEntries);
         output.Write(result.CheckpointSignaturesChecked ? ",\"checkpoint_signatures_checked\":true"u8 : ",\"checkpoint_signatures_checked\":false"u8);
         if (result.NewestCheckpoint is { } newest)
         {

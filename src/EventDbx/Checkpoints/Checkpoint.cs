@@ -18,6 +18,13 @@ public sealed record Checkpoint(string Origin, ulong Size, Hash32 Root)
         return string.Create(CultureInfo.InvariantCulture, $"{Origin}\n{Size}\n{Convert.ToBase64String(root)}\n");
     }
 
+    /// <summary>The epoch that an origin speaks of: from the second on its number stands at its end, as in <c>/e2</c>; else 1.</summary>
+    internal static uint EpochIn(string origin)
+    {
+        var at = origin.LastIndexOf("/e", StringComparison.Ordinal);
+        return at >= 0 && uint.TryParse(origin.AsSpan(at + 2), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch) && epoch >= 2 ? epoch : 1;
+    }
+
     /// <summary>Reads the text of a checkpoint; false for anything that <see cref="Text"/> would write in another way.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out Checkpoint? checkpoint)
     {

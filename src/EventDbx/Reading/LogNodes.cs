@@ -1,12 +1,30 @@
+using EventDbx.Checkpoints;
+
 namespace EventDbx.Reading;
 
 /// <summary>Any node of the log tree, and so any old root, tile or proof, from tiles and leaf hashes.</summary>
-/// <remarks>Used by one thread at a time.</remarks>
+/// <remarks>
+/// Where the root is known, nothing leaves that does not lead to it, and only such tiles are remembered:
+/// <code>
+/// the growing tiles, one a level    hold the peaks of the tree, and fold to its root
+/// a full tile                       has the hash that stands for it in the tile above, which is held against its own above
+/// </code>
+/// Used by one thread at a time.
+/// </remarks>
 /// <param name="view">Has at least <paramref name="size"/> entries.</param>
 /// <param name="size">Entries of the log that are looked at; nothing behind them is.</param>
-/// <param name="cache">Tiles that were read before; null: each is read anew.</param>
-internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache = null)
+internal sealed class LogNodes(IStorageView view, ulong size)
 {
+    readonly TileCache? _cache;
+    readonly Hash32? _root;
+    bool _growingVerified;
+
+    /// <param name="view">Has at least as many entries as <paramref name="committed"/>.</param>
+    /// <param name="committed">Size and root that are known from elsewhere than the rows.</param>
+    /// <param name="cache">Tiles that were verified before; null: each is read anew.</param>
+    public LogNodes(IStorageView view, in TreePoint committed, TileCache? cache = null)
+        : this(view, committed.Size) => (_root, _cache) = (committed.Root, cache);
+
     /// <summary>The full tile used last on each level, and the one at the end: the walk of the next proof comes back to them.</summary>
     readonly (ulong Tile, TileNodes Nodes)?[] _last = new (ulong, TileNodes)?[LogTree.LevelsMax], _growing = new (ulong, TileNodes)?[LogTree.LevelsMax];
 
@@ -65,15 +83,64 @@ internal sealed class LogNodes(IStorageView view, ulong size, TileCache? cache =
         ref var recent = ref (width == LogTree.TileWidth ? _last : _growing)[level];
         if (recent is { } kept && kept.Tile == tile)
             return kept.Nodes;
-        var nodes = cache?.Find(level, tile, width);
+        if (width < LogTree.TileWidth && _root is not null && !_growingVerified)
+        {
+            VerifyGrowing();
+            return TileAt(level, tile);
+        }
+
+        var nodes = _cache?.Find(level, tile, width);
         if (nodes is null)
         {
-            nodes = new(level == 0 ? Leaves(from + 1, width) : ReadTile(level, tile, width));
-            cache?.Add(level, tile, nodes);
+            nodes = Read(level, tile, width);
+            if (_root is not null && width == LogTree.TileWidth)
+                VerifyFull(level, tile, nodes);
+            _cache?.Add(level, tile, nodes);
         }
 
         recent = (tile, nodes);
         return nodes;
+    }
+
+    TileNodes Read(int level, ulong tile, int width) => new(level == 0 ? Leaves((tile * LogTree.TileWidth) + 1, width) : ReadTile(level, tile, width));
+
+    /// <summary>The growing tiles, all at once: their nodes are those that the root is made of.</summary>
+    void VerifyGrowing()
+    {
+        var growing = new TileNodes?[LogTree.LevelsMax];
+        for (var level = 0; level < LogTree.LevelsMax; level++)
+        {
+            var nodes = LogTree.NodesAt(level, size);
+            var (tile, width) = (nodes / LogTree.TileWidth, (int)(nodes % LogTree.TileWidth));
+            if (width > 0)
+                growing[level] = _cache?.Find(level, tile, width) ?? Read(level, tile, width);
+        }
+
+        var root = ProofPath.Root(new(0, size), (height, index) =>
+            growing[height / LogTree.TileHeight]!.TryGet(height % LogTree.TileHeight, (int)(((index << (height % LogTree.TileHeight)) % LogTree.TileWidth) >> (height % LogTree.TileHeight)), out var node)
+                ? node
+                : throw new InvalidOperationException($"The growing tiles of a log of {size} entries have no peak of height {height}."));
+        if (root != _root)
+            throw Violation.Of($"The first {size} entries are stored with root {root}, but {_root} was committed: history was changed.");
+        for (var level = 0; level < LogTree.LevelsMax; level++)
+        {
+            if (growing[level] is not { } nodes)
+                continue;
+            var tile = LogTree.NodesAt(level, size) / LogTree.TileWidth;
+            _growing[level] = (tile, nodes);
+            _cache?.Add(level, tile, nodes);
+        }
+
+        _growingVerified = true;
+    }
+
+    /// <summary>A full tile is one node of the level above.</summary>
+    void VerifyFull(int level, ulong tile, TileNodes nodes)
+    {
+        nodes.TryGet(LogTree.TileHeight, 0, out var root);
+        TileAt(level + 1, tile / LogTree.TileWidth).TryGet(0, (int)(tile % LogTree.TileWidth), out var above);
+        if (root != above)
+            throw Violation.Of($"Tile {tile} of level {level} of the log tree hashes to {root}, but {above} was committed: history was changed.");
     }
 
     Hash32[] ReadTile(int level, ulong tile, int width)

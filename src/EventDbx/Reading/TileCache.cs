@@ -2,7 +2,7 @@ namespace EventDbx.Reading;
 
 /// <summary>The tiles of one log that were asked for last. A tile of a given width never changes, so no view makes it stale.</summary>
 /// <remarks>
-/// Of tiles that are still growing, one a level is remembered: the proofs of one checkpoint all end in the same ones. Thread-safe. What it holds is no more believed than the rows it came from: whoever makes a proof verifies it.
+/// Of tiles that are still growing, one a level is remembered: the proofs of one checkpoint all end in the same ones. Thread-safe. Only tiles are remembered that lead to a root that was committed (<see cref="LogNodes"/>): a row that was changed does no harm beyond itself.
 /// </remarks>
 /// <param name="tilesMax">Full tiles remembered, some 16 KiB each.</param>
 internal sealed class TileCache(int tilesMax = Limits.LogTilesRemembered)

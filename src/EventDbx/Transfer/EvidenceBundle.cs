@@ -21,7 +21,7 @@ internal abstract class EvidenceBundle(Database database, StoreReader reader, Si
 
     protected Checkpoint Checkpoint => checkpoint;
 
-    protected LogNodes Nodes { get; } = new(reader.View, checkpoint.Size, database.Tiles);
+    protected LogNodes Nodes { get; } = new(reader.View, new(checkpoint.Size, checkpoint.Root), database.Tiles);
 
     public ValueTask<bool> ReadAsync(IBufferWriter<byte> output, CancellationToken cancellation)
     {
@@ -63,7 +63,7 @@ internal abstract class EvidenceBundle(Database database, StoreReader reader, Si
     {
         // What may be refused comes before anything is written: lines are whole.
         var (older, path) = since is { } size ? Continue(size) : default;
-        var key = database.ReadLogKey();
+        var key = database.ReadLogKey(checkpoint.Origin);
         output.Write("{\"format\":\"eventdbx-evidence/1\",\"scope\":\""u8);
         output.Write(Scope);
         output.Write("\",\"key\":"u8);

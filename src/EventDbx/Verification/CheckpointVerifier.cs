@@ -5,9 +5,9 @@ namespace EventDbx.Verification;
 
 /// <summary>Holds every checkpoint that is kept against the log, as its tree grows: size, root, origin, epoch, signature.</summary>
 /// <remarks>
-/// Of this epoch each one is signed with the log's key, and a prefix of the log. Of an older one it is a prefix too, as far as the
-/// loss that ended the epoch has kept what was there: beyond, or where history was changed, it is what shows the loss. One row an
-/// epoch is in memory.
+/// Each one is signed with the log's key, under the one origin of its epoch. Of this epoch it is a prefix of the log. Of an older one
+/// too, as far as the loss that ended the epoch has kept what was there: beyond, or where history was changed, it speaks of entries
+/// that were lost, and is counted apart. One row an epoch is in memory.
 /// </remarks>
 internal sealed class CheckpointVerifier
 {
@@ -16,6 +16,7 @@ internal sealed class CheckpointVerifier
     readonly Dictionary<uint, ulong> _differs = [];
     readonly List<(ulong Position, AcceptedLoss Loss)> _losses = [];
     readonly Dictionary<uint, Checkpoint> _newest = [];
+    readonly Dictionary<uint, string> _origins = [];
     readonly ICheckpointSigner? _signer;
     ulong _next = ulong.MaxValue;
 
@@ -31,13 +32,17 @@ internal sealed class CheckpointVerifier
             _epochs.Add((epoch, new(view, Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), from)));
         }
 
-        _signer = _epochs.Exists(rows => rows.Epoch == source.Identity.Epoch) ? FindSigner(source) : null;
+        _signer = _epochs.Count > 0 ? FindSigner(source) : null;
         SeekNext();
     }
 
+    /// <summary>Those that are prefixes of the log.</summary>
     public ulong Count { get; private set; }
 
-    /// <summary>Whether those of this epoch were held against the key.</summary>
+    /// <summary>Those of earlier epochs that are none: they speak of entries that were lost.</summary>
+    public ulong OfLostEntries { get; private set; }
+
+    /// <summary>Whether they were held against the key.</summary>
     public bool SignaturesChecked => _signer is not null;
 
     /// <summary>Of this epoch.</summary>
@@ -64,10 +69,15 @@ internal sealed class CheckpointVerifier
             {
                 var checkpoint = Take(epoch, rows, row);
                 if (checkpoint.Root == root)
+                {
+                    Count++;
                     continue;
+                }
+
                 if (epoch == _source.Identity.Epoch)
                     throw Violation.Of($"The first {tree.Size} entries have root {root}, but a checkpoint was signed that says {checkpoint.Root}: history was changed.");
                 _differs.TryAdd(epoch, checkpoint.Size);
+                OfLostEntries++;
             }
         }
 
@@ -86,6 +96,7 @@ internal sealed class CheckpointVerifier
                 var checkpoint = Take(epoch, rows, row);
                 if (epoch == _source.Identity.Epoch)
                     throw Violation.Of($"A checkpoint of {checkpoint.Size} entries was signed, but the log has {size}: entries {size + 1} to {checkpoint.Size} are missing.");
+                OfLostEntries++;
                 if (first)
                     _differs.TryAdd(epoch, checkpoint.Size);
             }
@@ -134,12 +145,13 @@ internal sealed class CheckpointVerifier
         var checkpoint = kept.Checkpoint;
         if (kept.Size == 0)
             throw Violation.OfRow(Family.Checkpoints, row.Key, "nobody signs an empty log");
-        if (EpochIn(checkpoint.Origin) != epoch && !(epoch == _source.Identity.Epoch && checkpoint.Origin == _source.LogOrigin))
+        if (Checkpoint.EpochIn(checkpoint.Origin) != epoch)
             throw Violation.OfRow(Family.Checkpoints, row.Key, $"it is of {checkpoint.Origin}, and stands among those of epoch {epoch}");
-        if (epoch == _source.Identity.Epoch && _signer?.Verifies(checkpoint.Origin, kept.Note) == false)
+        if (_signer?.Verifies(checkpoint.Origin, kept.Note) == false)
             throw Violation.OfRow(Family.Checkpoints, row.Key, $"the checkpoint of {checkpoint.Size} entries is not signed with the log's key");
+        if (!_origins.TryAdd(epoch, checkpoint.Origin) && _origins[epoch] != checkpoint.Origin)
+            throw Violation.OfRow(Family.Checkpoints, row.Key, $"it is of {checkpoint.Origin}, and those before it of {_origins[epoch]}: within an epoch a log keeps its name");
         _newest[epoch] = checkpoint;
-        Count++;
         rows.Take();
         return checkpoint;
     }
@@ -157,15 +169,6 @@ internal sealed class CheckpointVerifier
     static ulong SizeOf(in Row row) => Keyspace.TryReadCheckpoint(row.Key, out _, out var size)
         ? size
         : throw Violation.OfRow(Family.Checkpoints, row.Key, "its key is not one of a checkpoint");
-
-    /// <summary>From the second epoch on its number stands at the end of the origin.</summary>
-    static uint EpochIn(string origin)
-    {
-        var at = origin.LastIndexOf("/e", StringComparison.Ordinal);
-        return at >= 0 && uint.TryParse(origin.AsSpan(at + 2), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var epoch) && epoch >= 2
-            ? epoch
-            : 1;
-    }
 
     static ICheckpointSigner? FindSigner(VerifySource source)
     {

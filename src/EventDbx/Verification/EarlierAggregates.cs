@@ -1,6 +1,6 @@
 namespace EventDbx.Verification;
 
-/// <summary>The aggregates that an interrupted verify has verified: heads, index and roots again; the rest only of those that were changed since.</summary>
+/// <summary>The aggregates that an interrupted verify has verified: heads, index and the root in each entry again; the rest only of those that were changed since.</summary>
 /// <remarks>
 /// What is not read again, payloads, metadata, states, remembered states and ids, was read then. That the hashes are still those of
 /// then follows from the log: its pass has found the root that it had then, over the leaves in the index.
@@ -11,9 +11,14 @@ namespace EventDbx.Verification;
 /// <param name="touched">Aggregates that something was committed of since, by <see cref="LifecycleLedger.KeyOf"/>.</param>
 internal sealed class EarlierAggregates(IStorageView view, Keyring keyring, byte[] end, IReadOnlySet<UInt128> touched)
 {
+    const int PageRows = 256;
+
     readonly RowCursor _heads = new(view, Family.Heads, Keyspace.FirstName.ToArray(), end);
     readonly RowCursor _archive = new(view, Family.Archive, Keyspace.FirstName.ToArray(), end);
     RowCursor _index = new(view, Family.Index, Keyspace.FirstName.ToArray(), end);
+
+    /// <summary>Root of the aggregate before the page whose entries come next.</summary>
+    Hash32 _before;
 
     /// <summary>Aggregates, and their events, that were not read again in full.</summary>
     public (ulong Aggregates, ulong Events) Believed { get; private set; }
@@ -66,8 +71,10 @@ internal sealed class EarlierAggregates(IStorageView view, Keyring keyring, byte
     {
         var (head, archivedAt) = TakeHead(aggregate);
         HeadChecks.Root(aggregate, head);
+        _before = Hash32.Empty;
         var tree = new MerkleTree();
         var last = default(IndexRow);
+        var roots = new List<(ulong Position, Hash32 Root)>(PageRows);
         for (; AggregateRows.Peek(_index, aggregate) is { } row; _index.Take())
         {
             if (!Keyspace.TryReadVersioned(row.Key, out _, out var version) || version != tree.Size + 1)
@@ -75,18 +82,46 @@ internal sealed class EarlierAggregates(IStorageView view, Keyring keyring, byte
             if (!IndexRow.TryRead(Checked.Body(Family.Index, row.Key, row.Value), out last))
                 throw Violation.OfRow(Family.Index, row.Key, "it cannot be read");
             tree.Append(last.Leaf);
-            if (tree.Size % 256 == 0)
-                each(256);
+            roots.Add((last.Position, tree.Root()));
+            if (roots.Count < PageRows)
+                continue;
+            CheckRoots(aggregate, tree.Size, roots);
+            each((ulong)PageRows);
         }
 
-        each(tree.Size % 256);
+        each((ulong)roots.Count);
         if (head.Version != tree.Size || !HeadChecks.SameFrontier(head.Tree, tree))
             throw Violation.Of($"The head of {aggregate} is at version {head.Version} with root {head.Root}; its {tree.Size} events have {tree.Root()}.");
         if (tree.Size > 0 && (head.LastPosition != last.Position || head.UpdatedAt != last.CreatedAt))
             throw Violation.Of($"The head of {aggregate} says that version {head.Version} is at position {head.LastPosition}; it is at {last.Position}.");
+        CheckRoots(aggregate, tree.Size, roots);
         HeadChecks.FirstEntry(view, aggregate, head, firstEvent: null);
         Believed = (Believed.Aggregates + 1, Believed.Events + tree.Size);
         return new(aggregate, head, archivedAt);
+    }
+
+    /// <summary>The root after each version stands in its entry as well, and is no part of what is hashed.</summary>
+    void CheckRoots(AggregateKey aggregate, ulong version, List<(ulong Position, Hash32 Root)> roots)
+    {
+        var keys = roots.ConvertAll(root => Keyspace.Position(root.Position));
+        var rows = view.GetMany(Family.Log, keys);
+        var first = version - (ulong)roots.Count + 1;
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var at = $"Version {first + (ulong)i} of {aggregate} (position {roots[i].Position})";
+            var entry = rows[i] is { } row ? EntryRow.TryRead(Checked.Body(Family.Log, keys[i], row)) : null;
+            if (entry is null || entry.IsControl || entry.Version != first + (ulong)i || !entry.Aggregate!.Equals(aggregate))
+                throw Violation.Of($"{at} is not there: the log has another entry at that position.");
+            var before = i > 0 ? roots[i - 1].Root : _before;
+            if (entry.PreviousRoot != before)
+                throw Violation.Of($"{at} was appended to root {entry.PreviousRoot}, but versions 1 to {first + (ulong)i - 1} have {before}.");
+            if (entry.Root != roots[i].Root)
+                throw Violation.Of($"{at} has root {entry.Root}, but versions 1 to {first + (ulong)i} have {roots[i].Root}.");
+        }
+
+        if (roots.Count > 0)
+            _before = roots[^1].Root;
+        roots.Clear();
     }
 
     (HeadRow Head, long? ArchivedAt) TakeHead(AggregateKey aggregate)

@@ -41,22 +41,38 @@ public sealed partial class Session
 
     VerifyResult VerifyQuick(AggregateKey aggregate)
     {
-        using var reader = _database.OpenReader();
-        return QuickVerify.Run(reader, _database.Keyring, aggregate) ?? throw NotFound(aggregate);
+        try
+        {
+            using var reader = _database.OpenReader();
+            return QuickVerify.Run(reader, _database.Keyring, aggregate) ?? throw NotFound(aggregate);
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
+        {
+            NoteFinding(aggregate, refused);
+            throw;
+        }
+    }
+
+    /// <summary>It is remembered, and nobody goes on with a verify that may have been past it.</summary>
+    void NoteFinding(AggregateKey? aggregate, RefusedException refused)
+    {
+        _database.Health.Found(aggregate, refused.Message);
+        new VerifyBookmark(_database.Documents, _database.Identity).Clear();
     }
 
     VerifyResult VerifyFullAndRelease(AggregateKey aggregate, CancellationToken cancellation)
     {
         try
         {
+            var before = _database.Health.Count;
             using var view = _database.Engine.OpenScan();
             var result = new AggregateVerifier(view, _database.Keyring, AggregateRows.Of(view, aggregate)).VerifyOnly(aggregate, cancellation);
-            _database.Health.Found(aggregate, null);
+            _database.Health.FoundNothing(aggregate, before);
             return result ?? throw NotFound(aggregate);
         }
         catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
         {
-            _database.Health.Found(aggregate, refused.Message);
+            NoteFinding(aggregate, refused);
             throw;
         }
         finally
@@ -93,13 +109,14 @@ public sealed partial class Session
     {
         try
         {
+            var before = _database.Health.Count;
             var result = StoreVerifier.Run(_database.VerifySource, resume, progress, cancellation);
-            _database.Health.FoundNothing();
+            _database.Health.FoundNothing(before, result.Resumed?.Last);
             return result;
         }
         catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
         {
-            _database.Health.Found(null, refused.Message);
+            NoteFinding(null, refused);
             throw;
         }
         finally

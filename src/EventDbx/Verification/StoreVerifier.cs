@@ -31,6 +31,7 @@ internal sealed class StoreVerifier
     readonly EarlierVerify? _earlier;
     readonly EarlierVerify? _interrupted;
     readonly Timestamp _startedAt;
+    readonly ulong? _findings;
     VerifyProgress _told = new((VerifyPhase)(-1), 0, 0);
     ulong _events;
     ulong _aggregates;
@@ -39,6 +40,7 @@ internal sealed class StoreVerifier
     StoreVerifier(VerifySource source, IStorageView view, bool resume, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
     {
         (_source, _view, _progress, _cancellation) = (source, view, progress, cancellation);
+        _findings = source.Findings?.Invoke();
         _bookmark = source.Documents is { } documents ? new(documents, source.Identity) : null;
         var found = _bookmark?.Find();
         _earlier = resume ? found : null;
@@ -112,7 +114,7 @@ internal sealed class StoreVerifier
             ClientIds = aggregates.ClientIds + (again?.ClientIds ?? 0), FoldPoints = aggregates.FoldPoints + (again?.FoldPoints ?? 0),
             Snapshots = aggregates.Snapshots + (again?.Snapshots ?? 0), Tiles = log.Tiles, WatermarkSize = mark?.LogSize,
             PayloadsChecked = _source.Keyring is not null,
-            Checkpoints = checkpoints.Count, CheckpointSignaturesChecked = checkpoints.SignaturesChecked, NewestCheckpoint = checkpoints.Newest,
+            Checkpoints = checkpoints.Count, CheckpointsOfLostEntries = checkpoints.OfLostEntries, CheckpointSignaturesChecked = checkpoints.SignaturesChecked, NewestCheckpoint = checkpoints.Newest,
             Resumed = again is null ? null : _earlier! with { Aggregates = again.Believed.Aggregates, Events = again.Believed.Events },
             Elapsed = Stopwatch.GetElapsedTime(start),
         };
@@ -160,11 +162,17 @@ internal sealed class StoreVerifier
 
         return aggregates;
 
-        void Save((AggregateKey Last, ulong Aggregates, ulong Events) at) => _bookmark?.Save(new()
+        void Save((AggregateKey Last, ulong Aggregates, ulong Events) at)
         {
-            StartedAt = _startedAt, SavedAt = Timestamp.From(_source.Clock.GetUtcNow()), LogSize = log.Tree.Size, LogRoot = root,
-            Last = at.Last, Aggregates = at.Aggregates, Events = at.Events,
-        });
+            // Somebody has found something meanwhile, perhaps where this one was before it was so.
+            if (_source.Findings?.Invoke() != _findings)
+                return;
+            _bookmark?.Save(new()
+            {
+                StartedAt = _startedAt, SavedAt = Timestamp.From(_source.Clock.GetUtcNow()), LogSize = log.Tree.Size, LogRoot = root,
+                Last = at.Last, Aggregates = at.Aggregates, Events = at.Events,
+            });
+        }
     }
 
     void Count(VerifiedAggregate verified, LifecycleLedger lifecycles)

@@ -115,10 +115,13 @@ public sealed record VerifyAllResult
     /// <summary>Log size in the watermark whose root was found again; null for a database without a directory.</summary>
     public ulong? WatermarkSize { get; init; }
 
-    /// <summary>Checkpoints that the log has signed and that are kept, of all epochs.</summary>
+    /// <summary>Checkpoints that the log has signed and that are kept, of all epochs: those that are prefixes of the log.</summary>
     public ulong Checkpoints { get; init; }
 
-    /// <summary>Whether those of this epoch were found to be signed with the log's key; false where it was not at hand, or there are none.</summary>
+    /// <summary>And those of earlier epochs that are none: they speak of entries that were lost, as an accepted loss in the log says.</summary>
+    public ulong CheckpointsOfLostEntries { get; init; }
+
+    /// <summary>Whether all of them were found to be signed with the log's key; false where it was not at hand, or there are none.</summary>
     public bool CheckpointSignaturesChecked { get; init; }
 
     /// <summary>The newest of this epoch; null when there is none.</summary>

@@ -24,8 +24,8 @@ internal sealed record VerifySource
     /// <summary>Where progress is kept; null: nowhere, so that nothing is written.</summary>
     public IDocuments? Documents { get; init; }
 
-    /// <summary>What checkpoints of this epoch call the log; null: not known.</summary>
-    public string? LogOrigin { get; init; }
+    /// <summary>How much verifies have found so far: while this one runs, nothing may be added, or its progress is not kept. Null: not known.</summary>
+    public Func<ulong>? Findings { get; init; }
 
     /// <summary>The key that checkpoints are signed with; null: their signatures are not checked. May refuse.</summary>
     public Func<ICheckpointSigner>? Signer { get; init; }

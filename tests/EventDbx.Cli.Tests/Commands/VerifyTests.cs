@@ -1,4 +1,7 @@
 using System.Text.Json;
+using EventDbx.Cli.Commands.Verify;
+using EventDbx.Integrity;
+using EventDbx.Verification;
 
 namespace EventDbx.Cli.Tests.Commands;
 
@@ -36,6 +39,25 @@ public sealed class VerifyTests : IDisposable
         Assert.Contains($"log_root={json.GetProperty("log_root").GetString()}\n", text.Out, StringComparison.Ordinal);
 
         int Number(string name) => json.GetProperty(name).GetInt32();
+    }
+
+    [Theory]
+    [InlineData(0, 0, false, "")]
+    [InlineData(1, 0, true, "1 checkpoint is a prefix of the log, the newest of 9 entries as example.com/shop/e2\n")]
+    [InlineData(2, 1, true, "2 checkpoints are prefixes of the log, the newest of 9 entries as example.com/shop/e2\n1 checkpoint of an earlier epoch is none: it speaks of entries that were lost\n")]
+    [InlineData(0, 2, false, "0 checkpoints are prefixes of the log\n2 checkpoints of earlier epochs are none: they speak of entries that were lost\n")]
+    public void Checkpoints_of_entries_that_were_lost_are_no_prefixes_and_are_counted_apart(ulong prefixes, ulong lost, bool newest, string says)
+    {
+        var result = new VerifyAllResult
+        {
+            LogSize = 9, LogRoot = Hash32.Empty, Events = 9, ControlEntries = 0, Aggregates = 1, Archived = 0, ClientIds = 0, FoldPoints = 0, Snapshots = 0, Tiles = 0,
+            Checkpoints = prefixes, CheckpointsOfLostEntries = lost, CheckpointSignaturesChecked = true,
+            NewestCheckpoint = newest ? new("example.com/shop/e2", 9, Hash32.Empty) : null, Elapsed = TimeSpan.FromSeconds(1),
+        };
+        var text = VerifyCommand.Text(result);
+        Assert.Equal(says + $"log_size=9 log_root={Hash32.Empty}\n", text[(text.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
+        var json = JsonDocument.Parse(VerifyCommand.Json(result)).RootElement;
+        Assert.Equal((prefixes, lost), (json.GetProperty("checkpoints").GetUInt64(), json.GetProperty("checkpoints_of_lost_entries").GetUInt64()));
     }
 
     [Fact]

@@ -167,6 +167,25 @@ public sealed class LogRouteTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_configured_origin_that_waits_for_the_next_epoch_is_told_and_the_server_is_ready()
+    {
+        var origin = "log.example/one";
+        await using var server = new RestServer(options => options with { LogOrigin = origin });
+        await server.InitializeAsync();
+        await server.AppendAsync("order", "o-1", "paid", "{}");
+        Assert.Equal(200, (await server.GetAsync("/v1/log/checkpoint?wait=checkpoint")).Status);
+        Assert.False((await server.GetAsync("/admin/status")).Json.TryGetProperty("log_origin_waiting", out _));
+
+        await server.Host.StopAsync(TimeSpan.FromSeconds(5));
+        origin = "log.example/two";
+        await server.StartAsync();
+        Assert.Equal("log.example/two", ServerStatus.Read((await server.GetAsync("/admin/status")).Json).LogOriginWaiting);
+        Assert.Equal(200, (await server.GetAsync("/ready")).Status);
+        Assert.StartsWith("log.example/one+", (await server.GetAsync("/v1/log/key")).Body, StringComparison.Ordinal);
+        Assert.StartsWith("log.example/one\n", (await server.GetAsync("/v1/log/checkpoint")).Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_key_that_others_may_read_is_refused_and_told()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Modes are of Unix.");

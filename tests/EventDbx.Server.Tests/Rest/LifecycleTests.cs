@@ -72,7 +72,7 @@ public sealed class LifecycleTests(RestServer server) : IClassFixture<RestServer
         var lines = reply.Body.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.All(lines[..^1], line => Assert.Equal(["phase", "done", "total"], line.EnumerateObject().Select(member => member.Name)));
         Assert.Equal(
-            ["log_size", "log_root", "events", "control_entries", "aggregates", "archived", "client_ids", "fold_points", "snapshots", "tiles", "payloads_checked", "checkpoints", "checkpoint_signatures_checked", "newest_checkpoint", "watermark_size", "seconds"],
+            ["log_size", "log_root", "events", "control_entries", "aggregates", "archived", "client_ids", "fold_points", "snapshots", "tiles", "payloads_checked", "checkpoints", "checkpoints_of_lost_entries", "checkpoint_signatures_checked", "newest_checkpoint", "watermark_size", "seconds"],
             lines[^1].GetProperty("result").EnumerateObject().Select(member => member.Name));
         Assert.Equal(server.Host.Status().LogSize, lines[^1].GetProperty("result").GetProperty("log_size").GetUInt64());
     }

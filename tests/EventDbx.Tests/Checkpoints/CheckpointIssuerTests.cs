@@ -451,6 +451,7 @@ public sealed class CheckpointIssuerTests
     [InlineData("")]
     [InlineData("my log")]
     [InlineData("a+b")]
+    [InlineData("example.com/e5")]
     [InlineData("ééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé")]
     public void A_name_that_no_key_can_have_is_refused_and_nothing_is_opened(string origin)
     {
@@ -459,14 +460,18 @@ public sealed class CheckpointIssuerTests
         Assert.False(Database.ExistsIn(store.Directory));
     }
 
-    [Fact]
-    public async Task A_log_may_have_a_name_of_its_own()
+    [Theory]
+    [InlineData("log.example/orders")]
+    [InlineData("log.example/e1")]
+    [InlineData("log.example/e5/orders")]
+    [InlineData("log.example/east")]
+    public async Task A_log_may_have_a_name_of_its_own(string origin)
     {
         using var store = new TestStore();
-        await using var database = Database.Open(Options(store, new()) with { LogOrigin = "log.example/orders" });
+        await using var database = Database.Open(Options(store, new()) with { LogOrigin = origin });
         await AppendAsync(database);
 
-        Assert.StartsWith("log.example/orders\n1\n", (await database.ReadCheckpointAsync(0, true, default)).Text, StringComparison.Ordinal);
+        Assert.StartsWith(origin + "\n1\n", (await database.ReadCheckpointAsync(0, true, default)).Text, StringComparison.Ordinal);
     }
 
     Database Open(TestStore store, TimeSpan? interval = null, EngineSteps? steps = null) =>

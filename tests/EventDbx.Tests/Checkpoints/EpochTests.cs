@@ -1,9 +1,11 @@
 using System.Text.Json;
 using EventDbx.Checkpoints;
 using EventDbx.Recovery;
+using EventDbx.Storage;
 using EventDbx.Storage.Rows;
 using EventDbx.Tests.Crash;
 using EventDbx.Tests.Engine;
+using EventDbx.Tests.Verification;
 
 namespace EventDbx.Tests.Checkpoints;
 
@@ -77,6 +79,101 @@ public sealed class EpochTests
         Assert.Equal(1UL, CheckpointRow.Newest(view, 1)!.Size);
         var body = JsonDocument.Parse(database.OpenSession().ReadFeed(0, 100, includeControl: true).Items[^1].Control!.Body).RootElement;
         Assert.Equal(1UL, body.GetProperty("checkpoint").GetProperty("size").GetUInt64());
+    }
+
+    [Fact]
+    public async Task Within_an_epoch_the_log_keeps_its_name_and_another_one_takes_effect_with_the_next()
+    {
+        using var store = new TestStore();
+        var first = store.Options() with { Signer = () => _signer, LogOrigin = "log.example/one" };
+        var told = new List<string>();
+        var second = first with { LogOrigin = "log.example/two", Progress = told.Add };
+        // Before anything was signed under a name, it may be another.
+        await using (var database = Database.Open(first))
+            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+        await using (var database = Database.Open(first))
+            await database.OpenSession().ReadCheckpointAsync(0, default);
+
+        DirectoryImage image;
+        await using (var database = Database.Open(second))
+        {
+            var session = database.OpenSession();
+            Assert.Equal(("log.example/one", "log.example/two"), (database.LogOrigin, database.LogOriginWaiting));
+            Assert.Contains(told, line => line.Contains("signed as log.example/one", StringComparison.Ordinal) && line.Contains("log.example/two", StringComparison.Ordinal));
+            Assert.Null(database.Unhealthy);
+            for (var grown = 0; grown < 2; grown++)
+            {
+                var note = await session.ReadCheckpointAsync(database.LogSize, default);
+                Assert.Equal("log.example/one", CheckpointIn(note).Origin);
+                Assert.StartsWith("log.example/one+", session.ReadLogKey(), StringComparison.Ordinal);
+                Assert.True(_signer.Verifies("log.example/one", note));
+                Assert.Equal("log.example/one", CheckpointIn((await session.ProveEventAsync(TestStore.Aggregate(), 1, null, default)).Checkpoint).Origin);
+                Assert.Equal("log.example/one", session.ProveLog(1, null).Origin);
+                await session.AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+            }
+
+            await session.VerifyAllAsync(null, default);
+            image = DirectoryImage.Copy(store.Directory);
+            File.Delete(image.In("watermark"));
+        }
+
+        using (image)
+        {
+            StoreRecovery.AcceptLoss(second with { Directory = image.Path });
+            await using var database = Database.Open(second with { Directory = image.Path });
+            Assert.Equal(("log.example/two/e2", null), (database.LogOrigin, database.LogOriginWaiting));
+            await database.OpenSession().ReadCheckpointAsync(0, default);
+            await database.OpenSession().VerifyAllAsync(null, default);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_wrong_signature_under_a_checkpoint_is_found_in_whichever_epoch(uint epoch)
+    {
+        using var store = new TestStore();
+        var options = store.Options() with { Signer = () => _signer };
+        using var image = await DamagedAsync(options, async database =>
+        {
+            for (var i = 1UL; i <= 2; i++)
+            {
+                await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+                await database.OpenSession().ReadCheckpointAsync(i, default);
+            }
+        });
+        StoreRecovery.AcceptLoss(options with { Directory = image.Path });
+        await using var database = Database.Open(options with { Directory = image.Path });
+        await database.OpenSession().ReadCheckpointAsync(0, default);
+        await database.OpenSession().VerifyAllAsync(null, default);
+        CheckpointRow row;
+        using (var view = database.Engine.OpenView())
+            row = CheckpointRow.Newest(view, epoch)!;
+        var bent = row.Note.Signatures[0].Bytes.ToArray();
+        bent[5] ^= 1;
+        var forged = row with { Note = SignedNote.Of(row.Note.Text, [new(row.Note.Signatures[0].KeyName, row.Note.Signatures[0].KeyId, bent)]) };
+        RawRows.Change(database, Family.Checkpoints, forged.Key, _ => forged.Write());
+        VerifyTests.Refused(() => database.OpenSession().VerifyAll(null, default), "is not signed with the log's key");
+    }
+
+    [Fact]
+    public async Task Two_names_within_an_epoch_are_found()
+    {
+        using var store = new TestStore();
+        await using var database = Database.Open(store.Options() with { Signer = () => _signer });
+        for (var i = 1UL; i <= 2; i++)
+        {
+            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+            await database.OpenSession().ReadCheckpointAsync(i, default);
+        }
+
+        CheckpointRow row;
+        using (var view = database.Engine.OpenView())
+            row = CheckpointRow.Newest(view, 1)!;
+        var other = row.Checkpoint with { Origin = "log.example/other" };
+        var forged = row with { Checkpoint = other, Note = SignedNote.Of(other.Text(), [_signer.Sign(other.Origin, other.Text())]) };
+        RawRows.Change(database, Family.Checkpoints, forged.Key, _ => forged.Write());
+        VerifyTests.Refused(() => database.OpenSession().VerifyAll(null, default), "within an epoch a log keeps its name");
     }
 
     /// <summary>A copy of a store that is open, without its watermark: only a recovery opens it.</summary>

@@ -229,6 +229,10 @@ public sealed class ProofTests
         // Another aggregate's event is as it was, but its way through the log leads past that row.
         AssertViolation(await Answers.RefusalOf(session.ProveEventAsync(Other, 1, null, default)));
         AssertViolation(await Answers.RefusalOf(session.ProveAggregateAsync(Order, 2, 20, default)));
+        AssertViolation(Answers.RefusalOf(() => session.ProveLog(1, null)));
+        AssertViolation(Answers.RefusalOf(() => session.ProveLog(1, database.LogSize)));
+        AssertViolation(Answers.RefusalOf(() => session.ProveLog(5, 7)));
+        AssertViolation(Answers.RefusalOf(() => session.ReadTile(0, 0, 1)));
 
         static void AssertViolation(Refusal refusal) => Assert.Equal(RefusalCode.IntegrityViolation, refusal.Code);
     }

@@ -1,3 +1,4 @@
+using EventDbx.Checkpoints;
 using EventDbx.Integrity;
 using EventDbx.Reading;
 using EventDbx.Storage.Rows;
@@ -24,7 +25,7 @@ public sealed class LogNodesTests
         {
             var size = random.Next(1, leaves.Length + 1);
             var (index, first) = (random.Next(size), random.Next(1, size + 1));
-            var nodes = new LogNodes(view, (ulong)size, cache);
+            var nodes = new LogNodes(view, Committed(leaves, size), cache);
 
             Assert.Equal(MerkleModel.AsHashes(MerkleModel.Inclusion(index, leaves.AsSpan(0, size))), nodes.Path(ProofPath.Inclusion((ulong)index, (ulong)size)));
             Assert.Equal(MerkleModel.AsHashes(MerkleModel.Consistency(first, leaves.AsSpan(0, size))), nodes.Path(ProofPath.Consistency((ulong)first, (ulong)size)));
@@ -38,7 +39,7 @@ public sealed class LogNodesTests
         using var engine = new MemoryEngine();
         var (leaves, roots) = FillWithControl(engine, LongLog);
         using var view = engine.OpenView();
-        var nodes = new LogNodes(view, LongLog, new TileCache());
+        var nodes = new LogNodes(view, new TreePoint(LongLog, roots[LongLog]), new TileCache());
         var random = new Random(11);
         ulong[] edges = [0, 255, 256, 65_535, 65_536, LongLog - 1];
         foreach (var index in edges.Concat(Enumerable.Range(0, 200).Select(_ => (ulong)random.Next(LongLog))))
@@ -81,12 +82,59 @@ public sealed class LogNodesTests
         var cache = new TileCache();
         var leaves = await FillAsync(engine, events: 300);
         using (var view = engine.OpenView())
-            Assert.Equal(44, new LogNodes(view, 300, cache).Tile(0, 1, 44)!.Length / Hash32.Length);
+            Assert.Equal(44, new LogNodes(view, Committed(leaves, 300), cache).Tile(0, 1, 44)!.Length / Hash32.Length);
         var more = await FillAsync(engine, events: 300);
         using (var view = engine.OpenView())
         {
-            Assert.Equal(Bytes(MerkleModel.AsHashes(more[256..512])), new LogNodes(view, 600, cache).Tile(0, 1, 256));
-            Assert.Equal(Bytes(MerkleModel.AsHashes(leaves[256..])), new LogNodes(view, 600, cache).Tile(0, 1, 44));
+            Assert.Equal(Bytes(MerkleModel.AsHashes(more[256..512])), new LogNodes(view, Committed(more, 600), cache).Tile(0, 1, 256));
+            Assert.Equal(Bytes(MerkleModel.AsHashes(leaves[256..])), new LogNodes(view, Committed(more, 600), cache).Tile(0, 1, 44));
+        }
+    }
+
+    [Theory]
+    [InlineData(7UL, "Tile 0 of level 0 of the log tree hashes to")]
+    [InlineData(599UL, "The first 600 entries are stored with root")]
+    public async Task A_tile_that_does_not_lead_to_the_root_that_was_committed_is_not_given_out_and_not_remembered(ulong version, string says)
+    {
+        using var engine = new MemoryEngine();
+        var leaves = await FillAsync(engine, events: 600);
+        var committed = Committed(leaves, 600);
+        var cache = new TileCache();
+        var key = Keyspace.Versioned(TestStore.Aggregate(), version);
+        byte[] kept;
+        using (var view = engine.OpenView())
+            kept = Checked.Get(view, Family.Index, key)!.Value.ToArray();
+        Assert.True(IndexRow.TryRead(kept, out var index));
+        var forged = new byte[IndexRow.EncodedBytes];
+        (index with { Leaf = Hash32.Empty }).Write(forged);
+        engine.Commit(new Row(key, forged), sync: true);
+        var (tile, width) = ((version - 1) / 256, version > 512 ? 88 : 256);
+        using (var view = engine.OpenView())
+        {
+            var refusal = Answers.RefusalOf(() => new LogNodes(view, committed, cache).Tile(0, tile, width));
+            Assert.Equal(RefusalCode.IntegrityViolation, refusal.Code);
+            Assert.StartsWith(says, refusal.Message, StringComparison.Ordinal);
+            Assert.Equal(RefusalCode.IntegrityViolation, Answers.RefusalOf(() => new LogNodes(view, committed, cache).Path(ProofPath.Inclusion(version - 1, 600))).Code);
+            Assert.Equal(Bytes(MerkleModel.AsHashes(leaves[256..512])), new LogNodes(view, committed with { Size = 512, Root = Committed(leaves, 512).Root }, cache).Tile(0, 1, 256));
+        }
+
+        engine.Commit(new Row(key, kept), sync: true);
+        using (var view = engine.OpenView())
+            Assert.Equal(Bytes(MerkleModel.AsHashes(leaves[(int)(tile * 256)..(int)((tile * 256) + (ulong)width)])), new LogNodes(view, committed, cache).Tile(0, tile, width));
+    }
+
+    static TreePoint Committed(byte[][] leaves, int size) => new((ulong)size, Hash32.Read(MerkleModel.Root(leaves.AsSpan(0, size))));
+
+    sealed class Row(byte[] key, byte[] body) : IGroupPlanner
+    {
+        public void Plan(IStorageView view, WritePlan plan)
+        {
+            Checked.Put(plan, Family.Index, key, body);
+            plan.BaseLogSize = plan.LogSize = LogTreeStore.Load(view).Size;
+        }
+
+        public void Forget()
+        {
         }
     }
 

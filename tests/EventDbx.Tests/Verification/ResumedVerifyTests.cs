@@ -102,6 +102,8 @@ public sealed class ResumedVerifyTests : IAsyncLifetime
     [InlineData("an entry that is gone", "no entry at position 7")]
     [InlineData("a version that is gone", "does not lead to version 7")]
     [InlineData("a version of nobody", "order/a is at version 600")]
+    [InlineData("a root in an entry", "Version 7 of order/a (position 7) has root")]
+    [InlineData("a previous root in an entry", "Version 301 of order/a (position 301) was appended to root")]
     [InlineData("a head", "The head of order/a")]
     [InlineData("a head that is gone", "order/a has events and no head")]
     [InlineData("an archive record", "order/b")]
@@ -126,6 +128,12 @@ public sealed class ResumedVerifyTests : IAsyncLifetime
             case "a version of nobody":
                 var newest = RawRows.Body(_database, Family.Index, Keyspace.Versioned(Of("a"), EventsEach));
                 RawRows.Write(_database, plan => Checked.Put(plan, Family.Index, Keyspace.Versioned(Of("a"), EventsEach + 1), newest));
+                break;
+            case "a root in an entry":
+                RawRows.Change(_database, Family.Log, Keyspace.Position(7), FlipRoot(7));
+                break;
+            case "a previous root in an entry":
+                RawRows.Change(_database, Family.Log, Keyspace.Position(301), FlipRoot(300));
                 break;
             case "a head":
                 ChangeHead(head => head.LastPosition--);
@@ -181,6 +189,54 @@ public sealed class ResumedVerifyTests : IAsyncLifetime
             return; // The engine itself refuses to append to it.
         await Session.AppendAsync(TestStore.Draft(Of("a")), default);
         VerifyTests.Refused(() => Session.VerifyAll(null, default, resume: true), "order/a");
+    }
+
+    [Theory]
+    [InlineData(VerifyLevel.Full)]
+    [InlineData(VerifyLevel.Quick)]
+    public void After_a_finding_a_resumed_verify_begins_anew_and_health_stays_what_it_is(VerifyLevel level)
+    {
+        Interrupt(finished: 3);
+        RawRows.Change(_database, Family.Log, Keyspace.Position(EventsEach), Flip(-1));
+        VerifyTests.Refused(() => Session.Verify(Of("a"), level, default), "order/a");
+        Assert.NotNull(_database.Unhealthy);
+        Assert.Null(_database.Documents.Read(Document).Content);
+        VerifyTests.Refused(() => Session.VerifyAll(null, default, resume: true), "order/a");
+        Assert.NotNull(_database.Unhealthy);
+
+        RawRows.Change(_database, Family.Log, Keyspace.Position(EventsEach), Flip(-1));
+        Assert.Null(Session.VerifyAll(null, default, resume: true).Resumed);
+        Assert.Null(_database.Unhealthy);
+    }
+
+    [Fact]
+    public void A_resumed_verify_takes_back_only_what_it_has_read_in_full()
+    {
+        _database.Health.Found(Of("a"), "a is not well");
+        _database.Health.Found(Of("f"), "f is not well");
+        Interrupt(finished: 3);
+        Assert.Equal(3UL, Session.VerifyAll(null, default, resume: true).Resumed!.Aggregates);
+        Assert.Contains("a is not well", _database.Unhealthy, StringComparison.Ordinal);
+        Session.Verify(Of("a"), VerifyLevel.Full, default);
+        Assert.Null(_database.Unhealthy);
+    }
+
+    [Fact]
+    public void What_is_found_while_a_verify_runs_it_does_not_take_back_and_its_progress_is_not_kept()
+    {
+        Session.VerifyAll(new Told(At(finished: 2, () => _database.Health.Found(Of("a"), "a is not well"))), default);
+        Assert.NotNull(_database.Unhealthy);
+
+        using var cancelled = new CancellationTokenSource();
+        var told = new Told(At(finished: 4, () =>
+        {
+            _database.Health.Found(Of("a"), "a is not well");
+            cancelled.Cancel();
+        }));
+        Assert.ThrowsAny<OperationCanceledException>(() => Session.VerifyAll(told, cancelled.Token));
+        Assert.Null(_database.Documents.Read(Document).Content);
+        Session.VerifyAll(null, default);
+        Assert.Null(_database.Unhealthy);
     }
 
     [Fact]
@@ -283,6 +339,15 @@ public sealed class ResumedVerifyTests : IAsyncLifetime
         head.Write(bytes);
         return bytes;
     });
+
+    Func<byte[], byte[]> FlipRoot(ulong version) => body =>
+    {
+        var root = new byte[Hash32.Length];
+        using (var reader = _database.OpenReader())
+            reader.RootOf(Of("a"), version).Write(root);
+        body[body.AsSpan().IndexOf(root)] ^= 1;
+        return body;
+    };
 
     static Func<byte[], byte[]> Flip(int at) => body =>
     {

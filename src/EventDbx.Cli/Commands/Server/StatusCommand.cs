@@ -95,6 +95,8 @@ internal static class StatusCommand
             text.Append(checkpoint.Witnesses == 0 ? "\n" : string.Create(CultureInfo.InvariantCulture, $", cosigned {checkpoint.Cosigned} of {checkpoint.Witnesses}\n"));
         }
 
+        if (status.LogOriginWaiting is { } waiting)
+            text.Append("  log_origin=").Append(waiting).Append(" from the next epoch on; checkpoints of this one keep the name they have\n");
         if (status.Unhealthy is { } unhealthy)
             text.Append("  unhealthy=").Append(unhealthy).Append('\n');
         return text.ToString();
@@ -125,8 +127,10 @@ internal static class StatusCommand
             .Member("log_size", status.LogSize)
             .Member("log_root", status.LogRoot)
             .Member("connections", (long)status.Connections)
-            .Member("unhealthy", status.Unhealthy)
-            .Name("checkpoint");
+            .Member("unhealthy", status.Unhealthy);
+        if (status.LogOriginWaiting is { } waiting)
+            json.Member("log_origin_waiting", waiting);
+        json.Name("checkpoint");
         return (status.Checkpoint is not { } checkpoint ? json.Value((string?)null) : json.BeginObject()
             .Member("size", checkpoint.Size)
             .Member("at", checkpoint.At.ToString())

@@ -76,7 +76,7 @@ internal static class VerifyCommand
         return ExitCode.Done;
     }
 
-    static string Text(VerifyAllResult result)
+    internal static string Text(VerifyAllResult result)
     {
         var text = new StringBuilder(FormattableString.Invariant(
             $"verified {result.Events:N0} events and {result.ControlEntries:N0} other entries in {result.Aggregates:N0} aggregates ({result.Archived:N0} archived) in {Rate.Of((long)result.Events, result.Elapsed.TotalSeconds, "events")}\n"));
@@ -84,12 +84,24 @@ internal static class VerifyCommand
             text.Append(CultureInfo.InvariantCulture, $"of these, {earlier.Events:N0} events in {earlier.Aggregates:N0} aggregates were verified between {earlier.StartedAt} and {earlier.SavedAt}; now only their heads and hashes were\n");
         if (!result.PayloadsChecked)
             text.Append("not checked, for want of the key: payloads, states, and the types, ids, actors and notes of events\n");
-        if (result.NewestCheckpoint is { } newest)
-            text.Append(CultureInfo.InvariantCulture, $"{(result.Checkpoints == 1 ? "1 checkpoint is a prefix" : string.Create(CultureInfo.InvariantCulture, $"{result.Checkpoints:N0} checkpoints are prefixes"))} of the log, the newest of {newest.Size:N0} entries as {newest.Origin}{(result.CheckpointSignaturesChecked ? "" : "; their signatures were not checked, for want of the signing key")}\n");
+        AppendCheckpoints(text, result);
         return text.Append(CultureInfo.InvariantCulture, $"log_size={result.LogSize} log_root={result.LogRoot}\n").ToString();
     }
 
-    static string Json(VerifyAllResult result)
+    static void AppendCheckpoints(StringBuilder text, VerifyAllResult result)
+    {
+        if (result.Checkpoints + result.CheckpointsOfLostEntries == 0)
+            return;
+        var signatures = result.CheckpointSignaturesChecked ? "" : "; their signatures were not checked, for want of the signing key";
+        text.Append(result.Checkpoints == 1 ? "1 checkpoint is a prefix of the log" : string.Create(CultureInfo.InvariantCulture, $"{result.Checkpoints:N0} checkpoints are prefixes of the log"));
+        if (result.NewestCheckpoint is { } newest)
+            text.Append(CultureInfo.InvariantCulture, $", the newest of {newest.Size:N0} entries as {newest.Origin}");
+        text.Append(signatures).Append('\n');
+        if (result.CheckpointsOfLostEntries > 0)
+            text.Append(result.CheckpointsOfLostEntries == 1 ? "1 checkpoint of an earlier epoch is none: it speaks of entries that were lost\n" : string.Create(CultureInfo.InvariantCulture, $"{result.CheckpointsOfLostEntries:N0} checkpoints of earlier epochs are none: they speak of entries that were lost\n"));
+    }
+
+    internal static string Json(VerifyAllResult result)
     {
         var json = new JsonText().BeginObject()
             .Member("log_size", result.LogSize)
@@ -104,6 +116,7 @@ internal static class VerifyCommand
             .Member("tiles", result.Tiles)
             .Member("payloads_checked", result.PayloadsChecked)
             .Member("checkpoints", result.Checkpoints)
+            .Member("checkpoints_of_lost_entries", result.CheckpointsOfLostEntries)
             .Member("checkpoint_signatures_checked", result.CheckpointSignaturesChecked);
         if (result.NewestCheckpoint is { } newest)
             json.Name("newest_checkpoint").BeginObject().Member("origin", newest.Origin).Member("size", newest.Size).Member("root", newest.Root.ToString()).EndObject();
