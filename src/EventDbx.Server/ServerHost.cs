@@ -116,7 +116,7 @@ public sealed class ServerHost : IAsyncDisposable
             return Database.FindCheckpoint() is not { } newest ? null : new()
             {
                 Size = newest.Checkpoint.Size, Origin = newest.Checkpoint.Origin, At = newest.SignedAt,
-                Cosigned = Cosigning?.CountOf(newest.Note) ?? 0, Witnesses = Cosigning?.Witnesses ?? 0,
+                Cosigned = Cosigning?.CountOf(newest.Note) ?? 0, Witnesses = Cosigning?.Witnesses ?? 0, Troubles = Cosigning?.Troubles ?? [],
             };
         }
         catch (RefusedException)
