@@ -42,8 +42,8 @@ public sealed partial class Database
         _checkpoints.Newest is { } row ? (row.Note, row.Checkpoint, new Timestamp(row.SignedAt)) : null;
 
     /// <summary>The public key that checkpoints of this epoch are signed with, as a vkey.</summary>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none.</exception>
-    public string ReadLogKey() => _checkpoints.Signer().VerifierKey(LogOrigin);
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none, or it is not the one that has signed.</exception>
+    public string ReadLogKey() => _checkpoints.ReadKey(LogOrigin);
 
     static string OriginOf(DatabaseOptions options, StoreRow row)
     {
