@@ -54,7 +54,10 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
         _busy = true;
         try
         {
-            await keep(await SubmitAsync(note, size, learn: true, cancellation).ConfigureAwait(false)).ConfigureAwait(false);
+            // One deadline for both requests: the size it knows may have to be learned first.
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            late.CancelAfter(WitnessLimits.AnswerTimeout);
+            await keep(await SubmitAsync(note, size, learn: true, late.Token).ConfigureAwait(false)).ConfigureAwait(false);
             Succeed();
         }
         catch (Exception failure) when (!cancellation.IsCancellationRequested)
