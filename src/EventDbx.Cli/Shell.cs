@@ -57,7 +57,7 @@ internal sealed record Shell : IDisposable
         {
             In = new StreamReader(Console.OpenStandardInput(), utf8),
             OpenIn = Console.OpenStandardInput,
-            Out = new StreamWriter(new OutputStream(Console.OpenStandardOutput()), utf8, bufferSize: 32 * 1024),
+            Out = new StreamWriter(new OutputStream(Console.OpenStandardOutput(), Server.Daemon.StandardOutput.NobodyReads), utf8, bufferSize: 32 * 1024),
             Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
             OutIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,

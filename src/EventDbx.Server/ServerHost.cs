@@ -60,7 +60,8 @@ public sealed class ServerHost : IAsyncDisposable
         var database = await Task.Run(() => Database.Open(options.Database with
         {
             Socket = options.Database.Socket ?? options.SocketPath,
-            Signer = options.Database.Signer ?? (() => KeyFile.OfLog(options.Database.Directory)),
+            Signer = options.Database.Signer ?? (() => KeyFile.OfLogThatHasSigned(options.Database.Directory)),
+            NewSigner = options.Database.NewSigner ?? (options.Database.Signer is null ? () => KeyFile.OfLog(options.Database.Directory) : null),
             LogOrigin = options.Database.LogOrigin ?? options.Config.LogOrigin,
             CheckpointInterval = options.Database.CheckpointInterval ?? options.CheckpointInterval,
             WriterFailed = cause => options.Log?.Invoke(new(
@@ -117,7 +118,7 @@ public sealed class ServerHost : IAsyncDisposable
             return Database.FindCheckpoint() is not { } newest ? null : new()
             {
                 Size = newest.Checkpoint.Size, Origin = newest.Checkpoint.Origin, At = newest.SignedAt,
-                Cosigned = Cosigning?.CountOf(newest.Note) ?? 0, Witnesses = Cosigning?.Witnesses ?? 0,
+                Cosigned = Cosigning?.CountOf(newest.Note) ?? 0, Witnesses = Cosigning?.Witnesses ?? 0, Troubles = Cosigning?.Troubles ?? [],
             };
         }
         catch (RefusedException)

@@ -30,6 +30,19 @@ public sealed record CheckpointStatus
 
     /// <summary>How many are configured.</summary>
     public required int Witnesses { get; init; }
+
+    /// <summary>Those of them that do not cosign, and why; empty while all do.</summary>
+    public IReadOnlyList<WitnessTrouble> Troubles { get; init; } = [];
+}
+
+/// <summary>Why a witness does not cosign.</summary>
+/// <param name="Name">Of its key; empty for what is about all of them.</param>
+/// <param name="Problem">For the end of a sentence.</param>
+/// <param name="Contradicts">Whether it has cosigned another history than the one that is here: somebody has to look.</param>
+public sealed record WitnessTrouble(string Name, string Problem, bool Contradicts)
+{
+    /// <summary>As people read it.</summary>
+    public override string ToString() => Name.Length == 0 ? Problem : $"{Name} {(Contradicts ? "contradicts this log" : "has not cosigned")}: {Problem}";
 }
 
 /// <summary>What a running server is: the answer to <c>GET /admin/status</c>, and what <c>dbx status</c> prints.</summary>
@@ -118,6 +131,17 @@ public sealed record ServerStatus
             json.WriteString("at", checkpoint.At.ToString());
             json.WriteNumber("cosigned", checkpoint.Cosigned);
             json.WriteNumber("witnesses", checkpoint.Witnesses);
+            json.WriteStartArray("troubles");
+            foreach (var trouble in checkpoint.Troubles)
+            {
+                json.WriteStartObject();
+                json.WriteString("witness", trouble.Name);
+                json.WriteString("problem", trouble.Problem);
+                json.WriteBoolean("contradicts", trouble.Contradicts);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
             json.WriteEndObject();
         }
         else
@@ -171,6 +195,11 @@ public sealed record ServerStatus
         At = Time(json, "at"),
         Cosigned = json.GetProperty("cosigned").GetInt32(),
         Witnesses = json.GetProperty("witnesses").GetInt32(),
+        // A server of an older version tells none.
+        Troubles = json.TryGetProperty("troubles", out var troubles)
+            ? [.. troubles.EnumerateArray().Select(one => new WitnessTrouble(
+                one.GetProperty("witness").GetString()!, one.GetProperty("problem").GetString()!, one.GetProperty("contradicts").GetBoolean()))]
+            : [],
     };
 
     static Timestamp Time(JsonElement json, string member) => Timestamp.TryParse(json.GetProperty(member).GetString()!, out var time, out _)

@@ -45,11 +45,11 @@ public sealed partial class Database
         _checkpoints.Newest is { } row ? (row.Note, row.Checkpoint, new Timestamp(row.SignedAt)) : null;
 
     /// <summary>The public key that checkpoints of this epoch are signed with, as a vkey.</summary>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none.</exception>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none, or it is not the one that has signed.</exception>
     public string ReadLogKey() => ReadLogKey(LogOrigin);
 
     /// <summary>The same under the name that a checkpoint has.</summary>
-    internal string ReadLogKey(string origin) => _checkpoints.Signer().VerifierKey(origin);
+    internal string ReadLogKey(string origin) => _checkpoints.ReadKey(origin);
 
     static (string Origin, string? Waiting) OriginsOf(DatabaseOptions options, StoreRow row, IStorageView view)
     {

@@ -39,6 +39,9 @@ public sealed record DatabaseOptions
     /// <summary>Brings the key that signs checkpoints: asked when the first one is due. Null: none is signed.</summary>
     public Func<Checkpoints.ICheckpointSigner>? Signer { get; init; }
 
+    /// <summary>The same for the first checkpoint that the log ever signs, and for nothing else: may make the key. Null: <see cref="Signer"/> is asked.</summary>
+    public Func<Checkpoints.ICheckpointSigner>? NewSigner { get; init; }
+
     /// <summary>What checkpoints call this log. Null: <c>eventdbx.local/</c> and the database id. From the second epoch on <c>/e2</c>, <c>/e3</c> … is appended, so that it may not end like that. Where this epoch has checkpoints under another origin, that one stays until the next.</summary>
     public string? LogOrigin { get; init; }
 

@@ -72,6 +72,8 @@ public sealed class ConfigWitnessTests : IDisposable
     [InlineData("origin = \"a+b\"", "must be a name without white space and plus")]
     [InlineData("origin = \"example.com/\"", "must be a name without white space and plus")]
     [InlineData("origin = \"example.com/e2\"", "none of another epoch")]
+    [InlineData("origin = \"\\uFEFFexample.com\"", "must be a name without white space and plus")]
+    [InlineData("origin = \"exa\\u200Dmple.com\"", "must be a name without white space and plus")]
     public void What_is_no_setting_of_checkpoints_is_refused_with_its_line(string line, string why)
     {
         var text = line.Replace("LOGKEY", KeyOf("l.example", NoteAlgorithm.Signature), StringComparison.Ordinal).Replace("VKEY", Vkey, StringComparison.Ordinal);
@@ -86,6 +88,18 @@ public sealed class ConfigWitnessTests : IDisposable
     [InlineData("example.com/e2/log")]
     public void An_origin_that_only_looks_like_another_epoch_is_taken(string origin) =>
         Assert.Equal(origin, Load($"[log]\norigin = \"{origin}\"\n").Config.LogOrigin);
+
+    [Theory]
+    [InlineData(63, true)]
+    [InlineData(64, false)]
+    public void There_are_no_more_witnesses_than_a_checkpoint_has_room_for(int count, bool taken)
+    {
+        var text = string.Join(", ", Enumerable.Range(0, count).Select(i => $"\"{KeyOf($"w{i}.example", NoteAlgorithm.Cosignature)} https://w{i}.example\""));
+        if (taken)
+            Assert.Equal(count, Load($"[log]\nwitnesses = [{text}]\n").Config.LogWitnesses.Count);
+        else
+            Assert.Contains("up to 63 witnesses", Assert.Throws<ConfigException>(() => Load($"[log]\nwitnesses = [{text}]\n")).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_quorum_that_could_never_be_reached_stops_the_start()

@@ -34,6 +34,18 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public void What_nobody_reads_any_more_is_a_failure_of_standard_output()
+    {
+        var gone = false;
+        using var into = new MemoryStream();
+        using var output = new OutputStream(into, () => gone);
+        output.Write("read"u8);
+        gone = true;
+        Assert.Contains("standard output: Broken pipe", Assert.Throws<OutputFailedException>(() => output.Write("lost"u8)).Message, StringComparison.Ordinal);
+        Assert.Equal("read"u8, into.ToArray());
+    }
+
+    [Fact]
     public void Json_can_be_sorted_and_compact()
     {
         var payload = Encoding.UTF8.GetBytes("""{"b":{"d":1,"c":2},"a":[{"y":1,"x":2}]}""");

@@ -22,6 +22,9 @@ internal sealed class CommandLine : IDisposable
     /// <summary>Whether standard error is a terminal, so that progress is shown.</summary>
     public bool Terminal { get; set; }
 
+    /// <summary>Interrupts the command, as SIGINT does, once its progress has these words.</summary>
+    public string? InterruptAt { get; set; }
+
     public TimeSpan ServerPatience { get; set; } = TimeSpan.FromSeconds(30);
 
     public string DataDirectory => Directory[".eventdbx"];
@@ -32,7 +35,8 @@ internal sealed class CommandLine : IDisposable
     {
         using var input = new StringReader(Input);
         await using var output = new StringWriter();
-        await using var error = new StringWriter();
+        using var interrupted = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        await using var error = new ErrorWriter(InterruptAt, interrupted);
         using var shell = new Shell
         {
             In = input,
@@ -46,9 +50,19 @@ internal sealed class CommandLine : IDisposable
             WorkingDirectory = Directory.Path,
             ServerPatience = ServerPatience,
         };
-        var code = await CommandTree.RunAsync(arguments, shell, TestContext.Current.CancellationToken);
+        var code = await CommandTree.RunAsync(arguments, shell, interrupted.Token);
         return new Outcome((ExitCode)code, output.ToString(), error.ToString());
     }
 
     public void Dispose() => Directory.Dispose();
+
+    sealed class ErrorWriter(string? interruptAt, CancellationTokenSource interrupted) : StringWriter
+    {
+        public override void Write(string? value)
+        {
+            base.Write(value);
+            if (interruptAt is not null && value?.Contains(interruptAt, StringComparison.Ordinal) == true)
+                interrupted.Cancel();
+        }
+    }
 }

@@ -58,7 +58,8 @@ internal static class Link
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
             Restriction = config.Restrict,
             HeadCacheEntries = config.CacheThreshold,
-            Signer = () => KeyFile.OfLog(config.DataDir),
+            Signer = () => KeyFile.OfLogThatHasSigned(config.DataDir),
+            NewSigner = () => KeyFile.OfLog(config.DataDir),
             LogOrigin = config.LogOrigin,
         };
     }

@@ -14,7 +14,9 @@ internal sealed class OutputFailedException(string what, string cause)
 }
 
 /// <summary>Tells a failure of standard output from one of the command: the one is not to be taken for the other.</summary>
-internal sealed class OutputStream(Stream output) : Stream
+/// <param name="output">Where it goes.</param>
+/// <param name="nobodyReads">Whether that leads nowhere any more; asked before each write, since the platform's stream would swallow it.</param>
+internal sealed class OutputStream(Stream output, Func<bool> nobodyReads) : Stream
 {
     public override bool CanRead => false;
 
@@ -32,7 +34,12 @@ internal sealed class OutputStream(Stream output) : Stream
 
     public override void Flush() => Guarded(output.Flush);
 
-    public override void Write(byte[] buffer, int offset, int count) => Guarded(() => output.Write(buffer, offset, count));
+    public override void Write(byte[] buffer, int offset, int count) => Guarded(() =>
+    {
+        if (nobodyReads())
+            throw new IOException("Broken pipe");
+        output.Write(buffer, offset, count);
+    });
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

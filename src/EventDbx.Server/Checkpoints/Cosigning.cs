@@ -8,7 +8,9 @@ namespace EventDbx.Server.Checkpoints;
 /// <remarks>
 /// In rounds: one checkpoint, every witness at once, so that cosignatures meet under one text. A round begins when somebody waits for a
 /// quorum, when the log has a new checkpoint and the last round is <see cref="SubmitInterval"/> ago, and when it is time to ask a witness
-/// again that failed.
+/// again that failed. It ends with the last answer, or as soon as a quorum has cosigned: a slow witness is waited for by nobody else, its
+/// answer is kept when it comes, and until then it is not asked again. Nothing but its own stop ends this: what one witness does is that
+/// witness's trouble, and what the database cannot do now is tried again.
 /// </remarks>
 internal sealed class Cosigning : IAsyncDisposable
 {
@@ -24,10 +26,15 @@ internal sealed class Cosigning : IAsyncDisposable
     readonly IReadOnlyList<WitnessCall> _calls;
     readonly CancellationTokenSource _stopping = new();
     readonly Lock _gate = new();
+    readonly List<Task> _asking = [];
     readonly Task _running;
     TaskCompletionSource _wanted = New();
     TaskCompletionSource _changed = New();
+    /// <summary>A witness has answered for an older checkpoint than the last round was about.</summary>
+    TaskCompletionSource _late = New();
     ulong _wantedSize;
+    string? _trouble;
+    Round? _newest;
     (ulong Size, SignedNote Note)? _inQuorum;
     IReadOnlyList<string> _missing = [];
 
@@ -53,6 +60,20 @@ internal sealed class Cosigning : IAsyncDisposable
     /// <summary>How many witnesses there are.</summary>
     public int Witnesses => _calls.Count;
 
+    /// <summary>What keeps witnesses from cosigning, each in a sentence; empty while all is well, or nothing was asked yet.</summary>
+    public IReadOnlyList<WitnessTrouble> Troubles
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [
+                    .. _trouble is { } trouble ? [new WitnessTrouble("", $"nothing is sent to witnesses just now: {trouble}", Contradicts: false)] : (WitnessTrouble[])[],
+                    .. _calls.Where(call => call is { Failed: true, Problem: not null }).Select(call => new WitnessTrouble(call.Witness.Key.Name, call.Problem!, call.Contradicts))];
+            }
+        }
+    }
+
     /// <summary>How many of them have signed a checkpoint.</summary>
     public int CountOf(SignedNote note) => _calls.Count(call => call.Witness.Key.GoodOf(note) is not null);
 
@@ -69,6 +90,7 @@ internal sealed class Cosigning : IAsyncDisposable
         using var timer = _clock.CreateTimer(_ => late.Cancel(), null, _patience, Timeout.InfiniteTimeSpan);
         try
         {
+            Task? again = null;
             while (true)
             {
                 Task changed;
@@ -77,18 +99,23 @@ internal sealed class Cosigning : IAsyncDisposable
                     if (_inQuorum is { } reached && reached.Size >= size)
                         return reached.Note;
                     _wantedSize = Math.Max(_wantedSize, size);
-                    _wanted.TrySetResult();
                     changed = _changed.Task;
+                    // At once, and then not at every failure of a witness: one that is away would be asked without a pause.
+                    if (again is null or { IsCompleted: true })
+                    {
+                        _wanted.TrySetResult();
+                        again = Task.Delay(WitnessLimits.RetryFirst, _clock, late.Token);
+                    }
                 }
 
-                await changed.WaitAsync(late.Token).ConfigureAwait(false);
+                await (await Task.WhenAny(changed, again).WaitAsync(late.Token).ConfigureAwait(false)).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             IReadOnlyList<string> missing;
             lock (_gate)
-                missing = _missing;
+                missing = _trouble is null ? _missing : [.. _missing, $"nothing is sent to witnesses just now: {_trouble}"];
             throw new RefusedException(RefusalCode.Unavailable, FormattableString.Invariant(
                 $"No checkpoint of {size} entries has {_quorum} cosignatures within {_patience.TotalSeconds:0.#} s. Missing: {string.Join("; ", missing)}. What was appended is kept all the same."));
         }
@@ -98,6 +125,8 @@ internal sealed class Cosigning : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Nobody begins to ask any more.
+        await Task.WhenAll(_asking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _http.Dispose();
         _stopping.Dispose();
     }
@@ -105,41 +134,64 @@ internal sealed class Cosigning : IAsyncDisposable
     async Task RunAsync()
     {
         var sent = 0UL;
-        try
+        while (!_stopping.IsCancellationRequested)
         {
-            while (true)
+            try
             {
                 var wanted = await WorkAsync(sent).ConfigureAwait(false);
                 sent = await RoundAsync(wanted).ConfigureAwait(false);
+                Trouble(null);
+            }
+            catch (Exception cause) when (!_stopping.IsCancellationRequested)
+            {
+                // A full queue, a key that cannot be read just now: the next round tries again.
+                Trouble(cause.Message.TrimEnd('.'));
+                await Task.Delay(WitnessLimits.RetryFirst, _clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (Exception)
+            {
+                return; // What fails while the server stops fails because it stops.
             }
         }
-        catch (Exception ended) when (ended is OperationCanceledException or RefusedException or ObjectDisposedException)
+    }
+
+    void Trouble(string? cause)
+    {
+        lock (_gate)
         {
-            // The server stops, or its database has.
-            if (!_stopping.IsCancellationRequested)
-                Tell(LogLevel.Error, $"No checkpoint is sent to witnesses any more: {ended.Message}");
+            if (cause == _trouble)
+                return;
+            _trouble = cause;
         }
+
+        if (cause is null)
+            Tell(LogLevel.Information, "checkpoints are sent to witnesses again");
+        else
+            Tell(LogLevel.Error, $"No checkpoint is sent to witnesses just now: {cause}");
     }
 
     /// <summary>Waits until there is something to send; whether somebody waits for it.</summary>
     async Task<bool> WorkAsync(ulong sent)
     {
-        Task wanted;
+        Task wanted, late;
         lock (_gate)
-            wanted = _wanted.Task;
+            (wanted, late) = (_wanted.Task, _late.Task);
         using (var enough = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token))
         {
-            List<Task> reasons = [wanted, GrowthAsync(sent, enough.Token)];
-            if (sent > 0 && _calls.Where(call => call.Problem is not null).Select(call => (TimeSpan?)call.Pause).Min() is { } pause)
+            List<Task> reasons = [wanted, late, GrowthAsync(sent, enough.Token)];
+            if (sent > 0 && _calls.Where(call => call is { Busy: false, Problem: not null }).Select(call => (TimeSpan?)call.Pause).Min() is { } pause)
                 reasons.Add(Task.Delay(pause, _clock, enough.Token));
-            await (await Task.WhenAny(reasons).ConfigureAwait(false)).ConfigureAwait(false);
+            var first = await Task.WhenAny(reasons).ConfigureAwait(false);
             await enough.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(reasons.Where(reason => reason != wanted)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(reasons[2..]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await first.ConfigureAwait(false);
         }
 
         _stopping.Token.ThrowIfCancellationRequested();
         lock (_gate)
         {
+            if (_late.Task.IsCompleted)
+                _late = New();
             if (!_wanted.Task.IsCompleted)
                 return false;
             _wanted = New();
@@ -155,7 +207,7 @@ internal sealed class Cosigning : IAsyncDisposable
         await _database.WaitForCheckpointAsync(sent, cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>One checkpoint to every witness that has not cosigned it. Its size.</summary>
+    /// <summary>One checkpoint to every witness that has not cosigned it and is not busy. Its size.</summary>
     async Task<ulong> RoundAsync(bool wanted)
     {
         ulong atLeast;
@@ -164,32 +216,61 @@ internal sealed class Cosigning : IAsyncDisposable
         // Handed out: it leaves this machine, and so must be kept.
         var note = await _database.ReadCheckpointAsync(atLeast, handOut: true, _stopping.Token).ConfigureAwait(false);
         var size = Checkpoint.TryParse(note.Text, out var checkpoint) ? checkpoint.Size : throw new InvalidOperationException("The database gave a checkpoint that is none.");
-        var before = _calls.Where(call => call.Contradicts).ToHashSet();
-        var asked = _calls.Where(call => call.Witness.Key.GoodOf(note) is null && (wanted || call.Pause == TimeSpan.Zero))
-            .Select(call => (Call: call, Was: call.Problem, Answer: call.AskAsync(note, size, _stopping.Token))).ToList();
-        Publish(note, size);
-        await foreach (var answer in Task.WhenEach(asked.Select(one => one.Answer)).ConfigureAwait(false))
+        var round = new Round(note, size);
+        _asking.RemoveAll(asking => asking.IsCompleted);
+        lock (_gate)
+            _newest = round;
+        List<Task> asked = [];
+        foreach (var call in _calls.Where(call => !call.Busy))
         {
-            if (await answer.ConfigureAwait(false) is not { } cosignature)
-                continue;
-            note = note.With([cosignature]);
-            await _database.StoreCosignaturesAsync(note).ConfigureAwait(false);
-            Publish(note, size);
+            if (call.Witness.Key.GoodOf(note) is not null)
+                call.Succeed();
+            else if (wanted || call.Pause == TimeSpan.Zero)
+                asked.Add(AskAsync(call, round));
         }
 
-        foreach (var (call, was, _) in asked)
-            TellOf(call, was, before.Contains(call));
-        Publish(note, size);
+        _asking.AddRange(asked);
+        Publish(round);
+        await Task.WhenAny(Task.WhenAll(asked), round.InQuorum).ConfigureAwait(false);
         return size;
     }
 
-    void Publish(SignedNote note, ulong size)
+    /// <summary>One witness, one checkpoint.</summary>
+    async Task AskAsync(WitnessCall call, Round round)
+    {
+        var (was, contradicted) = (call.Problem, call.Contradicts);
+        await call.AskAsync(round.Note, round.Size, cosignature => KeepAsync(cosignature, round), _stopping.Token).ConfigureAwait(false);
+        TellOf(call, was, contradicted);
+        Publish(round);
+        lock (_gate)
+        {
+            if (_newest!.Size > round.Size)
+                _late.TrySetResult();
+        }
+    }
+
+    /// <summary>Stored, and then counted. What others have signed meanwhile stays: the store puts them together.</summary>
+    async Task KeepAsync(NoteSignature cosignature, Round round)
+    {
+        await _database.StoreCosignaturesAsync(SignedNote.Of(round.Note.Text, [cosignature])).ConfigureAwait(false);
+        lock (_gate)
+            round.Note = round.Note.With([cosignature]);
+        Publish(round);
+    }
+
+    void Publish(Round round)
     {
         lock (_gate)
         {
-            _missing = [.. _calls.Where(call => call.Witness.Key.GoodOf(note) is null).Select(call => $"{call.Witness.Key.Name} ({call.Problem ?? "it has not answered yet"})")];
-            if (_quorum > 0 && CountOf(note) >= _quorum && !(_inQuorum?.Size > size))
-                _inQuorum = (size, note);
+            if (round == _newest)
+                _missing = [.. _calls.Where(call => call.Witness.Key.GoodOf(round.Note) is null).Select(call => $"{call.Witness.Key.Name} ({call.Problem ?? "it has not answered yet"})")];
+            if (_quorum > 0 && CountOf(round.Note) >= _quorum)
+            {
+                if (!(_inQuorum?.Size > round.Size))
+                    _inQuorum = (round.Size, round.Note);
+                round.Reached();
+            }
+
             _changed.TrySetResult();
             _changed = New();
         }
@@ -209,4 +290,19 @@ internal sealed class Cosigning : IAsyncDisposable
     void Tell(LogLevel level, string message) => _log?.Invoke(new(Timestamp.From(_clock.GetUtcNow()), level, "witness", message));
 
     static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>One checkpoint, and what has been signed under it.</summary>
+    sealed class Round(SignedNote note, ulong size)
+    {
+        readonly TaskCompletionSource _inQuorum = New();
+
+        public SignedNote Note { get; set; } = note;
+
+        public ulong Size => size;
+
+        /// <summary>Completes once a quorum has cosigned it.</summary>
+        public Task InQuorum => _inQuorum.Task;
+
+        public void Reached() => _inQuorum.TrySetResult();
+    }
 }

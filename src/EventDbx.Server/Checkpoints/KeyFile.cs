@@ -24,6 +24,17 @@ public static class KeyFile
     public static SigningKey OfLog(string dataDirectory) =>
         ReadOrCreate(Path.Combine(dataDirectory, LogFileName), NoteAlgorithm.Signature, () => SigningKey.LogName);
 
+    /// <summary>The key of the log in a data directory, as it is there.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none, the file is none, or others may read it.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static SigningKey OfLogThatHasSigned(string dataDirectory)
+    {
+        var path = Path.Combine(dataDirectory, LogFileName);
+        return Path.Exists(path) ? Read(path, NoteAlgorithm.Signature) : throw Refused(
+            $"The key file {LogFileName} is not in the data directory. Where checkpoints were signed, put back the file that signed them: a copy or backup of the " +
+            "store does not have it, and no other key is made in its place. Where none was signed yet, the first one makes it: `dbx log checkpoint`.");
+    }
+
     /// <summary>The key in a file. It is made, and on disk, where there is none.</summary>
     /// <param name="path">The file, in a directory that exists.</param>
     /// <param name="algorithm">What the key is for; one for something else is refused.</param>

@@ -25,8 +25,9 @@ public readonly record struct TilePath(int Level, ulong Index, int Width)
         var last = segments[^1];
         if (segments.Length > 1 && segments[^2].EndsWith(".p", StringComparison.Ordinal))
         {
-            if (!int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out width) || width is 0 or >= FullWidth || last[0] == '0')
+            if (!WholeNumber.TryRead(last, out var hashes) || hashes is 0 or >= FullWidth)
                 return false;
+            width = (int)hashes;
             last = segments[^2][..^2];
             segments = segments[..^1];
         }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using EventDbx.Server.Configuration;
 
 namespace EventDbx.Server.Checkpoints;
@@ -17,6 +18,8 @@ public sealed record WitnessAddress(NoteKey Key, Uri Url)
     internal static ConfigList Checked(ConfigValue value)
     {
         var texts = value.Texts("a list of \"VKEY URL\", one for each witness, as in [\"w.example+01234567+BAAA… https://w.example\"]");
+        if (texts.Count > WitnessesMax)
+            throw new ConfigValueException($"a list of up to {WitnessesMax} witnesses: a checkpoint has no room for more cosignatures");
         var known = new HashSet<(string, uint)>();
         foreach (var text in texts)
         {
@@ -34,13 +37,19 @@ public sealed record WitnessAddress(NoteKey Key, Uri Url)
         var origin = value.Text(what);
         // What stands behind the last slash in a later epoch is ours to set.
         var leaf = origin[(origin.LastIndexOf('/') + 1)..];
-        return SignedNote.IsKeyName(origin) && !origin.Any(char.IsControl) && origin.Length <= OriginMax && leaf.Length > 0
+        // Nor a character that nobody sees: a byte order mark at the beginning is dropped by whoever reads the file it is printed into.
+        return SignedNote.IsKeyName(origin) && !origin.EnumerateRunes().Any(IsUnseen) && origin.Length <= OriginMax && leaf.Length > 0
             && !(origin.Contains('/', StringComparison.Ordinal) && leaf.Length > 1 && leaf[0] == 'e' && leaf.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0)
             ? origin
             : throw new ConfigValueException(what);
     }
 
+    static bool IsUnseen(Rune rune) => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate;
+
     const int OriginMax = 200;
+
+    /// <summary>Witnesses at most: a note has that many signatures beside the log's own.</summary>
+    const int WitnessesMax = SignedNote.SignaturesMax - 1;
 
     static WitnessAddress Parse(string text)
     {

@@ -16,6 +16,7 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
     ulong _known;
     TimeSpan _pause = WitnessLimits.RetryFirst;
     long _failedAt;
+    volatile bool _busy;
 
     public WitnessAddress Witness => witness;
 
@@ -24,6 +25,12 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
 
     /// <summary>Whether it contradicts what this server says, which no waiting mends.</summary>
     public bool Contradicts { get; private set; }
+
+    /// <summary>Whether the last attempt failed; false before the first.</summary>
+    public bool Failed => _failedAt != 0;
+
+    /// <summary>Whether it is being asked right now; a slow one may still be when the next round begins.</summary>
+    public bool Busy => _busy;
 
     /// <summary>How long from now until it is worth asking again; zero unless the last attempt failed.</summary>
     public TimeSpan Pause
@@ -37,17 +44,23 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
         }
     }
 
-    /// <summary>The cosignature; null when there is none, and then <see cref="Problem"/> says why.</summary>
-    public async Task<NoteSignature?> AskAsync(SignedNote note, ulong size, CancellationToken cancellation)
+    /// <summary>Gets its cosignature and keeps it. Where there is none, or it could not be kept, <see cref="Problem"/> says why.</summary>
+    /// <param name="note">The checkpoint.</param>
+    /// <param name="size">Its entries.</param>
+    /// <param name="keep">Takes a cosignature that is good.</param>
+    /// <param name="cancellation">The server stops: the only thing that this throws for. A witness may answer whatever it likes.</param>
+    public async Task AskAsync(SignedNote note, ulong size, Func<NoteSignature, Task> keep, CancellationToken cancellation)
     {
+        _busy = true;
         try
         {
-            var cosignature = await SubmitAsync(note, size, learn: true, cancellation).ConfigureAwait(false);
-            (Problem, Contradicts, _pause, _failedAt) = (null, false, WitnessLimits.RetryFirst, 0);
-            return cosignature;
+            // One deadline for both requests: the size it knows may have to be learned first.
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            late.CancelAfter(WitnessLimits.AnswerTimeout);
+            await keep(await SubmitAsync(note, size, learn: true, late.Token).ConfigureAwait(false)).ConfigureAwait(false);
+            Succeed();
         }
-        catch (Exception failure) when (failure is WitnessFailedException or HttpRequestException or IOException or RefusedException
-            || (failure is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception failure) when (!cancellation.IsCancellationRequested)
         {
             Contradicts = failure is WitnessFailedException { Contradicts: true };
             _pause = Problem is null || _failedAt == 0 ? WitnessLimits.RetryFirst : TimeSpan.FromTicks(Math.Min(_pause.Ticks * 2, WitnessLimits.RetryMax.Ticks));
@@ -57,9 +70,15 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
                 _ => failure.GetBaseException().Message.TrimEnd('.'),
             };
             _failedAt = clock.GetTimestamp();
-            return null;
+        }
+        finally
+        {
+            _busy = false;
         }
     }
+
+    /// <summary>Its cosignature is under the newest checkpoint, now or from before the server was started.</summary>
+    public void Succeed() => (Problem, Contradicts, _pause, _failedAt) = (null, false, WitnessLimits.RetryFirst, 0);
 
     async Task<NoteSignature> SubmitAsync(SignedNote note, ulong size, bool learn, CancellationToken cancellation)
     {
@@ -68,7 +87,8 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
         var proof = _known == 0 || _known == size ? [] : prove(_known, size);
         using var content = new ByteArrayContent(WitnessRequest.Write(_known, proof, note));
         using var answer = await http.PostAsync(witness.AddCheckpoint, content, cancellation).ConfigureAwait(false);
-        var body = await answer.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
+        // UTF-8, whatever it says that it sends: a name of a character set that nobody knows is no reason to fail.
+        var body = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false));
         switch (answer.StatusCode)
         {
             case HttpStatusCode.OK:
@@ -76,7 +96,7 @@ internal sealed class WitnessCall(WitnessAddress witness, HttpClient http, Func<
                     throw new WitnessFailedException("it answered without a good cosignature of the key that `log.witnesses` names");
                 _known = size;
                 return cosignature;
-            case HttpStatusCode.Conflict when ulong.TryParse(body.TrimEnd('\n'), NumberStyles.None, CultureInfo.InvariantCulture, out var known):
+            case HttpStatusCode.Conflict when WholeNumber.TryRead(body.TrimEnd('\n'), out var known):
                 if (known == _known && known == size)
                     throw new WitnessFailedException(FormattableString.Invariant($"it has cosigned another root for {size} entries: this log has two histories")) { Contradicts = true };
                 if (known > size)

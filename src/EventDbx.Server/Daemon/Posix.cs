@@ -17,6 +17,9 @@ internal static partial class Posix
     const int CloseOnExec = 1; // FD_CLOEXEC
     const nuint CloseOnExecRequest = 0x20006601; // FIOCLEX of macOS and the BSDs.
     const uint Unchanged = uint.MaxValue;
+    const short PollOut = 4;
+    const short PollError = 8;
+    const short PollHangUp = 16;
 
     public static uint UserId => geteuid();
 
@@ -69,6 +72,13 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Whether what is written to a pipe or socket arrives nowhere, because nobody has its other end any more.</summary>
+    public static bool NobodyReads(int descriptor)
+    {
+        var asked = new PollDescriptor { Descriptor = descriptor, Events = PollOut };
+        return poll(ref asked, 1, 0) > 0 && (asked.Happened & (PollError | PollHangUp)) != 0;
+    }
+
     /// <summary>Whether a path is this user's; for root, it is from now on. A link is judged itself, not what it leads to.</summary>
     public static bool IsOwn(string path) => lchown(path, UserId, Unchanged) == 0;
 
@@ -87,6 +97,9 @@ internal static partial class Posix
     [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
     private static partial int dup2(int from, int to);
 
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int poll(ref PollDescriptor descriptors, nuint count, int milliseconds);
+
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int close(int descriptor);
 
@@ -101,4 +114,12 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, uint owner, uint group);
+
+    [StructLayout(LayoutKind.Sequential)]
+    struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Happened;
+    }
 }

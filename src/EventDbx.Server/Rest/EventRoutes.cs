@@ -30,7 +30,7 @@ internal static class EventRoutes
 
     /// <summary>The version that the path names.</summary>
     public static ulong VersionOf(RestCall call) =>
-        call.Segment(5, "The version in the path") is var text && ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+        call.Segment(5, "The version in the path") is var text && WholeNumber.TryRead(text, out var version)
             ? version
             : throw new RefusedException(RefusalCode.InvalidArgument, $"\"{Shown.Of(text)}\" is no version; versions are whole numbers from 1 up.");
 

@@ -48,7 +48,7 @@ internal sealed class QueryParameters
     }
 
     public ulong? Number(string name) => Text(name) is not { } text ? null
-        : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+        : WholeNumber.TryRead(text, out var number) ? number
         : throw Refused(name, text, $"a whole number from 0 to {ulong.MaxValue}");
 
     public bool? Truth(string name) => Text(name) switch

@@ -180,7 +180,7 @@ public sealed class WitnessHost : IAsyncDisposable
 
     async Task AnswerAsync(HttpContext http)
     {
-        var answer = http.Request.Path != Route ? WitnessAnswer.Refused(404, $"There is nothing here but POST {Route}.")
+        var answer = !string.Equals(http.Request.Path.Value, Route, StringComparison.Ordinal) ? WitnessAnswer.Refused(404, $"There is nothing here but POST {Route}.")
             : http.Request.Method != "POST" ? WitnessAnswer.Refused(405, $"{Route} takes POST.")
             : await AddAsync(http).ConfigureAwait(false);
         if (answer.Status == 405)

@@ -88,8 +88,7 @@ public sealed record WitnessRequest(ulong OldSize, IReadOnlyList<Hash32> Proof, 
         return TrySize(lines[1], out size) && TryHash(lines[2], out root);
     }
 
-    static bool TrySize(string text, out ulong size) =>
-        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out size) && (text.Length == 1 || text[0] != '0');
+    static bool TrySize(string text, out ulong size) => WholeNumber.TryRead(text, out size);
 
     static bool TryHash(string text, out Hash32 hash)
     {

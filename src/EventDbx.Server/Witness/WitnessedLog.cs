@@ -66,16 +66,33 @@ internal sealed class WitnessedLog
             if (request.OldSize == request.Size && request.Size > 0 && request.Root != _latest.Root)
             {
                 // The log signed both: whoever has the two can prove that it lied.
-                _ = DurableFile.TryCreate(ForkFile, Encoding.UTF8.GetBytes(request.Note.ToString()));
+                KeepFork(request.Note);
                 return WitnessAnswer.Conflict(_latest.Size);
             }
 
             if (!IsProven(request))
                 return WitnessAnswer.Refused(422, $"The proof does not show that the log of {request.OldSize} entries is the beginning of the one of {request.Size}.");
             var cosignature = _key.Cosign(request.Note.Text, _clock.GetUtcNow());
-            DurableFile.Write(CheckpointFile, Encoding.UTF8.GetBytes(Kept(request.Note, cosignature).ToString()));
+            var kept = Encoding.UTF8.GetBytes(Kept(request.Note, cosignature).ToString());
+            // Never a file that would not be read again: it would stop the next start, for every log.
+            if (kept.Length > SignedNote.BytesMax)
+                return WitnessAnswer.Refused(400, $"The checkpoint has {kept.Length} bytes with this witness's cosignature; at most {SignedNote.BytesMax} are kept. Leave extension lines out.");
+            DurableFile.Write(CheckpointFile, kept);
             _latest = (request.Size, request.Root);
             return WitnessAnswer.Cosigned(cosignature);
+        }
+    }
+
+    /// <summary>As proof, where there is room for it: a full disk does not change the answer.</summary>
+    void KeepFork(SignedNote note)
+    {
+        try
+        {
+            _ = DurableFile.TryCreate(ForkFile, Encoding.UTF8.GetBytes(note.ToString()));
+        }
+        catch (Exception unkept) when (unkept is IOException or UnauthorizedAccessException)
+        {
+            // Nothing was cosigned, so nothing is lost but the proof; the log's next attempt brings it again.
         }
     }
 

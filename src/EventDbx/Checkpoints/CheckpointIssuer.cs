@@ -87,14 +87,38 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
             Reload();
     }
 
-    /// <summary>The key, brought when it is first needed.</summary>
-    public ICheckpointSigner Signer()
+    /// <summary>The key that is there, brought when it is first needed. None is made: whoever only reads leaves no key behind.</summary>
+    public ICheckpointSigner Signer() => Signer(options.Signer);
+
+    /// <summary>The key to sign with: of a log that has never signed anything it is made, where it is not there.</summary>
+    ICheckpointSigner SignerToSign()
+    {
+        if (options.NewSigner is null)
+            return Signer();
+        using var view = database.Engine.OpenView();
+        return Signer(view.Range(Family.Checkpoints, [0, 0], [], 1, int.MaxValue) is [] ? options.NewSigner : options.Signer);
+    }
+
+    /// <summary>The public key, after a look at whether it is the one that has signed.</summary>
+    public string ReadKey(string origin)
+    {
+        var signer = Signer();
+        using var view = database.Engine.OpenView();
+        return CheckpointRow.Newest(view, database.Epoch) is { } last && !signer.Verifies(last.Checkpoint.Origin, last.Note)
+            ? throw new RefusedException(OtherKey(last))
+            : signer.VerifierKey(origin);
+    }
+
+    static Refusal OtherKey(CheckpointRow last) => new(
+        RefusalCode.Unavailable, $"The newest checkpoint, of {last.Size} entries, was not signed with the key that is here now. Put the key back that it was signed with.") { Final = true };
+
+    ICheckpointSigner Signer(Func<ICheckpointSigner>? from)
     {
         lock (_gate)
         {
             if (_signer is { } signer)
                 return signer;
-            if (options.Signer is not { } bring)
+            if (from is not { } bring)
                 throw new RefusedException(new Refusal(RefusalCode.Unavailable, "There is no key to sign checkpoints with: this database was opened without one.") { Final = true });
             try
             {
@@ -170,7 +194,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
 
     async Task SignAsync()
     {
-        var signer = Signer();
+        var signer = SignerToSign();
         if (Prepare(signer) is not { } operation)
             return;
         if (await CommitAsync(operation).ConfigureAwait(false) is { } refusal)
@@ -232,7 +256,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
         }
 
         if (!signer.Verifies(last.Checkpoint.Origin, last.Note))
-            throw Fail(new(RefusalCode.Unavailable, $"The newest checkpoint, of {last.Size} entries, was not signed with the key that is here now. Put the key back that it was signed with.") { Final = true });
+            throw Fail(OtherKey(last));
         if (last.Size > point.Size)
             throw Violation.Of($"A checkpoint of {last.Size} entries was signed, but the log has {point.Size}.");
         var path = last.Size == point.Size ? [] : new LogNodes(view, point.Size).Path(ProofPath.Consistency(last.Size, point.Size));

@@ -23,9 +23,12 @@ internal sealed partial class GroupPlanner
         if (size > _log!.Size || (size == _log.Size && checkpoint.Root != _log.Tree.Root()))
             return Refuse(RefusalCode.IntegrityViolation, $"The checkpoint says that the log has {size} entries with root {checkpoint.Root}, but it has {_log.Size} with root {_log.Tree.Root()}.");
 
+        SignedNote? with = null;
+        if (there is not null && TryWithCosignatures(there, operation.Note, out with) is { } count)
+            return Refuse(RefusalCode.LimitExceeded, $"A checkpoint would have {count} signatures; at most {SignedNote.SignaturesMax} and {SignedNote.BytesMax} bytes are kept.");
         var row = there is null
             ? new(operation.Epoch, checkpoint, operation.Note, IsFirstOfItsHour(operation.SignedAt, newest) ? CheckpointRow.RowFlags.OfTheHour : default, operation.SignedAt)
-            : there with { Note = WithCosignatures(there, operation.Note) };
+            : there with { Note = with! };
         if (operation.HandOut)
             row = row with { Flags = row.Flags | CheckpointRow.RowFlags.HandedOut };
         if (row == there)
@@ -39,15 +42,18 @@ internal sealed partial class GroupPlanner
     }
 
     /// <summary>The signatures of both; the log's own stays the one that was stored with the text.</summary>
-    static SignedNote WithCosignatures(CheckpointRow row, SignedNote more)
+    /// <returns>How many they would be, where those are too many to be kept; otherwise null.</returns>
+    static int? TryWithCosignatures(CheckpointRow row, SignedNote more, out SignedNote? both)
     {
+        both = row.Note;
         var added = more.Signatures.Where(signature => signature.KeyName != row.Checkpoint.Origin).ToArray();
         if (added.Length == 0)
-            return row.Note;
+            return null;
         var count = row.Note.Signatures.Count(old => !Array.Exists(added, signature => signature.KeyName == old.KeyName && signature.KeyId == old.KeyId)) + added.Length;
-        return count <= SignedNote.SignaturesMax && row.Note.With(added) is var note && Encoding.UTF8.GetByteCount(note.ToString()) <= SignedNote.BytesMax
-            ? note
-            : throw new RefusedException(RefusalCode.LimitExceeded, $"A checkpoint would have {count} signatures; at most {SignedNote.SignaturesMax} and {SignedNote.BytesMax} bytes are kept.");
+        if (count > SignedNote.SignaturesMax)
+            return count;
+        both = row.Note.With(added);
+        return Encoding.UTF8.GetByteCount(both.ToString()) > SignedNote.BytesMax ? count : null;
     }
 
     static bool IsFirstOfItsHour(long signedAt, CheckpointRow? before) =>

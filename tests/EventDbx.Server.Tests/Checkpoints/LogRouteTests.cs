@@ -100,6 +100,7 @@ public sealed class LogRouteTests : IAsyncLifetime
         for (var i = 0; i < 4; i++)
             await _server.AppendAsync("order", "o/1 ü", "paid", $$"""{ "n" : {{i}}, "t": 1.50, "x": "\u00fc" }""");
         var path = "/v1/aggregates/order/o%2F1%20%C3%BC";
+        await CheckpointAsync("?wait=checkpoint");
         var key = await KeyAsync();
         foreach (var (version, size) in new[] { (1UL, 1UL), (3UL, 3UL), (2UL, 4UL) })
         {
@@ -165,6 +166,76 @@ public sealed class LogRouteTests : IAsyncLifetime
         var read = ServerStatus.Read((await _server.GetAsync("/admin/status")).Json);
         Assert.Equal(checkpoint.Origin, read.Checkpoint!.Origin);
     }
+
+    [Theory]
+    [InlineData("/v1/log/consistency?from=01&to=2")]
+    [InlineData("/v1/log/consistency?from=1%00&to=2")]
+    [InlineData("/v1/log/consistency?from=+1&to=2")]
+    [InlineData("/v1/aggregates/order/o-1/events/01")]
+    public async Task A_number_has_one_spelling(string path)
+    {
+        await _server.AppendAsync("order", "o-1", "paid", "{}");
+        await CheckpointAsync("?wait=checkpoint");
+        Assert.Equal((400, "invalid_argument"), ((await _server.GetAsync(path)).Status, (await _server.GetAsync(path)).Code));
+    }
+
+    [Fact]
+    public async Task Nobody_but_the_first_checkpoint_makes_the_key()
+    {
+        using var directory = new TemporaryDirectory();
+        await using var database = Open(directory.Path);
+        var session = database.OpenSession();
+        await session.AppendAsync(new() { Aggregate = AggregateKey.Create("order", "o-1"), EventType = "paid", Payload = "{}"u8.ToArray() }, Cancellation);
+        var refused = Assert.Throws<RefusedException>(() => database.ReadLogKey());
+        Assert.Contains("checkpoint.key is not in the data directory", refused.Message, StringComparison.Ordinal);
+        session.VerifyAll(null, Cancellation);
+        Assert.False(File.Exists(directory[KeyFile.LogFileName]));
+
+        var note = await database.ReadCheckpointAsync(0, handOut: true, Cancellation);
+        Assert.True(File.Exists(directory[KeyFile.LogFileName]));
+        Assert.True(NoteKey.TryParse(database.ReadLogKey(), out var key, out _));
+        Assert.NotNull(key.GoodOf(note));
+    }
+
+    [Theory, InlineData("missing"), InlineData("another")]
+    public async Task Where_the_key_is_not_the_one_that_signed_nothing_is_signed_and_no_key_is_made(string what)
+    {
+        await _server.AppendAsync("order", "o-1", "paid", "{}");
+        await CheckpointAsync("?wait=checkpoint");
+        var good = await KeyAsync();
+        var file = Path.Combine(_server.DataDir, KeyFile.LogFileName);
+        await _server.Host.StopAsync(TimeSpan.FromSeconds(5));
+        var text = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
+        File.Delete(file);
+        if (what == "another")
+            KeyFile.OfLog(_server.DataDir).Dispose();
+        await using (var database = Open(_server.DataDir))
+        {
+            var key = Assert.Throws<RefusedException>(() => database.ReadLogKey());
+            var signing = await Assert.ThrowsAsync<RefusedException>(() => database.ReadCheckpointAsync(0, handOut: true, TestContext.Current.CancellationToken));
+            var says = what == "missing" ? "checkpoint.key is not in the data directory" : "was not signed with the key that is here now";
+            Assert.All([key, signing], refused => Assert.Equal((RefusalCode.Unavailable, true), (refused.Refusal.Code, refused.Message.Contains(says, StringComparison.Ordinal))));
+            if (what == "missing")
+            {
+                var verified = database.OpenSession().VerifyAll(null, Cancellation);
+                Assert.Equal((false, true), (verified.CheckpointSignaturesChecked, verified.Checkpoints > 0));
+            }
+        }
+
+        Assert.Equal(what == "another", File.Exists(file));
+        File.Delete(file);
+        _ = Storage.DurableFile.TryCreate(file, Encoding.UTF8.GetBytes(text));
+        await _server.StartAsync();
+        Assert.Equal(good.ToString(), (await KeyAsync()).ToString());
+    }
+
+    static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    static Database Open(string directory) => Database.Open(new()
+    {
+        Directory = directory, Encrypted = false,
+        Signer = () => KeyFile.OfLogThatHasSigned(directory), NewSigner = () => KeyFile.OfLog(directory),
+    });
 
     [Fact]
     public async Task A_configured_origin_that_waits_for_the_next_epoch_is_told_and_the_server_is_ready()

@@ -121,6 +121,27 @@ public sealed class LogCommandTests : IDisposable
         await MirrorAsync();
     }
 
+    [Theory, InlineData("mirror", " tiles"), InlineData("anchor", " checkpoints checked")]
+    public async Task An_interrupt_ends_it_between_two_files(string command, string progress)
+    {
+        await ImportAsync(300);
+        for (var i = 0; i < 2; i++)
+        {
+            await AnchorAsync(i, isNew: true);
+            await ApplyAsync(1);
+        }
+
+        (_line.Terminal, _line.InterruptAt) = (true, progress);
+        var outcome = await _line.RunAsync("log", command, command == "anchor" ? "anchors" : "mirror");
+
+        Assert.Equal((ExitCode.Failed, ""), (outcome.Code, outcome.Out));
+        Assert.Contains(progress, outcome.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(_line.Directory["mirror/checkpoint"]));
+        Assert.Equal(2, Anchors.Length);
+        (_line.Terminal, _line.InterruptAt) = (false, null);
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("log", command, command == "anchor" ? "anchors" : "mirror")).Code);
+    }
+
     [Fact]
     public async Task A_mirror_of_another_log_is_left_alone()
     {

@@ -33,7 +33,7 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["GET /v1/aggregates/{type}/{id}/events/{version}/proof"] = new("/v1/aggregates/m/1/events/1/proof", null, 403, 200),
         ["GET /v1/aggregates/{type}/{id}/proof"] = new("/v1/aggregates/m/1/proof?from=1", null, 403, 200),
         ["GET /v1/log/checkpoint"] = new("/v1/log/checkpoint", null, 200, 200),
-        ["GET /v1/log/key"] = new("/v1/log/key", null, 200, 200),
+        ["GET /v1/log/key"] = new("/v1/log/key", null, 200, 200, owner => owner.ReadCheckpointAsync(0, default)),
         ["GET /v1/log/consistency"] = new("/v1/log/consistency?from=1&to=1", null, 200, 200),
         ["GET /v1/log/tile/{level}/{index…}"] = new("/v1/log/tile/0/000.p/1", null, 200, 200),
         ["POST /v1/evidence"] = new("/v1/evidence", """{"aggregates":[{"aggregate_type":"m","aggregate_id":"1"}]}""", 403, 200),

@@ -114,6 +114,14 @@ public sealed class CosigningTests : IAsyncLifetime
         Assert.Contains("does not accept that the log", (await GetAsync("/v1/log/checkpoint?wait=checkpoint")).Body, StringComparison.Ordinal);
         lock (_lines)
             Assert.Contains(_lines, line => line is { Level: LogLevel.Critical, Source: "witness" });
+        // Status tells, as it is sent and as it is read; the server goes on.
+        var sent = new System.Buffers.ArrayBufferWriter<byte>();
+        _server!.Status().Write(sent);
+        using var json = System.Text.Json.JsonDocument.Parse(sent.WrittenMemory);
+        var trouble = Assert.Single(ServerStatus.Read(json.RootElement).Checkpoint!.Troubles);
+        Assert.Equal((_witnesses[0].Key.Name, true), (trouble.Name, trouble.Contradicts));
+        Assert.StartsWith($"{trouble.Name} contradicts this log: ", trouble.ToString(), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.OK, (await GetAsync("/ready")).Status);
     }
 
     [Fact]
@@ -124,6 +132,67 @@ public sealed class CosigningTests : IAsyncLifetime
         Assert.Contains("does not know this log", (await GetAsync("/v1/log/checkpoint?wait=checkpoint")).Body, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("a character set that nobody knows")]
+    [InlineData("cut short")]
+    [InlineData("another key's cosignature")]
+    [InlineData("a status that is none")]
+    public async Task Whatever_one_witness_answers_the_others_go_on(string what)
+    {
+        await StartAsync(witnesses: 1, quorum: 1);
+        await StopAsync();
+        await using var hostile = new HostileWitness(what switch
+        {
+            "a character set that nobody knows" => _ => "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=nosuch\r\nContent-Length: 3\r\nConnection: close\r\n\r\nxyz",
+            "cut short" => _ => "HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\nxyz",
+            "another key's cosignature" => _ => "HTTP/1.1 200 OK\r\nContent-Length: 22\r\nConnection: close\r\n\r\n\u2014 hostile.example AAAA\n",
+            _ => _ => "HTTP/1.1 99999 What\r\n\r\n",
+        });
+        _addresses = new([.. _addresses, hostile.Address]);
+        await StartServerAsync(quorum: 1, impatient: false);
+        for (var i = 0; i < 3; i++)
+        {
+            await AppendAsync();
+            Assert.Equal(HttpStatusCode.OK, (await GetAsync("/v1/log/checkpoint?wait=checkpoint")).Status);
+        }
+
+        await UntilAsync(() => _server!.Status().Checkpoint!.Troubles is [{ Name: "hostile.example", Contradicts: false }]);
+    }
+
+    [Fact]
+    public async Task A_quorum_is_there_as_soon_as_enough_have_cosigned_however_slow_the_others_are()
+    {
+        await StartAsync(witnesses: 1, quorum: 1);
+        await StopAsync();
+        // It takes requests and never answers; the server gives it 5 s each time.
+        await using var silent = new HostileWitness(_ => null);
+        _addresses = new([.. _addresses, silent.Address]);
+        await StartServerAsync(quorum: 1, impatient: false);
+        var began = TimeProvider.System.GetTimestamp();
+        for (var i = 0; i < 5; i++)
+        {
+            await AppendAsync();
+            Assert.Equal(HttpStatusCode.OK, (await GetAsync("/v1/log/checkpoint?wait=checkpoint")).Status);
+        }
+
+        await UntilAsync(() => silent.Asked > 0);
+        // Five rounds that waited for it would take five times its 5 s.
+        Assert.InRange(TimeProvider.System.GetElapsedTime(began), TimeSpan.Zero, 3 * WitnessLimits.AnswerTimeout);
+    }
+
+    [Fact]
+    public async Task A_witness_that_is_away_is_not_asked_without_a_pause_while_somebody_waits()
+    {
+        await StartAsync(witnesses: 1, quorum: 1);
+        await StopAsync();
+        await using var refusing = new HostileWitness(_ => "HTTP/1.1 503 Not now\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        _addresses = new([.. _addresses, refusing.Address]);
+        await StartServerAsync(quorum: 2, impatient: true);
+        await AppendAsync();
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await GetAsync("/v1/log/checkpoint?wait=checkpoint")).Status);
+        Assert.InRange(refusing.Asked, 1, 12);
+    }
+
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>The server makes its key first: its witnesses are started with it.</summary>
@@ -131,6 +200,7 @@ public sealed class CosigningTests : IAsyncLifetime
     {
         await StartServerAsync(quorum: 0, impatient: false);
         await AppendAsync();
+        await _server!.Database.ReadCheckpointAsync(1, handOut: false, Cancellation);
         _origin = known ? _server!.Database.ReadLogKey() : StrangerKey();
         await StopAsync();
         for (var i = 0; i < witnesses; i++)

@@ -128,6 +128,7 @@ public sealed class WitnessTests : IAsyncLifetime
     [InlineData("old 0\n")]
     [InlineData("old 0\n\n")]
     [InlineData("old 00\n\nNOTE")]
+    [InlineData("old 0\0\n\nNOTE")]
     [InlineData("old -1\n\nNOTE")]
     [InlineData("old\n\nNOTE")]
     [InlineData("Old 0\n\nNOTE")]
@@ -153,6 +154,8 @@ public sealed class WitnessTests : IAsyncLifetime
         Assert.Equal(413, (await SendAsync(new byte[WitnessLimits.RequestBytesMax + 1])).Status);
         using var get = await _client.GetAsync(Url("/add-checkpoint"), Cancellation);
         Assert.Equal((HttpStatusCode.MethodNotAllowed, "POST"), (get.StatusCode, get.Content.Headers.Allow.Single()));
+        using var capital = await _client.GetAsync(Url("/Add-Checkpoint"), Cancellation);
+        Assert.Equal(HttpStatusCode.NotFound, capital.StatusCode);
         using var other = await _client.GetAsync(Url("/"), Cancellation);
         Assert.Equal(HttpStatusCode.NotFound, other.StatusCode);
     }
@@ -169,6 +172,29 @@ public sealed class WitnessTests : IAsyncLifetime
         using var fork = new GrowingLog(Origin, forkedAt: 4);
         Assert.Equal(409, (await SendAsync(10, [], fork.Checkpoint(10))).Status);
         Cosigned(await AddAsync(10, 12), _log.Checkpoint(12));
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_could_not_be_read_again_with_our_cosignature_is_refused_and_the_witness_starts_again()
+    {
+        var bare = WitnessRequest.Write(0, [], _log.Checkpoint(10, "x\n")).Length;
+        var extension = new string('x', WitnessLimits.RequestBytesMax - bare + 1) + "\n";
+        Assert.Equal(400, (await SendAsync(0, [], _log.Checkpoint(10, extension))).Status);
+        // The one that just fits with the cosignature is kept.
+        Assert.Equal(200, (await SendAsync(0, [], _log.Checkpoint(10, extension[300..]))).Status);
+        await StopAsync();
+        await StartAsync();
+        Cosigned(await AddAsync(10, 12), _log.Checkpoint(12));
+    }
+
+    [Fact]
+    public async Task A_fork_is_a_conflict_even_where_there_is_no_room_to_keep_it()
+    {
+        await AddAsync(0, 10);
+        var place = Path.ChangeExtension(Assert.Single(Directory.GetFiles(_directory["w"], "*.checkpoint")), ".fork.tmp");
+        Directory.CreateDirectory(Path.Combine(place, "x"));
+        using var fork = new GrowingLog(Origin, forkedAt: 4);
+        Assert.Equal(409, (await SendAsync(10, [], fork.Checkpoint(10))).Status);
     }
 
     [Theory]

@@ -60,6 +60,7 @@ internal static class LogAnchor
         using var bar = new Progress(call.Shell, "checkpoints checked");
         for (var done = 0; done < files.Count; done++)
         {
+            cancellation.ThrowIfCancellationRequested();
             var content = DurableFile.Read(files[done], SignedNote.BytesMax) ?? throw new IOException($"{files[done]} was there a moment ago.");
             var kept = history.Read(files[done], content) ?? throw LogHistory.Difference($"{files[done]} is a checkpoint of another log than its directory says");
             await history.DemandContinuesAsync(files[done], kept, cancellation).ConfigureAwait(false);

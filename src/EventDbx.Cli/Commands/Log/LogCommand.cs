@@ -25,7 +25,7 @@ internal static class LogCommand
         Remarks =
         [
             "A checkpoint says: this log had so many entries, with this root. Keep one elsewhere, and no history can be held against it that is " +
-            "not a continuation. A running server signs one a second while the log grows; without a server the newest is that of the last time.",
+            "not a continuation. A running server signs one a second while the log grows; without a server it is signed now. The first one that a log signs makes its key.",
         ],
         Examples =
         [
@@ -45,7 +45,7 @@ internal static class LogCommand
         Remarks =
         [
             "Give it to auditors and witnesses on another way than the proofs. The private half is checkpoint.key in the data directory: whoever " +
-            "has it can sign any history. A backup of it belongs in other hands than one of the data.",
+            "has it can sign any history. A backup of it belongs in other hands than one of the data. The first checkpoint makes it; this never does.",
         ],
         Examples = [new("dbx log key", "As a vkey: name, id, key.")],
         Options = { AccessToken.Option },

@@ -65,6 +65,8 @@ internal static class LogMirror
         var leaves = new MerkleTree();
         foreach (var tile in TilePath.Of(now.Size))
         {
+            // The directory's own reads never wait, so nothing else would look.
+            cancellation.ThrowIfCancellationRequested();
             var path = PathOf(room, tile);
             var bytes = ReadKept(path, tile);
             if (bytes is null)

@@ -93,6 +93,8 @@ internal static class StatusCommand
         {
             text.Append(CultureInfo.InvariantCulture, $"  checkpoint={checkpoint.Size} at {checkpoint.At}");
             text.Append(checkpoint.Witnesses == 0 ? "\n" : string.Create(CultureInfo.InvariantCulture, $", cosigned {checkpoint.Cosigned} of {checkpoint.Witnesses}\n"));
+            foreach (var trouble in checkpoint.Troubles)
+                text.Append(CultureInfo.InvariantCulture, $"  witness={trouble}\n");
         }
 
         if (status.LogOriginWaiting is { } waiting)
@@ -131,13 +133,18 @@ internal static class StatusCommand
         if (status.LogOriginWaiting is { } waiting)
             json.Member("log_origin_waiting", waiting);
         json.Name("checkpoint");
-        return (status.Checkpoint is not { } checkpoint ? json.Value((string?)null) : json.BeginObject()
+        if (status.Checkpoint is not { } checkpoint)
+            return json.Value((string?)null).EndObject().ToString();
+        json.BeginObject()
             .Member("size", checkpoint.Size)
             .Member("at", checkpoint.At.ToString())
             .Member("origin", checkpoint.Origin)
             .Member("cosigned", (long)checkpoint.Cosigned)
             .Member("witnesses", (long)checkpoint.Witnesses)
-            .EndObject()).EndObject().ToString();
+            .Name("troubles").BeginArray();
+        foreach (var trouble in checkpoint.Troubles)
+            json.BeginObject().Member("witness", trouble.Name).Member("problem", trouble.Problem).Member("contradicts", trouble.Contradicts).EndObject();
+        return json.EndArray().EndObject().EndObject().ToString();
     }
 
     static string NameOf(Durability durability) => durability switch { Durability.Sync => "sync", Durability.Relaxed => "relaxed" };
