@@ -26,8 +26,13 @@ public sealed partial class Session
         try
         {
             // Before a line of it is anywhere.
-            if (request.Aggregates?.FirstOrDefault(aggregate => reader.FindHead(aggregate) is null) is { } missing)
-                throw NotFound(missing);
+            foreach (var aggregate in request.WholeLog ? [] : request.Aggregates ?? [])
+            {
+                var head = reader.FindHead(aggregate) ?? throw NotFound(aggregate);
+                if (reader.VersionAtPosition(aggregate, head.Head.Version, checkpoint.Size) == 0)
+                    throw AggregateEvidence.HasNoEvent(aggregate, checkpoint);
+            }
+
             return request.WholeLog
                 ? new LogEvidence(_database, reader, note, checkpoint, request)
                 : new AggregateEvidence(_database, reader, note, checkpoint, request, Sight);

@@ -45,7 +45,7 @@ internal static class Failures
         if (parse.GetValue(GlobalOptions.Json))
         {
             var json = new JsonText(pretty: false);
-            json.BeginObject().Member("code", code).Member("message", failure.Message).Member("retryable", retryable);
+            json.BeginObject().Member("code", code).Member("message", failure is OperationCanceledException ? "The command was interrupted." : failure.Message).Member("retryable", retryable);
             if (failure is RefusedException { Refusal: var refusal })
             {
                 if (refusal.ActualVersion is { } actual)

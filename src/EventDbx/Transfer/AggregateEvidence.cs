@@ -66,6 +66,10 @@ internal sealed class AggregateEvidence : EvidenceBundle
         WriteCount(output, ",\"events\":"u8, Events);
     }
 
+    /// <summary>The refusal of an aggregate without an event up to the checkpoint, asked for by name.</summary>
+    public static RefusedException HasNoEvent(AggregateKey aggregate, Checkpoint checkpoint) => new(
+        RefusalCode.NotFound, $"{aggregate} has no event that the checkpoint of {checkpoint.Size} entries covers: there is nothing to prove.");
+
     /// <summary>Goes on to the next aggregate; false at the end.</summary>
     bool BeginNext(IBufferWriter<byte> output)
     {
@@ -95,7 +99,7 @@ internal sealed class AggregateEvidence : EvidenceBundle
             // There is nothing to prove about it. Who asked for it by name is told.
             if (_names is null)
                 return true;
-            throw new RefusedException(RefusalCode.NotFound, $"{aggregate} has no event that the checkpoint of {Checkpoint.Size} entries covers: there is nothing to prove.");
+            throw HasNoEvent(aggregate, Checkpoint);
         }
 
         var root = Reader.RootOf(aggregate, versions);

@@ -19,7 +19,7 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
     [Fact]
     public async Task No_cell_is_silent_and_the_table_in_the_docs_is_what_was_found()
     {
-        foreach (var encrypted in (bool[])[true, false])
+        foreach (var encrypted in Effort.Choose<bool[]>([true], [true, false], [true, false]))
         {
             await using var small = await TamperStore.SmallAsync(encrypted);
             await using var longer = await TamperStore.LongAsync(encrypted);

@@ -10,7 +10,7 @@ internal static class AggregateExport
     static readonly Slot Type = Slot.AggregateType with { Optional = true, Description = "Only aggregates of this type." };
 
     static readonly Option<bool> All = Options.Switch("--all", "Aggregates of every type.");
-    static readonly Option<string> Output = Options.Text("--output", "PATH", "A file or a directory, see above; with `--events` also `-`, standard output.");
+    static readonly Option<string> Output = Options.Text("--output", "PATH", "A file or a directory, see above; with `--events` and `--evidence` also `-`, standard output.");
     static readonly Option<string?> Format = Options.OneOf("--format", "csv or json (default: csv).", "csv", "json");
     static readonly Option<bool> Zip = Options.Switch("--zip", "All files in one ZIP archive.");
     static readonly Option<bool> Pretty = Options.Switch("--pretty", "JSON over many lines.");
