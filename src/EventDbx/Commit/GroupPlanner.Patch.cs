@@ -6,6 +6,18 @@ internal sealed partial class GroupPlanner
     /// <summary>Whether the fields that the unit puts must be found again: by its patches, or for a snapshot.</summary>
     bool _unitKeepsFields;
 
+    /// <summary>A loop, for every append comes by: a lambda that knows the schemas would be made anew each time.</summary>
+    bool KeepsFields(PendingCommit unit)
+    {
+        foreach (var operation in unit.Operations)
+        {
+            if (operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Makes the payload of a patch: the whole top-level values it touches, as they are after it. Null once that is done.</summary>
     Refusal? EvaluatePatch(HeadEntry entry, AppendOperation append, IStorageView view)
     {

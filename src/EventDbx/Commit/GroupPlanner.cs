@@ -112,7 +112,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _unitNumber++;
         _unitChanged = false;
         (_planBeforeUnit, _patchedByUnit, _patternStepsOfUnit) = (mark.Bytes, 0, Limits.PatternStepsMax);
-        _unitKeepsFields = Array.Exists(unit.Operations, operation => operation is AppendOperation append && (append.Patch is not null || SnapshotInterval(append.Aggregate) > 0));
+        _unitKeepsFields = KeepsFields(unit);
         _operation = 0;
         _touchedByUnit.Clear();
         _savedByUnit.Clear();
