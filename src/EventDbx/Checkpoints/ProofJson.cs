@@ -36,25 +36,25 @@ public static class ProofJson
         JsonEscape.WriteString(output, proof.Aggregate.TypeUtf8);
         output.Write(",\"aggregate_id\":"u8);
         JsonEscape.WriteString(output, proof.Aggregate.IdUtf8);
-        output.Write(",\"from\":{"u8);
-        WritePoint(output, "\"version\":"u8, proof.From);
-        output.Write("},\"to\":{"u8);
-        WritePoint(output, "\"version\":"u8, proof.To);
-        output.Write("},\"path\":"u8);
-        WritePath(output, proof.Path);
-        output.Write("}"u8);
+        WriteGrowth(output, "\"version\":"u8, proof.From, proof.To, proof.Path);
     }
 
     public static void Write(IBufferWriter<byte> output, LogConsistency proof)
     {
         output.Write("{\"format\":\"eventdbx-log-consistency/1\",\"origin\":"u8);
         RecordJson.WriteText(output, proof.Origin);
+        WriteGrowth(output, "\"size\":"u8, proof.From, proof.To, proof.Path);
+    }
+
+    /// <summary>From one point of a tree to a later one, and the end of the document.</summary>
+    static void WriteGrowth(IBufferWriter<byte> output, ReadOnlySpan<byte> member, TreePoint from, TreePoint to, IReadOnlyList<Hash32> path)
+    {
         output.Write(",\"from\":{"u8);
-        WritePoint(output, "\"size\":"u8, proof.From);
+        WritePoint(output, member, from);
         output.Write("},\"to\":{"u8);
-        WritePoint(output, "\"size\":"u8, proof.To);
+        WritePoint(output, member, to);
         output.Write("},\"path\":"u8);
-        WritePath(output, proof.Path);
+        WritePath(output, path);
         output.Write("}"u8);
     }
 
