@@ -7,9 +7,24 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace EventDbx.Server;
 
+/// <summary>The listeners that a connection can come by.</summary>
+internal enum Door
+{
+    /// <summary>The TCP port of every surface.</summary>
+    Main,
+
+    /// <summary>The socket in the file system, which only the owner of the directory can open.</summary>
+    Socket,
+
+    /// <summary>The TCP port of the Admin API, where it has one of its own.</summary>
+    Admin,
+}
+
 /// <summary>Which listener a connection came by. Set by the listener itself, so no header can claim it.</summary>
-/// <param name="OwnerOnly">The socket in the file system, which only the owner of the directory can open.</param>
-internal sealed record Arrival(bool OwnerOnly);
+internal sealed record Arrival(Door Door)
+{
+    public bool OwnerOnly => Door == Door.Socket;
+}
 
 /// <summary>The addresses a server listens on: one TCP port, and where wanted a socket in the file system.</summary>
 /// <remarks>
@@ -39,9 +54,9 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath)
     {
         if (socketPath is not null && Encoding.UTF8.GetByteCount(socketPath) is var length && length > ServerLimits.SocketPathBytesMax)
             throw new IOException($"The path of the socket, {socketPath}, has {length} bytes; this system takes {ServerLimits.SocketPathBytesMax}. Choose a shorter one.");
-        kestrel.Listen(bind, Port, listen => Prepare(listen, new(OwnerOnly: false)));
+        kestrel.Listen(bind, Port, listen => Prepare(listen, new(Door.Main)));
         if (socketPath is not null)
-            kestrel.ListenUnixSocket(socketPath, listen => Prepare(listen, new(OwnerOnly: true)));
+            kestrel.ListenUnixSocket(socketPath, listen => Prepare(listen, new(Door.Socket)));
     }
 
     public void Configure(SocketTransportOptions transport) => transport.CreateBoundListenSocket = endpoint => endpoint switch

@@ -11,6 +11,9 @@ public sealed record ServerOptions
     /// <summary>The settings in effect: page sizes are read from here, addresses from the members below.</summary>
     public required ServerConfig Config { get; init; }
 
+    /// <summary>Where the settings are kept, for what is changed or takes effect while the server runs; null: nowhere, as where it is embedded.</summary>
+    public ConfigFile? ConfigFile { get; init; }
+
     /// <summary>How the data directory is opened. Where it names no <see cref="DatabaseOptions.Socket"/>, <see cref="SocketPath"/> is taken.</summary>
     public required DatabaseOptions Database { get; init; }
 

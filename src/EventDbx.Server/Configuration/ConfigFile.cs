@@ -63,6 +63,10 @@ public sealed class ConfigFile
             full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
     }
 
+    /// <summary>The same file as it is by now, under the same environment and for the same run.</summary>
+    /// <exception cref="ConfigException">It is not valid any more.</exception>
+    public ConfigFile Reload() => Load(Path, _root, _dataDir, _clock, _environment);
+
     /// <summary>Settings as the file holds them, and what they come to in this run.</summary>
     public ServerConfig InForce(ServerConfig saved)
     {

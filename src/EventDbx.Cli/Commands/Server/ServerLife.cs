@@ -83,6 +83,7 @@ internal static class ServerLife
             new ServerOptions
             {
                 Config = config,
+                ConfigFile = file,
                 Auth = auth,
                 Database = database with
                 {
