@@ -20,7 +20,7 @@ public sealed class TlsDaemonTests : IAsyncDisposable
         Assert.True(started.Code == 0, started.Error);
         var fingerprint = JsonDocument.Parse(started.Out).RootElement.GetProperty("tls_fingerprint").GetString()!;
         var certificate = Path.Combine(_dbx.DataDir, "tls.crt");
-        Assert.Contains($"TLS certificate {certificate}, SHA-256 fingerprint {fingerprint}\n", started.Error, StringComparison.Ordinal);
+        Assert.Contains($"TLS certificate {certificate}, fingerprint {fingerprint}\n", started.Error, StringComparison.Ordinal);
         var status = await StatusAsync();
         Assert.Equal((fingerprint, certificate), (status.GetProperty("tls").GetProperty("fingerprint").GetString(), status.GetProperty("tls").GetProperty("certificate").GetString()));
         Assert.Contains($"  tls_fingerprint={fingerprint}\n", (await _dbx.RunAsync("status")).Out, StringComparison.Ordinal);

@@ -137,7 +137,7 @@ public sealed class RestServer : IAsyncLifetime
 
     /// <summary>Whether a certificate is the one that the server says it has.</summary>
     bool IsOurs(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
-        certificate is not null && certificate.GetCertHashString(HashAlgorithmName.SHA256).Equals(Host.Status().Tls?.Fingerprint, StringComparison.OrdinalIgnoreCase);
+        certificate is not null && $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.GetRawCertData()))}" == Host.Status().Tls?.Fingerprint;
 
     /// <summary>Sends these bytes and reads until the server closes; the request says so.</summary>
     public async Task<string> SayAsync(string request)

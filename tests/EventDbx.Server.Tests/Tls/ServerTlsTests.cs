@@ -320,7 +320,7 @@ public sealed class ServerTlsTests : IAsyncDisposable
         return Fingerprint(tls);
     }
 
-    static string Fingerprint(SslStream tls) => tls.RemoteCertificate!.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
+    static string Fingerprint(SslStream tls) => $"sha256:{Convert.ToHexStringLower(SHA256.HashData(tls.RemoteCertificate!.GetRawCertData()))}";
 
     /// <summary>What a client with this certificate is answered; nothing where the handshake is refused, which in TLS 1.3 a client learns when it reads.</summary>
     async Task<string> AskAsync(TestCa.Issued? certificate, string path)

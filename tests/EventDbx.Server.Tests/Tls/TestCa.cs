@@ -54,7 +54,7 @@ internal sealed class TestCa : IDisposable
             (rsa ? other.ExportPkcs8PrivateKeyPem() : ec.ExportPkcs8PrivateKeyPem()) + "\n",
             (rsa ? other.ExportRSAPrivateKeyPem() : ec.ExportECPrivateKeyPem()) + "\n",
             rsa ? other.ExportEncryptedPkcs8PrivateKeyPem("secret", Encryption) : ec.ExportEncryptedPkcs8PrivateKeyPem("secret", Encryption),
-            Convert.ToHexStringLower(SHA256.HashData(certificate.RawData)));
+            $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.RawData))}");
     }
 
     public void Dispose() => _certificate.Dispose();
