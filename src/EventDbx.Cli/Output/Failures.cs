@@ -1,6 +1,7 @@
 using EventDbx.Schemas;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
+using EventDbx.Server.Tls;
 
 namespace EventDbx.Cli.Output;
 
@@ -76,7 +77,7 @@ internal static class Failures
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
         ServerLostException => (ExitCode.Failed, "connection_lost", true),
-        ConfigException => (ExitCode.Failed, "configuration", false),
+        ConfigException or TlsException => (ExitCode.Failed, "configuration", false),
         DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),
