@@ -67,7 +67,7 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     public async Task NoteMisspeltVariablesAsync()
     {
         foreach (var (name, meant) in ConfigEnvironment.Misspelt(
-            shell.VariableNames, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable))
+            shell.VariableNames, [.. RemoteTrust.Variables, RemoteServer.Variable, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable]))
         {
             await NoteAsync($"The environment variable {name} has no effect; did you mean {meant}?").ConfigureAwait(false);
         }

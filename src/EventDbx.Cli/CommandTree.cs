@@ -94,6 +94,8 @@ internal static class CommandTree
         root.Options.Clear();
         foreach (var option in GlobalOptions.Anywhere.Append(GlobalOptions.Version))
             root.Options.Add(option);
+        // In front of any command; behind one it is an option of that command, where it may be another token that is meant.
+        root.Options.Add(AccessToken.Option);
         return root;
     }
 
@@ -132,6 +134,7 @@ internal static class CommandTree
 
         List<string> further = [];
         var call = new Call(parse, shell, verb.Fill(parse, further), further);
+        await RemoteServer.CheckAsync(verb, call).ConfigureAwait(false);
         verb.Check(call);
         return await verb.Run(call, cancellation).ConfigureAwait(false);
     }

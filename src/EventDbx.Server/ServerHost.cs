@@ -72,7 +72,7 @@ public sealed class ServerHost : IAsyncDisposable
         ServerHost? host = null;
         try
         {
-            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock));
+            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile));
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             return host;
         }
