@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using EventDbx.Server.Connections;
+using EventDbx.Server.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -30,33 +32,38 @@ internal sealed record Arrival(Door Door)
 /// <remarks>
 /// The socket is bound inside a directory that only its owner may enter, made 0600 there, and then moved to its place: at no
 /// moment can anybody else open it, whatever the umask. The move also replaces what a killed server left behind.
+/// What comes over the network is counted apart from what comes by the socket: no crowd outside keeps the owner out.
 /// </remarks>
-internal sealed class Listeners(IPAddress bind, int port, string? socketPath)
+/// <param name="bind">The address of the TCP port.</param>
+/// <param name="port">The port; 0: any.</param>
+/// <param name="socketPath">The socket in the file system; null: none.</param>
+/// <param name="tls">What the TCP port speaks; null: clear text.</param>
+/// <param name="strangers">Counts what comes by TCP.</param>
+/// <param name="owners">Counts what comes by the socket.</param>
+internal sealed class Listeners(IPAddress bind, int port, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners) : IDisposable
 {
     const UnixFileMode OwnerOnlyFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     const UnixFileMode OwnerOnlyDirectory = OwnerOnlyFile | UnixFileMode.UserExecute;
 
-    int _connections;
-
     /// <summary>The real one, once bound.</summary>
     public int Port { get; private set; } = port;
 
-    public int Connections => Volatile.Read(ref _connections);
+    public int Connections => strangers.Count + owners.Count;
 
-    public Exposure Exposure => IPAddress.IsLoopback(bind) ? Exposure.Loopback : Exposure.Plaintext;
+    public Exposure Exposure => IPAddress.IsLoopback(bind) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
 
-    public IReadOnlyList<string> Addresses => socketPath is null
-        ? [$"http://{new IPEndPoint(bind, Port)}"]
-        : [$"http://{new IPEndPoint(bind, Port)}", $"unix:{socketPath}"];
+    public IReadOnlyList<string> Addresses => socketPath is null ? [Address] : [Address, $"unix:{socketPath}"];
+
+    string Address => $"{(tls is null ? "http" : "https")}://{new IPEndPoint(bind, Port)}";
 
     /// <exception cref="IOException">The path of the socket is longer than such a path may be.</exception>
     public void Configure(KestrelServerOptions kestrel)
     {
         if (socketPath is not null && Encoding.UTF8.GetByteCount(socketPath) is var length && length > ServerLimits.SocketPathBytesMax)
             throw new IOException($"The path of the socket, {socketPath}, has {length} bytes; this system takes {ServerLimits.SocketPathBytesMax}. Choose a shorter one.");
-        kestrel.Listen(bind, Port, listen => Prepare(listen, new(Door.Main)));
+        kestrel.Listen(bind, Port, listen => Guard(listen, new(Door.Main), strangers, tls));
         if (socketPath is not null)
-            kestrel.ListenUnixSocket(socketPath, listen => Prepare(listen, new(Door.Socket)));
+            kestrel.ListenUnixSocket(socketPath, listen => Guard(listen, new(Door.Socket), owners, tls: null));
     }
 
     public void Configure(SocketTransportOptions transport) => transport.CreateBoundListenSocket = endpoint => endpoint switch
@@ -73,22 +80,44 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath)
             File.Delete(socketPath);
     }
 
-    void Prepare(ListenOptions listen, Arrival arrival)
+    public void Dispose()
     {
+        strangers.Dispose();
+        owners.Dispose();
+    }
+
+    /// <summary>What every connection passes before its first request: its door is noted, it is counted, it has to speak, and TLS.</summary>
+    internal static void Guard(ListenOptions listen, Arrival arrival, ConnectionTable table, ServerTls? tls)
+    {
+        // With gRPC: Http1AndHttp2. TLS offers in ALPN what stands here.
         listen.Protocols = HttpProtocols.Http1;
         listen.Use(next => async connection =>
         {
             connection.Features.Set(arrival);
-            Interlocked.Increment(ref _connections);
+            var open = new OpenConnection(table, ClientAddress.Of(connection.RemoteEndPoint), () => connection.Abort(new("Closed in favour of others, or for its silence.")));
+            if (!table.TryEnter(open))
+            {
+                connection.Abort(new("Too many connections, all of them in use."));
+                return;
+            }
+
+            connection.Features.Set(open);
             try
             {
-                await next(connection).ConfigureAwait(false);
+                if (await FirstByte.PeekAsync(connection).ConfigureAwait(false) is not { } first)
+                    return;
+                table.Spoke(open);
+                if (tls is null || FirstByte.IsTls(first))
+                    await next(connection).ConfigureAwait(false);
+                else
+                    await FirstByte.RefusePlaintextAsync(connection, first).ConfigureAwait(false);
             }
             finally
             {
-                Interlocked.Decrement(ref _connections);
+                table.Leave(open);
             }
         });
+        tls?.Secure(listen);
     }
 
     Socket BindTo(IPEndPoint address)

@@ -1,5 +1,8 @@
 using EventDbx.Server.Checkpoints;
+using EventDbx.Server.Connections;
+using EventDbx.Server.Daemon;
 using EventDbx.Server.Rest;
+using EventDbx.Server.Tls;
 using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -20,15 +23,19 @@ public sealed class ServerHost : IAsyncDisposable
     readonly ServerOptions _options;
     readonly WebApplication _app;
     readonly Listeners _listeners;
+    readonly ServerTls? _tls;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly Lock _stopping = new();
     Task? _stopped;
 
-    ServerHost(ServerOptions options, Database database, TokenAuthority tokens)
+    ServerHost(ServerOptions options, Database database, TokenAuthority tokens, ServerTls? tls)
     {
-        (_options, Database, Tokens) = (options, database, tokens);
-        _listeners = new(options.Bind, options.Port, options.SocketPath);
+        (_options, Database, Tokens, _tls) = (options, database, tokens, tls);
+        _listeners = new(
+            options.Bind, options.Port, options.SocketPath, tls,
+            new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
+            new(ConnectionLimits.OfSocket, options.Clock, options.Log));
         _startedAt = Timestamp.From(options.Clock.GetUtcNow());
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
@@ -53,6 +60,7 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Opens the database and the tokens, then the listeners. When it returns, requests are answered.</summary>
     /// <exception cref="StoreRefusedException">The directory was not opened.</exception>
+    /// <exception cref="TlsException">A certificate or key cannot be used; nothing is left open.</exception>
     /// <exception cref="IOException">An address is taken; nothing is left open.</exception>
     public static async Task<ServerHost> StartAsync(ServerOptions options, CancellationToken cancellation)
     {
@@ -70,18 +78,25 @@ public sealed class ServerHost : IAsyncDisposable
         }), cancellation)
             .ConfigureAwait(false);
         ServerHost? host = null;
+        ServerTls? tls = null;
         try
         {
-            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile));
+            // Within the lock of the directory: two servers that start at once make one certificate.
+            tls = ServerTls.Open(options.Config, options.Bind, options.Clock, options.Log);
+            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile), tls);
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             return host;
         }
         catch
         {
-            if (host is null)
-                await database.DisposeAsync().ConfigureAwait(false);
-            else
+            if (host is not null)
+            {
                 await host.StopAsync(TimeSpan.Zero).ConfigureAwait(false);
+                throw;
+            }
+
+            tls?.Dispose();
+            await database.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }
@@ -94,6 +109,7 @@ public sealed class ServerHost : IAsyncDisposable
         Addresses = _listeners.Addresses,
         Port = Port,
         Exposure = _listeners.Exposure,
+        Tls = _tls?.Status,
         StartedAt = _startedAt,
         Uptime = _options.Clock.GetElapsedTime(_started),
         Restriction = Database.Restriction,
@@ -148,6 +164,8 @@ public sealed class ServerHost : IAsyncDisposable
         {
             await _app.DisposeAsync().ConfigureAwait(false);
             _listeners.Remove();
+            _listeners.Dispose();
+            _tls?.Dispose();
             if (Cosigning is not null)
                 await Cosigning.DisposeAsync().ConfigureAwait(false);
             await Tokens.DisposeAsync().ConfigureAwait(false);
@@ -179,7 +197,8 @@ public sealed class ServerHost : IAsyncDisposable
 
     static void SetLimits(KestrelServerLimits limits)
     {
-        limits.MaxConcurrentConnections = ServerLimits.ConnectionsMax;
+        // Connections are counted by address and closed by age: Listeners.
+        limits.MaxConcurrentConnections = null;
         limits.MaxConcurrentUpgradedConnections = 0;
         limits.MaxRequestBodySize = Limits.RequestBytesMax;
         limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;

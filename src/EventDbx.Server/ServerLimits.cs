@@ -3,8 +3,32 @@ namespace EventDbx.Server;
 /// <summary>Every fixed bound of the server, each with its unit and its reason. Those of the data stand in <see cref="Limits"/>.</summary>
 public static class ServerLimits
 {
-    /// <summary>Connections at once, idle ones included. A socket each; beyond it new ones are closed at once.</summary>
+    /// <summary>TCP connections at once, waiting ones included: a descriptor and some 10 KB each, 60 KB with TLS. Beyond it the one that has waited longest is closed.</summary>
     public const int ConnectionsMax = 10_000;
+
+    /// <summary>TCP connections at once from one address: a proxy, or an office behind one address, has hundreds, and nobody needs more than a fraction of all.</summary>
+    public const int ConnectionsPerAddressMax = 2_500;
+
+    /// <summary>TCP connections that are taken even where the system lets this process have few descriptors.</summary>
+    public const int ConnectionsLeast = 64;
+
+    /// <summary>Connections at once by the socket in the file system: commands of one owner. Counted apart, so that no crowd outside keeps the owner out.</summary>
+    public const int SocketConnectionsMax = 500;
+
+    /// <summary>Descriptors that TCP connections leave to the rest: the store's files (1,000 at most), the socket's connections, log and runtime.</summary>
+    public const int DescriptorsKept = 1_000 + SocketConnectionsMax + 256;
+
+    /// <summary>How long a connection may say nothing at first. Clients open one to use it; between requests <see cref="IdleTimeout"/> holds.</summary>
+    public static readonly TimeSpan FirstByteTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a TLS handshake may take, from its first byte: two round trips over the slowest line.</summary>
+    public static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>Bytes of a file with certificates or a key: a bundle of every public root has 250 KB.</summary>
+    public const int CertificateFileBytesMax = 1024 * 1024;
+
+    /// <summary>How long before its end a certificate is warned about: time to get another one, and short of the 30 days in which automatic renewal begins.</summary>
+    public static readonly TimeSpan CertificateWarning = TimeSpan.FromDays(14);
 
     /// <summary>Bytes of method, target and version: both names at their limit, all of it percent-encoded, and a long <c>fields</c>.</summary>
     public const int RequestLineBytesMax = 16 * 1024;

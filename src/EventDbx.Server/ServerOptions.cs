@@ -46,6 +46,9 @@ public sealed record ServerOptions
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>How many connections the TCP ports take; null: as many as <see cref="ServerLimits"/> and the system allow.</summary>
+    internal Connections.ConnectionLimits? ConnectionLimits { get; init; }
+
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
     internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }
 }

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace EventDbx.Server;
 
-/// <summary>Who can reach a listener that does not encrypt.</summary>
+/// <summary>Who can reach the TCP listener, and whether others can read along.</summary>
 public enum Exposure
 {
     /// <summary>Only this machine.</summary>
@@ -11,7 +11,18 @@ public enum Exposure
 
     /// <summary>Other machines, in clear text: tokens and payloads can be read on the way.</summary>
     Plaintext,
+
+    /// <summary>Other machines, by TLS.</summary>
+    Tls,
 }
+
+/// <summary>The certificate of a server that speaks TLS.</summary>
+/// <param name="Certificate">Its file, absolute.</param>
+/// <param name="Fingerprint">SHA-256 of it, 64 hex digits.</param>
+/// <param name="NotAfter">When it expires.</param>
+/// <param name="SelfSigned">Whether it was made here: clients trust it by its file or its fingerprint only.</param>
+/// <param name="ClientCertificates">Whether clients have to show one, too.</param>
+public sealed record TlsStatus(string Certificate, string Fingerprint, Timestamp NotAfter, bool SelfSigned, bool ClientCertificates);
 
 /// <summary>The newest checkpoint of a server.</summary>
 public sealed record CheckpointStatus
@@ -52,13 +63,16 @@ public sealed record ServerStatus
 
     public required int Pid { get; init; }
 
-    /// <summary>Every address it listens on: <c>http://0.0.0.0:7070</c>, <c>unix:/var/lib/eventdbx/dbx.sock</c>.</summary>
+    /// <summary>Every address it listens on: <c>http://0.0.0.0:7070</c> or <c>https://0.0.0.0:7070</c>, <c>unix:/var/lib/eventdbx/dbx.sock</c>.</summary>
     public required IReadOnlyList<string> Addresses { get; init; }
 
     /// <summary>Of the TCP listener.</summary>
     public required int Port { get; init; }
 
     public required Exposure Exposure { get; init; }
+
+    /// <summary>The certificate of the TCP listener; null: it does not speak TLS.</summary>
+    public TlsStatus? Tls { get; init; }
 
     public required Timestamp StartedAt { get; init; }
 
@@ -109,6 +123,7 @@ public sealed record ServerStatus
         json.WriteEndArray();
         json.WriteNumber("port", Port);
         json.WriteString("exposure", NameOf(Exposure));
+        WriteTls(json, Tls);
         json.WriteString("started_at", StartedAt.ToString());
         json.WriteNumber("uptime_seconds", Math.Round(Uptime.TotalSeconds, 3));
         json.WriteString("restriction", NameOf(Restriction));
@@ -165,6 +180,7 @@ public sealed record ServerStatus
                 Addresses = [.. json.GetProperty("addresses").EnumerateArray().Select(address => address.GetString()!)],
                 Port = json.GetProperty("port").GetInt32(),
                 Exposure = Named<Exposure>(json, "exposure", NameOf),
+                Tls = json.TryGetProperty("tls", out var tls) && tls.ValueKind == JsonValueKind.Object ? ReadTls(tls) : null,
                 StartedAt = Time(json, "started_at"),
                 Uptime = TimeSpan.FromSeconds(json.GetProperty("uptime_seconds").GetDouble()),
                 Restriction = Named<Restriction>(json, "restriction", NameOf),
@@ -187,6 +203,27 @@ public sealed record ServerStatus
             throw new FormatException($"This is no status of a server: {cause.Message}", cause);
         }
     }
+
+    static void WriteTls(Utf8JsonWriter json, TlsStatus? tls)
+    {
+        if (tls is null)
+        {
+            json.WriteNull("tls");
+            return;
+        }
+
+        json.WriteStartObject("tls");
+        json.WriteString("certificate", tls.Certificate);
+        json.WriteString("fingerprint", tls.Fingerprint);
+        json.WriteString("not_after", tls.NotAfter.ToString());
+        json.WriteBoolean("self_signed", tls.SelfSigned);
+        json.WriteBoolean("client_certificates", tls.ClientCertificates);
+        json.WriteEndObject();
+    }
+
+    static TlsStatus ReadTls(JsonElement json) => new(
+        json.GetProperty("certificate").GetString()!, json.GetProperty("fingerprint").GetString()!, Time(json, "not_after"),
+        json.GetProperty("self_signed").GetBoolean(), json.GetProperty("client_certificates").GetBoolean());
 
     static CheckpointStatus ReadCheckpoint(JsonElement json) => new()
     {
@@ -217,7 +254,12 @@ public sealed record ServerStatus
         throw new FormatException($"`{member}` is \"{text}\", which this version does not know.");
     }
 
-    static string NameOf(Exposure exposure) => exposure switch { Exposure.Loopback => "loopback", Exposure.Plaintext => "plaintext" };
+    static string NameOf(Exposure exposure) => exposure switch
+    {
+        Exposure.Loopback => "loopback",
+        Exposure.Plaintext => "plaintext",
+        Exposure.Tls => "tls",
+    };
 
     static string NameOf(Restriction restriction) => restriction switch
     {

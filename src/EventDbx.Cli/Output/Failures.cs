@@ -1,6 +1,7 @@
 using EventDbx.Schemas;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
+using EventDbx.Server.Tls;
 
 namespace EventDbx.Cli.Output;
 
@@ -77,7 +78,7 @@ internal static class Failures
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
         ServerLostException => (ExitCode.Failed, "connection_lost", true),
         ServerUnreachableException unreachable => (ExitCode.Failed, "unreachable", unreachable.Again),
-        ConfigException => (ExitCode.Failed, "configuration", false),
+        ConfigException or TlsException => (ExitCode.Failed, "configuration", false),
         DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),
         IOException or UnauthorizedAccessException => (ExitCode.Failed, "io", false),

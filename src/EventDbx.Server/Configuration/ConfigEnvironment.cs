@@ -64,6 +64,8 @@ public sealed class ConfigEnvironment(Func<string, string?> variable, string wor
 
             if (key.Name == "data_dir")
                 config = config with { DataDir = Path.GetFullPath(config.DataDir, workingDirectory) };
+            else if (key.Table == "tls")
+                config = config.WithFullTlsPaths(workingDirectory);
         }
 
         return config;

@@ -113,7 +113,8 @@ public sealed class ConfigFile
         key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
 
     ServerConfig WithFullPath(ServerConfig saved) =>
-        saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) };
+        (saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) })
+            .WithFullTlsPaths(System.IO.Path.GetDirectoryName(Path)!);
 
     // It may come to hold a key.
     static void CreatePrivate(string directory)

@@ -75,6 +75,18 @@ public sealed record ServerConfig
 
     public bool ApiGrpc { get; init; } = true;
 
+    /// <summary>Whether the TCP ports speak TLS.</summary>
+    public bool TlsEnabled { get; init; }
+
+    /// <summary>PEM; relative to the directory of the configuration unless absolute. Null: a certificate is made in the data directory.</summary>
+    public string? TlsCertFile { get; init; }
+
+    /// <summary>Of its key.</summary>
+    public string? TlsKeyFile { get; init; }
+
+    /// <summary>PEM: the CA that must have issued the certificates of clients; null: clients need none.</summary>
+    public string? TlsClientCaFile { get; init; }
+
     public bool AdminEnabled { get; init; }
 
     public string AdminBindAddr { get; init; } = "127.0.0.1";
@@ -118,6 +130,18 @@ public sealed record ServerConfig
     /// <summary>By name.</summary>
     public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =
         ImmutableSortedDictionary.Create<string, RemoteConfig>(StringComparer.Ordinal);
+}
+
+/// <summary>Paths of settings.</summary>
+internal static class ConfigPaths
+{
+    /// <summary>The same settings, with the paths of TLS files absolute.</summary>
+    public static ServerConfig WithFullTlsPaths(this ServerConfig config, string directory)
+    {
+        return config with { TlsCertFile = Full(config.TlsCertFile), TlsKeyFile = Full(config.TlsKeyFile), TlsClientCaFile = Full(config.TlsClientCaFile) };
+
+        string? Full(string? path) => path is null ? null : Path.GetFullPath(path, directory);
+    }
 }
 
 /// <summary>The configuration cannot be used as it stands. The message names file, line and key.</summary>

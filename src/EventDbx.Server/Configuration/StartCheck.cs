@@ -1,3 +1,5 @@
+using EventDbx.Server.Tls;
+
 namespace EventDbx.Server.Configuration;
 
 /// <summary>What no single key shows: whether settings go together in a way that a server can be started with.</summary>
@@ -20,8 +22,28 @@ public static class StartCheck
         }
 
         DemandQuorum(config);
+        DemandTls(config);
         if (config.AdminEnabled && config.AdminMasterKeyHash is null)
             throw new ConfigException(MasterKeyMissing);
+    }
+
+    /// <summary>Refuses files of TLS that a server could not be started with. One whose certificate is to be made at its start has none yet.</summary>
+    /// <exception cref="ConfigException">Names what is missing.</exception>
+    /// <exception cref="TlsException">Names the file that cannot be used.</exception>
+    public static void DemandTls(ServerConfig config)
+    {
+        if (config.TlsCertFile is null != config.TlsKeyFile is null)
+        {
+            throw new ConfigException(
+                $"{(config.TlsCertFile is null ? "tls.key_file" : "tls.cert_file")} is set and {(config.TlsCertFile is null ? "tls.cert_file" : "tls.key_file")} is not: a certificate is " +
+                "nothing without its key. Name both, or neither, and one is made in the data directory.");
+        }
+
+        if (TlsFiles.Of(config) is { AreToBeMade: false } files)
+        {
+            using var contents = files.Read();
+            _ = contents.Parse();
+        }
     }
 
     /// <summary>Refuses a quorum that there are not enough witnesses for.</summary>

@@ -1,6 +1,7 @@
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Logs;
+using EventDbx.Server.Tls;
 using EventDbx.Storage;
 
 namespace EventDbx.Server.Daemon;
@@ -15,6 +16,7 @@ public sealed class Destruction
     [
         "event_store.inventory", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "plugins.json", "plugin_queue.json",
         "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
+        TlsFiles.OwnCertificateName, TlsFiles.OwnKeyName,
     ];
 
     static readonly string[] OwnDirectories =

@@ -17,6 +17,8 @@ internal static partial class Posix
     const int CloseOnExec = 1; // FD_CLOEXEC
     const nuint CloseOnExecRequest = 0x20006601; // FIOCLEX of macOS and the BSDs.
     const uint Unchanged = uint.MaxValue;
+    const int Descriptors = 7; // RLIMIT_NOFILE
+    const int DescriptorsOfMac = 8; // The same of macOS and the BSDs.
     const short PollOut = 4;
     const short PollError = 8;
     const short PollHangUp = 16;
@@ -33,6 +35,26 @@ internal static partial class Posix
             return true;
         var error = Marshal.GetLastPInvokeError();
         return error == NoSuchProcess ? false : throw Failed($"signal process {pid}", error);
+    }
+
+    /// <summary>How many descriptors this process may have open at once; null where the system does not say.</summary>
+    public static long? DescriptorsMax()
+    {
+        var bounds = default(Bounds);
+        if (getrlimit(OperatingSystem.IsMacOS() ? DescriptorsOfMac : Descriptors, ref bounds) != 0)
+            return null;
+        return bounds.Soft > long.MaxValue ? long.MaxValue : (long)bounds.Soft;
+    }
+
+    /// <summary>Lets this process have as many descriptors open as the system allows it: shells and services start with fewer.</summary>
+    public static void RaiseDescriptors()
+    {
+        var bounds = default(Bounds);
+        // A Mac allows fewer than it says.
+        if (!OperatingSystem.IsLinux() || getrlimit(Descriptors, ref bounds) != 0 || bounds.Soft >= bounds.Hard)
+            return;
+        bounds.Soft = bounds.Hard;
+        _ = setrlimit(Descriptors, ref bounds);
     }
 
     /// <summary>Leaves the terminal and its process group: neither its end nor its Ctrl-C reaches this process any more.</summary>
@@ -85,6 +107,12 @@ internal static partial class Posix
     static IOException Failed(string what, int error) =>
         new($"Cannot {what}: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).", new Win32Exception(error));
 
+    [LibraryImport("libc", EntryPoint = "getrlimit")]
+    private static partial int getrlimit(int resource, ref Bounds bounds);
+
+    [LibraryImport("libc", EntryPoint = "setrlimit")]
+    private static partial int setrlimit(int resource, ref Bounds bounds);
+
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int kill(int pid, int signal);
 
@@ -114,6 +142,14 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, uint owner, uint group);
+
+    /// <summary>Of a resource of a process.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    struct Bounds
+    {
+        public ulong Soft;
+        public ulong Hard;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     struct PollDescriptor

@@ -12,12 +12,18 @@ namespace EventDbx.Server.Daemon;
 /// <param name="DataDir">Absolute.</param>
 /// <param name="LogFile">Where its log lies.</param>
 /// <param name="Notices">What whoever starts it should know, a sentence or two each.</param>
+/// <param name="Certificate">The file of its TLS certificate; null: it does not speak TLS.</param>
+/// <param name="Fingerprint">SHA-256 of that certificate, 64 hex digits.</param>
 public sealed record ServerReady(
-    int Pid, int Port, string StartedAt, string Restriction, string DataDir, string LogFile, IReadOnlyList<string> Notices)
+    int Pid, int Port, string StartedAt, string Restriction, string DataDir, string LogFile, IReadOnlyList<string> Notices,
+    string? Certificate = null, string? Fingerprint = null)
 {
     /// <summary>The published line.</summary>
     public string Text => FormattableString.Invariant(
         $"EventDBX server is running on port {Port} (pid {Pid}) since {StartedAt} (restrict={Restriction})");
+
+    /// <summary>How clients come to trust its certificate; null where it speaks no TLS.</summary>
+    public string? TlsText => Certificate is null ? null : $"TLS certificate {Certificate}, SHA-256 fingerprint {Fingerprint}";
 
     /// <summary>One line.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, ServerReadyJson.Default.ServerReady);
@@ -36,7 +42,8 @@ public sealed record ServerReady(
     }
 
     internal static ServerReady Of(ServerStatus status, string logFile, IReadOnlyList<string> notices) => new(
-        status.Pid, status.Port, status.StartedAt.ToString(), ConfigKeys.NameOf(status.Restriction), status.DataDir, logFile, notices);
+        status.Pid, status.Port, status.StartedAt.ToString(), ConfigKeys.NameOf(status.Restriction), status.DataDir, logFile, notices,
+        status.Tls?.Certificate, status.Tls?.Fingerprint);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]

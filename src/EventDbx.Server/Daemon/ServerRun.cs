@@ -30,6 +30,8 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
     /// <exception cref="DaemonException">Another server has the directory, or the address is taken.</exception>
     public async Task RunAsync(Func<ServerReady, Task> ready, CancellationToken stop)
     {
+        if (!OperatingSystem.IsWindows())
+            Posix.RaiseDescriptors();
         using var log = new ServerLog(Log, Errors, Echo, Options.Clock);
         try
         {
@@ -96,6 +98,8 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
         {
             log.Write(LogLevel.Information, FormattableString.Invariant(
                 $"ready addresses={string.Join(',', status.Addresses.Select(LogText.Value))} restrict={ConfigKeys.NameOf(status.Restriction)} log_size={status.LogSize}"));
+            if (status.Tls is { } tls)
+                log.Write(LogLevel.Information, FormattableString.Invariant($"tls certificate={LogText.Value(tls.Certificate)} fingerprint={tls.Fingerprint} not_after={tls.NotAfter}"));
             foreach (var notice in notices)
                 log.Write(LogLevel.Warning, notice);
             await ready(ServerReady.Of(status, Log.File, notices)).ConfigureAwait(false);

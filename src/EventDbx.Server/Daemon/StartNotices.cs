@@ -1,4 +1,5 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Tls;
 
 namespace EventDbx.Server.Daemon;
 
@@ -25,7 +26,20 @@ internal static class StartNotices
         {
             notices.Add(
                 $"Warning: {status.Addresses[0]} can be reached from other machines and does not encrypt: tokens and events can be read on " +
-                "the way. `--bind 127.0.0.1` keeps it to this one.");
+                "the way. `--tls` encrypts; `--bind 127.0.0.1` keeps it to this one.");
+        }
+
+        if (status.Tls is { } tls)
+        {
+            if (ServerTls.ExpiryWarning(tls, status.StartedAt.ToDateTimeOffset()) is { } expiry)
+                notices.Add(expiry);
+            if (TlsFiles.Of(config)?.KeyWarning is { } key)
+                notices.Add(key);
+        }
+        else if (config.TlsCertFile is not null || config.TlsClientCaFile is not null)
+        {
+            notices.Add(
+                $"Warning: {(config.TlsCertFile is not null ? "tls.cert_file" : "tls.client_ca_file")} is set and TLS is off, so it has no effect. `dbx restart --tls` switches TLS on.");
         }
 
         return notices;

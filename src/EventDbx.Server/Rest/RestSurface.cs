@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using EventDbx.Server.Connections;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -28,6 +29,13 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     public async Task AnswerAsync(HttpContext http)
     {
         var started = options.Clock.GetTimestamp();
+        var connection = http.Features.Get<OpenConnection>();
+        if (connection?.TryBegin() == false)
+        {
+            http.Abort(); // It is being closed in favour of another; nothing of this request is done.
+            return;
+        }
+
         RestRoute? route = null;
         try
         {
@@ -41,6 +49,10 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         catch (Exception thrown)
         {
             await RefuseAsync(http, thrown).ConfigureAwait(false);
+        }
+        finally
+        {
+            connection?.End();
         }
 
         if (options.Log is { } log && options.LogFrom <= LogLevel.Debug)

@@ -1,5 +1,6 @@
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
+using EventDbx.Server.Tls;
 
 namespace EventDbx.Cli.Commands.Config;
 
@@ -23,6 +24,10 @@ internal static class ConfigCommand
         (Options.Text("--api", "rest|graphql|grpc|all", "Exactly these surfaces; several with commas."), "api"),
         (Options.Text("--socket-bind", "IP:PORT", "Where replication listens."), "socket.bind_addr"),
         (Options.Text("--grpc-bind", "IP:PORT", "Where gRPC listens."), "grpc.bind_addr"),
+        (Options.Text("--tls", "true|false", "Whether the TCP ports speak TLS."), "tls.enabled"),
+        (Options.Text("--tls-cert", "PATH", "The certificate, PEM, with those up to its root behind it; without one, one is made."), "tls.cert_file"),
+        (Options.Text("--tls-key", "PATH", "Its private key, PEM."), "tls.key_file"),
+        (Options.Text("--tls-client-ca", "PATH", "The CA that must have issued the certificates of clients, PEM."), "tls.client_ca_file"),
         (Options.Text("--admin-enabled", "true|false", "Whether the Admin API is there."), "admin.enabled"),
         (Options.Text("--admin-bind", "IP", "Where the Admin API listens."), "admin.bind_addr"),
         (Options.Text("--admin-port", "PORT", "Its port; 0 shares the main one."), "admin.port"),
@@ -40,6 +45,10 @@ internal static class ConfigCommand
     static readonly Option<bool> ClearMasterKey = Options.Switch("--clear-admin-master-key", "Forget the secret of the Admin API.");
 
     static readonly Option<bool> ClearSnapshotThreshold = Options.Switch("--clear-snapshot-threshold", "No snapshots for new schemas.");
+
+    static readonly Option<bool> ClearTlsCert = Options.Switch("--clear-tls-cert", "Neither certificate nor key: one is made.");
+
+    static readonly Option<bool> ClearTlsClientCa = Options.Switch("--clear-tls-client-ca", "Clients need no certificate.");
 
     static readonly Option<bool> ClearWitnesses = Options.Switch("--clear-log-witnesses", "No witnesses, and no quorum of them.");
 
@@ -62,12 +71,21 @@ internal static class ConfigCommand
                 new("dbx config", "Print the settings, secrets hidden."),
                 new("dbx config --port 8080 --list-page-size 50", "Change two settings."),
                 new("dbx config --dek @/run/secrets/dek", "Give the data encryption key before the store is created."),
+                new("dbx config --tls true --tls-cert chain.pem --tls-key key.pem", "Speak TLS with a certificate of your own."),
                 new("dbx config --admin-enabled true --admin-master-key -", "Open the Admin API; the secret comes from standard input."),
             ],
             Check = call =>
             {
                 call.NotBoth(SnapshotThreshold, ClearSnapshotThreshold);
                 call.NotBoth(MasterKey, ClearMasterKey);
+                foreach (var (option, key) in Settings)
+                {
+                    if (key is "tls.cert_file" or "tls.key_file")
+                        call.NotBoth(option, ClearTlsCert);
+                    else if (key == "tls.client_ca_file")
+                        call.NotBoth(option, ClearTlsClientCa);
+                }
+
                 foreach (var (option, _) in Settings.Where(setting => setting.Key is "log.witnesses" or "log.quorum"))
                     call.NotBoth(option, ClearWitnesses);
                 if (call.Get(DataKey) == "-" && call.Get(MasterKey) == "-")
@@ -77,7 +95,7 @@ internal static class ConfigCommand
         };
         foreach (var (option, _) in Settings)
             verb.Options.Add(option);
-        foreach (var option in (Option[])[DataKey, MasterKey, ClearMasterKey, ClearSnapshotThreshold, ClearWitnesses, ShowSecrets])
+        foreach (var option in (Option[])[DataKey, MasterKey, ClearMasterKey, ClearTlsCert, ClearTlsClientCa, ClearSnapshotThreshold, ClearWitnesses, ShowSecrets])
             verb.Options.Add(option);
         return verb;
     }
@@ -97,6 +115,8 @@ internal static class ConfigCommand
             await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
             if (Database.FindHolder(file.Config.DataDir) is { HeldBy: ServerPresence.Holder } server)
                 await call.NoteAsync(FormattableString.Invariant($"The running server (pid {server.Pid}) takes it up at its next start: `dbx restart`.")).ConfigureAwait(false);
+            if (ProblemOfTls(config) is { } problem)
+                await call.NoteAsync($"A server does not start like this. {problem}").ConfigureAwait(false);
             if (saved is { AdminEnabled: true, AdminMasterKeyHash: null })
                 await call.NoteAsync($"A server does not start like this. {StartCheck.MasterKeyMissing}").ConfigureAwait(false);
         }
@@ -122,8 +142,9 @@ internal static class ConfigCommand
         List<Func<ServerConfig, ServerConfig>> changes = [];
         foreach (var (option, name) in Settings)
         {
-            if (!string.IsNullOrWhiteSpace(call.Get(option)))
-                changes.Add(Setting(option, name, call.Get(option)!));
+            // A path that is typed is meant from where one stands, and kept so that it means the same elsewhere.
+            if (call.Get(option) is { } text && !string.IsNullOrWhiteSpace(text))
+                changes.Add(Setting(option, name, name.StartsWith("tls.", StringComparison.Ordinal) && name.EndsWith("_file", StringComparison.Ordinal) ? call.Shell.Resolve(text) : text));
         }
 
         if (call.Get(GlobalOptions.DataDir) is { } directory && !string.IsNullOrWhiteSpace(directory))
@@ -138,6 +159,10 @@ internal static class ConfigCommand
 
         if (call.Get(ClearMasterKey))
             changes.Add(config => config with { AdminMasterKeyHash = null });
+        if (call.Get(ClearTlsCert))
+            changes.Add(config => config with { TlsCertFile = null, TlsKeyFile = null });
+        if (call.Get(ClearTlsClientCa))
+            changes.Add(config => config with { TlsClientCaFile = null });
         if (call.Get(ClearSnapshotThreshold))
             changes.Add(config => config with { SnapshotThreshold = null });
         if (call.Get(ClearWitnesses))
@@ -159,6 +184,20 @@ internal static class ConfigCommand
                 throw new UsageException($"`{option.Name}` {refused.Message}{(key.Secret ? "." : $", not `{text}`.")}");
             }
         };
+    }
+
+    /// <summary>The files may come later, so this refuses nothing.</summary>
+    static string? ProblemOfTls(ServerConfig config)
+    {
+        try
+        {
+            StartCheck.DemandTls(config);
+            return null;
+        }
+        catch (Exception refused) when (refused is ConfigException or TlsException)
+        {
+            return refused.Message;
+        }
     }
 
     /// <summary>What a file may not come to say beside a store that exists.</summary>

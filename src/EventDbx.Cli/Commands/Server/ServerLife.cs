@@ -41,6 +41,8 @@ internal static class ServerLife
                 foreach (var notice in LogOf(call, file.Config).Level > LogLevel.Warning ? ready.Notices : [])
                     await call.NoteAsync(notice).ConfigureAwait(false);
                 await call.NoteAsync($"{ready.Text} serving {ready.DataDir}; log {ready.LogFile}").ConfigureAwait(false);
+                if (ready.TlsText is { } tls)
+                    await call.NoteAsync(tls).ConfigureAwait(false);
                 await KeepAsync(call, file, cancellation).ConfigureAwait(false);
             }, cancellation).ConfigureAwait(false);
         }
@@ -63,7 +65,7 @@ internal static class ServerLife
         if (outcome.Ready is not { } ready)
             return Ended(outcome.ExitCode, log);
 
-        foreach (var notice in ready.Notices)
+        foreach (var notice in ready.TlsText is { } tls ? ready.Notices.Prepend(tls) : ready.Notices)
             await call.NoteAsync(notice).ConfigureAwait(false);
         await call.Shell.Out.WriteAsync(call.Json ? Json(ready) : ready.Text + "\n").ConfigureAwait(false);
         await KeepAsync(call, file, cancellation).ConfigureAwait(false);
@@ -171,5 +173,7 @@ internal static class ServerLife
         .Member("restriction", ready.Restriction)
         .Member("data_dir", ready.DataDir)
         .Member("log_file", ready.LogFile)
+        .Member("tls_certificate", ready.Certificate)
+        .Member("tls_fingerprint", ready.Fingerprint)
         .EndObject().ToString();
 }

@@ -17,12 +17,15 @@ internal static class StartCommand
                 "Options that name settings, `--data-dir` too, are kept in the configuration once the server is ready; `--data-dir` is not, where " +
                 "the configured data directory holds a store and is another one. Spellings of a restriction: off, false, 0, no, none, " +
                 "unrestricted, dev; default, true, 1, yes, on, prod, restricted, hybrid; strict, all, enforced.",
+                "With `--tls` and no certificate of your own (`dbx config --tls-cert`), one is made in the data directory, tls.crt. Clients trust it by " +
+                "that file or by its fingerprint, which is printed here and by `dbx status`.",
             ],
             Examples =
             [
                 new("dbx start", "Start it in the background."),
                 new("dbx start --foreground --bind 127.0.0.1", "Serve this machine only, as long as this terminal wants."),
                 new("dbx start --port 8080 --restrict=strict", "Change two settings, and start."),
+                new("dbx start --tls", "Encrypt; then `curl --cacert ~/.eventdbx/tls.crt https://localhost:7070/health`."),
                 new("dbx start --port 0 --json", "Any free port; which one, as JSON."),
             ],
             Check = StartFlags.Check,

@@ -6,6 +6,8 @@ namespace EventDbx.Cli.Commands.Server;
 /// <summary>The options that <c>start</c>, <c>restart</c> and the server process have in common, and what they come to.</summary>
 internal static class StartFlags
 {
+    const string TlsKey = "tls.enabled";
+
     static readonly Option<string> Port = Options.Text("--port", "PORT", "The port; kept in the configuration. 0 takes any free one, for this run.");
 
     static readonly Option<string> Bind = Options.Text(
@@ -33,6 +35,8 @@ internal static class StartFlags
         (Options.Switch("--no-graphql", "Switch GraphQL off; kept."), "api.graphql", false),
         (Options.Switch("--grpc", "Switch gRPC on; kept."), "api.grpc", true),
         (Options.Switch("--no-grpc", "Switch gRPC off; kept."), "api.grpc", false),
+        (Options.Switch("--tls", "Speak TLS; kept. Without a certificate in the configuration, one is made."), TlsKey, true),
+        (Options.Switch("--no-tls", "Speak clear text; kept."), TlsKey, false),
     ];
 
     public static IEnumerable<Option> All => [Port, Bind, Restrict, Api, .. Switches.Select(one => one.Option)];
@@ -41,7 +45,8 @@ internal static class StartFlags
     {
         foreach (var (option, key, on) in Switches)
         {
-            call.NotBoth(Api, option);
+            if (key != TlsKey)
+                call.NotBoth(Api, option);
             if (on)
                 call.NotBoth(option, Switches.Single(other => other.Key == key && !other.On).Option);
         }

@@ -17,7 +17,7 @@ internal static class StatusCommand
         Examples =
         [
             new("dbx status", "Does it run?"),
-            new("dbx status --json", "The same as JSON; `running` is the answer."),
+            new("dbx status --json", "The same as JSON; `running` is the answer, and `tls` has certificate and fingerprint."),
         ],
         Options = { AccessToken.Option },
         Check = call =>
@@ -98,7 +98,16 @@ internal static class StatusCommand
         text.Append(CultureInfo.InvariantCulture, $" — up for {Uptime.Text(status.Uptime)} (since {status.StartedAt})\n");
         foreach (var address in status.Addresses)
             text.Append("  address=").Append(address).Append('\n');
-        text.Append("  exposure=").Append(status.Exposure == Exposure.Plaintext ? "plaintext (other machines can read along)" : "loopback").Append('\n');
+        text.Append("  exposure=").Append(status.Exposure == Exposure.Plaintext ? "plaintext (other machines can read along)" : NameOf(status.Exposure)).Append('\n');
+        if (status.Tls is { } tls)
+        {
+            text.Append("  tls_certificate=").Append(tls.Certificate).Append(tls.SelfSigned ? " (self-signed)\n" : "\n");
+            text.Append("  tls_fingerprint=").Append(tls.Fingerprint).Append('\n');
+            text.Append(CultureInfo.InvariantCulture, $"  tls_not_after={tls.NotAfter}\n");
+            if (tls.ClientCertificates)
+                text.Append("  tls_clients=must show a certificate\n");
+        }
+
         text.Append("  durability=").Append(NameOf(status.Durability)).Append('\n');
         text.Append("  encryption=").Append(status.Encryption ? "on" : "off").Append('\n');
         text.Append("  data_dir=").Append(status.DataDir).Append('\n');
@@ -132,8 +141,24 @@ internal static class StatusCommand
         foreach (var address in status.Addresses)
             json.Value(address);
         json.EndArray()
-            .Member("exposure", status.Exposure == Exposure.Plaintext ? "plaintext" : "loopback")
-            .Member("started_at", status.StartedAt.ToString())
+            .Member("exposure", NameOf(status.Exposure))
+            .Name("tls");
+        if (status.Tls is { } tls)
+        {
+            json.BeginObject()
+                .Member("certificate", tls.Certificate)
+                .Member("fingerprint", tls.Fingerprint)
+                .Member("not_after", tls.NotAfter.ToString())
+                .Member("self_signed", tls.SelfSigned)
+                .Member("client_certificates", tls.ClientCertificates)
+                .EndObject();
+        }
+        else
+        {
+            json.Value((string?)null);
+        }
+
+        json.Member("started_at", status.StartedAt.ToString())
             .Member("uptime_seconds", (long)status.Uptime.TotalSeconds)
             .Member("restriction", ConfigKeys.NameOf(status.Restriction))
             .Member("durability", NameOf(status.Durability))
@@ -162,6 +187,13 @@ internal static class StatusCommand
             json.BeginObject().Member("witness", trouble.Name).Member("problem", trouble.Problem).Member("contradicts", trouble.Contradicts).EndObject();
         return json.EndArray().EndObject().EndObject().ToString();
     }
+
+    static string NameOf(Exposure exposure) => exposure switch
+    {
+        Exposure.Loopback => "loopback",
+        Exposure.Plaintext => "plaintext",
+        Exposure.Tls => "tls",
+    };
 
     static string NameOf(Durability durability) => durability switch { Durability.Sync => "sync", Durability.Relaxed => "relaxed" };
 }

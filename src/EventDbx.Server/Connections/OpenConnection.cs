@@ -1,0 +1,75 @@
+namespace EventDbx.Server.Connections;
+
+/// <summary>One connection, as the limits see it: it waits, or it has requests under way.</summary>
+/// <remarks>
+/// A request costs two interlocked additions and no lock: whoever looks for a connection to close finds out then how long it has
+/// been waiting. One that was chosen to be closed begins no request any more, so no request is cut off by the choice.
+/// </remarks>
+/// <param name="table">Where it is counted.</param>
+/// <param name="address">Where it comes from.</param>
+/// <param name="close">Cuts it off, at once.</param>
+internal sealed class OpenConnection(ConnectionTable table, ClientAddress address, Action close)
+{
+    const int Chosen = -1;
+
+    int _requests;
+    long _lastUse;
+    int _linesLeft; // In how many lines it does not stand.
+
+    public ClientAddress Address => address;
+
+    /// <summary>When its last request ended, in ticks of the table's clock; 0 before.</summary>
+    public long LastUse => Volatile.Read(ref _lastUse);
+
+    /// <summary>No request is under way: it is silent, in its handshake, sends headers, or is kept for the next one.</summary>
+    public bool Waits => Volatile.Read(ref _requests) == 0;
+
+    /// <summary>Its place among all connections, and among those of its address.</summary>
+    internal WaitingPlace? InAll { get; set; }
+
+    internal WaitingPlace? InAddress { get; set; }
+
+    /// <summary>Its place among those that have not sent a byte.</summary>
+    internal LinkedListNode<OpenConnection>? InSilent { get; set; }
+
+    /// <summary>When it came, in ticks of the table's clock.</summary>
+    internal long CameAt { get; set; }
+
+    /// <summary>Whether the table counts it still.</summary>
+    internal bool Counted { get; set; }
+
+    /// <summary>A request begins; false where the connection is being closed in favour of another, and the request must not run.</summary>
+    public bool TryBegin()
+    {
+        var seen = Volatile.Read(ref _requests);
+        while (seen != Chosen)
+        {
+            var before = Interlocked.CompareExchange(ref _requests, seen + 1, seen);
+            if (before == seen)
+                return true;
+            seen = before;
+        }
+
+        return false;
+    }
+
+    /// <summary>A request that began has ended.</summary>
+    public void End()
+    {
+        Volatile.Write(ref _lastUse, table.Now);
+        // The decrement before the look at the lines: see WaitingLine.Choose, which does both the other way round.
+        if (Interlocked.Decrement(ref _requests) == 0 && Volatile.Read(ref _linesLeft) > 0)
+            table.Requeue(this);
+    }
+
+    /// <summary>Takes it out of the race, unless a request is under way.</summary>
+    public bool TryChoose() => Interlocked.CompareExchange(ref _requests, Chosen, 0) == 0;
+
+    /// <summary>Cuts it off.</summary>
+    public void Close() => close();
+
+    /// <summary>It stands in a line less: the end of its request has to put it back.</summary>
+    internal void LeftLine() => Interlocked.Increment(ref _linesLeft);
+
+    internal void InLineAgain() => Interlocked.Decrement(ref _linesLeft);
+}
