@@ -3,6 +3,7 @@ using EventDbx.Cli.Commands;
 using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
+using EventDbx.Cli.Commands.Doctor;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Recover;
@@ -36,6 +37,7 @@ internal static class CommandTree
         VerifyCommand.Create(),
         LogCommand.Create(),
         RecoverCommand.Create(),
+        DoctorCommand.Create(),
         WitnessCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),

@@ -214,5 +214,5 @@ public sealed class RotationTests
     static ConfigFile Load(TokenBench bench, ConfigEnvironment? environment = null) =>
         ConfigFile.Load(bench.Directory["config.toml"], bench.Directory.Path, null, bench.Clock, environment);
 
-    static Task ChangeAsync(TokenBench bench, Func<ServerConfig, ServerConfig> change) => Load(bench).UpdateAsync(change, TokenBench.Cancellation);
+    static Task<ServerConfig> ChangeAsync(TokenBench bench, Func<ServerConfig, ServerConfig> change) => Load(bench).UpdateAsync(change, TokenBench.Cancellation);
 }
