@@ -14,7 +14,7 @@ internal sealed record RemoteServer(string Host, int Port, RemoteTrust? Trust)
     const string Form = "https://HOST:PORT, or http://HOST:PORT";
 
     public static Option<string> Option { get; } = Options.Text(
-        "--server", "URL", $"Do it on a server elsewhere, {Form}, with a token; nothing of this machine is read (default: {Variable}).");
+        "--server", "URL", $"Do it on a server elsewhere, {Form}, with a token; nothing of this machine is read (default: {Variable}).").Anywhere();
 
     /// <summary>All that is about a server elsewhere.</summary>
     public static IReadOnlyList<Option> All { get; } = [Option, .. RemoteTrust.All];

@@ -22,15 +22,15 @@ internal sealed class RemoteTrust : IDisposable
     const string ClientKeyVariable = "EVENTDBX_CLIENT_KEY";
 
     static readonly Option<string> Ca = Options.Text(
-        "--server-ca", "FILE", $"Believe a server whose certificate one of these issued, or is (PEM), instead of the system's authorities (default: {CaVariable}).");
+        "--server-ca", "FILE", $"Believe a server whose certificate one of these issued, or is (PEM), instead of the system's authorities (default: {CaVariable}).").Anywhere();
 
     static readonly Option<string> Fingerprint = Options.Text(
-        "--server-fingerprint", "sha256:HEX", $"Believe the server that shows the certificate with this fingerprint, and no other (default: {FingerprintVariable}).");
+        "--server-fingerprint", "sha256:HEX", $"Believe the server that shows the certificate with this fingerprint, and no other (default: {FingerprintVariable}).").Anywhere();
 
     static readonly Option<string> ClientCert = Options.Text(
-        "--client-cert", "FILE", $"The certificate to show to a server that asks for one (PEM; default: {ClientCertVariable}).");
+        "--client-cert", "FILE", $"The certificate to show to a server that asks for one (PEM; default: {ClientCertVariable}).").Anywhere();
 
-    static readonly Option<string> ClientKey = Options.Text("--client-key", "FILE", $"Its private key (PEM; default: {ClientKeyVariable}).");
+    static readonly Option<string> ClientKey = Options.Text("--client-key", "FILE", $"Its private key (PEM; default: {ClientKeyVariable}).").Anywhere();
 
     readonly string _host;
     readonly string _url;

@@ -1,3 +1,5 @@
+using EventDbx.Server.Configuration;
+
 namespace EventDbx.Server.Tests.Conformance;
 
 /// <summary>A command line on a machine where there is nothing of EventDBX: all it has is the address of a server, and a token.</summary>
@@ -18,14 +20,13 @@ internal sealed class RemoteCli : IAsyncDisposable
     /// <summary>Whether anything came to lie on the machine of <see cref="Line"/>.</summary>
     public bool LeftNothing => !Directory.Exists(Line.DataDirectory);
 
-    public static Task<RemoteCli> StartAsync() => StartWithAsync("");
-
-    /// <param name="settings">Of the server, as they stand at the end of its configuration.</param>
-    public static async Task<RemoteCli> StartWithAsync(string settings)
+    /// <param name="change">Changes the settings of the server.</param>
+    public static async Task<RemoteCli> StartAsync(Func<ServerConfig, ServerConfig>? change = null)
     {
         var owner = new CommandLine();
         await owner.RunAsync("config", "--encryption", "off");
-        await File.AppendAllTextAsync(owner.ConfigPath, settings, TestContext.Current.CancellationToken);
+        if (change is not null)
+            await ConfigFile.Load(owner.ConfigPath, owner.DataDirectory, null, TimeProvider.System).UpdateAsync(change, TestContext.Current.CancellationToken);
         var cli = new RemoteCli(owner, await RunningServer.StartAsync(owner));
         cli.Line.Environment["EVENTDBX_SERVER"] = $"http://127.0.0.1:{cli.Server.Port}";
         // The actor that the owner is, so that both say the same.

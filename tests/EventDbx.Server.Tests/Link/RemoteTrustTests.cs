@@ -101,7 +101,7 @@ public sealed class RemoteTrustTests : IDisposable
             var client = Certificate("kim", issuer: authority, usage: "1.3.6.1.5.5.7.3.2");
             _files.Write("client.pem", client.Pem);
             _files.Write("client.key", client.Key);
-            await using var cli = await StartAsync(Certificate("localhost"), extra: $"client_ca_file = \"{_files["clients.pem"]}\"\n");
+            await using var cli = await StartAsync(Certificate("localhost"), clientCa: _files["clients.pem"]);
             cli.Line.Environment["EVENTDBX_SERVER_FINGERPRINT"] = Print("server.pem");
 
             var without = await cli.Line.RunAsync("aggregate", "list");
@@ -127,19 +127,19 @@ public sealed class RemoteTrustTests : IDisposable
         var tls = await clear.Line.RunAsync("aggregate", "list", "--server", $"https://localhost:{clear.Server.Port}");
 
         Assert.Equal((ExitCode.Failed, ExitCode.Failed), (plain.Code, tls.Code));
-        Assert.Contains("its address begins with https://", plain.Error, StringComparison.Ordinal);
+        Assert.Contains("use https://", plain.Error, StringComparison.Ordinal);
         Assert.Contains("an address that begins with http://", tls.Error, StringComparison.Ordinal);
     }
 
     public void Dispose() => _files.Dispose();
 
-    async Task<RemoteCli> StartAsync((string Pem, string Key) certificate, string extra = "")
+    async Task<RemoteCli> StartAsync((string Pem, string Key) certificate, string? clientCa = null)
     {
         _files.Write("server.pem", certificate.Pem);
         _files.Write("server.key", certificate.Key);
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(_files["server.key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        var cli = await RemoteCli.StartWithAsync($"\n[tls]\nenabled = true\ncert_file = \"{_files["server.pem"]}\"\nkey_file = \"{_files["server.key"]}\"\n{extra}");
+        var cli = await RemoteCli.StartAsync(config => config with { TlsEnabled = true, TlsCertFile = _files["server.pem"], TlsKeyFile = _files["server.key"], TlsClientCaFile = clientCa });
         cli.Line.Environment["EVENTDBX_SERVER"] = $"https://localhost:{cli.Server.Port}";
         return cli;
     }
