@@ -66,12 +66,14 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     /// <summary>Names the variables that have no effect because they are misspelt.</summary>
     public async Task NoteMisspeltVariablesAsync()
     {
-        foreach (var (name, meant) in ConfigEnvironment.Misspelt(
-            shell.VariableNames, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable))
-        {
+        foreach (var (name, meant) in MisspeltVariables)
             await NoteAsync($"The environment variable {name} has no effect; did you mean {meant}?").ConfigureAwait(false);
-        }
     }
+
+    /// <summary>Variables that have no effect because they are misspelt, each with the one that was probably meant.</summary>
+    public IEnumerable<(string Name, string Meant)> MisspeltVariables => ConfigEnvironment.Misspelt(
+        shell.VariableNames,
+        [.. RemoteTrust.Variables, RemoteServer.Variable, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable]);
 
     /// <summary>A line that is not a result. What was printed before it stands before it on a terminal, too.</summary>
     public async Task NoteAsync(string line)

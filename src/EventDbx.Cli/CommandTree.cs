@@ -3,6 +3,7 @@ using EventDbx.Cli.Commands;
 using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
+using EventDbx.Cli.Commands.Doctor;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Recover;
@@ -36,6 +37,7 @@ internal static class CommandTree
         VerifyCommand.Create(),
         LogCommand.Create(),
         RecoverCommand.Create(),
+        DoctorCommand.Create(),
         WitnessCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),
@@ -94,6 +96,8 @@ internal static class CommandTree
         root.Options.Clear();
         foreach (var option in GlobalOptions.Anywhere.Append(GlobalOptions.Version))
             root.Options.Add(option);
+        // In front of any command; behind one it is an option of that command, where it may be another token that is meant.
+        root.Options.Add(AccessToken.Option);
         return root;
     }
 
@@ -132,6 +136,7 @@ internal static class CommandTree
 
         List<string> further = [];
         var call = new Call(parse, shell, verb.Fill(parse, further), further);
+        await RemoteServer.CheckAsync(verb, call).ConfigureAwait(false);
         verb.Check(call);
         return await verb.Run(call, cancellation).ConfigureAwait(false);
     }

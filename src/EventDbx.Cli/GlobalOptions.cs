@@ -42,5 +42,5 @@ internal static class GlobalOptions
         Description = "Print the version.",
     };
 
-    public static IReadOnlyList<Option> Anywhere { get; } = [Config, DataDir, LockTimeout, Json, Help];
+    public static IReadOnlyList<Option> Anywhere { get; } = [Config, DataDir, LockTimeout, .. RemoteServer.All, Json, Help];
 }

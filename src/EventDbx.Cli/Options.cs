@@ -57,6 +57,13 @@ internal static class Options
         Description = description,
     };
 
+    /// <summary>The same, wherever on a command line it stands.</summary>
+    public static Option<string> Anywhere(this Option<string> option)
+    {
+        option.Recursive = true;
+        return option;
+    }
+
     public static Option<bool> Switch(string name, string description) => new(name) { Description = description };
 
     /// <summary><c>true</c> or <c>false</c>, in writing; null when the option is not given.</summary>

@@ -36,6 +36,13 @@ internal sealed class Verb : Command
     /// <summary>Goes on when the terminal ends from which it was started.</summary>
     public bool OutlivesTerminal { get; init; }
 
+    /// <summary>Whether a server elsewhere can carry it out (<c>--server</c>): what acts as a token can, unless it says otherwise itself.</summary>
+    public bool CanBeElsewhere
+    {
+        get => field || Options.Contains(AccessToken.Option);
+        init;
+    }
+
     /// <summary>Checks that span several options; throws <see cref="UsageException"/>.</summary>
     public Action<Call> Check { get; init; } = _ => { };
 

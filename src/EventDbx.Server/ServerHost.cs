@@ -83,7 +83,7 @@ public sealed class ServerHost : IAsyncDisposable
         {
             // Within the lock of the directory: two servers that start at once make one certificate.
             tls = ServerTls.Open(options.Config, options.Bind, options.Clock, options.Log);
-            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock), tls);
+            host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile), tls);
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             return host;
         }

@@ -109,6 +109,15 @@ public sealed partial class Session : IImportTarget
             cancellation);
     }
 
+    /// <summary>A key was replaced: it stands in the log, as the control entry <c>key_change</c>.</summary>
+    /// <param name="key">Which: the name of its setting.</param>
+    /// <param name="body">Details as a JSON object, without secrets.</param>
+    public Task NoteKeyAsync(string key, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    {
+        DemandRoot("replace keys");
+        return CommitControlAsync("key_change", key, body.ToArray(), cancellation);
+    }
+
     Task<Outcome[]> CommitControlAsync(string kind, string subject, byte[] body, CancellationToken cancellation) => CommitAsync(
         new(new ControlOperation { Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = kind, Subject = subject, Body = body }),
         cancellation);

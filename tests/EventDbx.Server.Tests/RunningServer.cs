@@ -26,6 +26,7 @@ internal sealed class RunningServer : IAsyncDisposable
             new()
             {
                 Config = file.Config,
+                ConfigFile = file,
                 Database = new() { Directory = file.Config.DataDir, Key = key, Encrypted = choice.Encrypted, Restriction = file.Config.Restrict, Holder = ServerPresence.Holder },
                 Auth = await AuthSettings.EnsureAsync(file, cancellation),
                 Bind = IPAddress.Loopback,

@@ -60,6 +60,9 @@ internal sealed partial class DirectStore(Database database, TokenAuthority? tok
     public Task<IssuedToken> RefreshTokenAsync(string tokenOrJti, TokenRefresh refresh, CancellationToken cancellation) =>
         Tokens.RefreshAsync(session, tokenOrJti, refresh, cancellation);
 
+    public Task<SecretRotation> RotateSecretAsync(TimeSpan? overlap, CancellationToken cancellation) =>
+        Tokens.RotateSecretAsync(session, overlap ?? TokenBounds.OverlapDefault, cancellation);
+
     public async ValueTask DisposeAsync()
     {
         if (tokens is not null)

@@ -44,4 +44,9 @@ internal partial interface IStore : IImportTarget, IExportSource, IAsyncDisposab
     Task<TokenRevocation> RevokeTokenAsync(string tokenOrJti, string? reason, CancellationToken cancellation);
 
     Task<IssuedToken> RefreshTokenAsync(string tokenOrJti, TokenRefresh refresh, CancellationToken cancellation);
+
+    /// <summary>Replaces the secret that signs tokens.</summary>
+    /// <param name="overlap">How long tokens of the old one are still taken; null: as usual.</param>
+    /// <param name="cancellation">Gives it up.</param>
+    Task<SecretRotation> RotateSecretAsync(TimeSpan? overlap, CancellationToken cancellation);
 }

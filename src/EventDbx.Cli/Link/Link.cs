@@ -7,8 +7,9 @@ using EventDbx.Storage;
 
 namespace EventDbx.Cli;
 
-/// <summary>From a command line to a store: the one a server has open, or the data directory itself; and the orderly end of it.</summary>
+/// <summary>From a command line to a store: the one a server has open, here or elsewhere, or the data directory itself; and the orderly end of it.</summary>
 /// <remarks>
+/// Where the command line names a server elsewhere (<see cref="RemoteServer"/>), nothing of this machine is looked at.
 /// A server that has the directory says in its lock file on which socket it listens. Where one accepts, the command goes there, and
 /// needs no key; otherwise it opens the directory. What the lock file says counts only while this very file is locked: in a copy of
 /// the directory it still names the server of the original. While somebody else has the directory, both are tried until <c>--lock-timeout</c> is over,
@@ -38,7 +39,7 @@ internal static class Link
     public static Task<ExitCode> ToAnyAsync(Call call, Func<IStore, Task<ExitCode>> act, CancellationToken cancellation) =>
         RunAsync(call, act, absent: null, Caller.OfCommand, cancellation);
 
-    /// <summary>Runs on the store and its tokens, always as the owner; without <paramref name="absent"/> the store is made if there is none.</summary>
+    /// <summary>Runs on the store and its tokens, as the owner unless the command line itself gives a token; without <paramref name="absent"/> the store is made if there is none.</summary>
     public static Task<ExitCode> ToTokensAsync(
         Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, CancellationToken cancellation) =>
         RunAsync(call, act, absent, Caller.OwnerOfTokens, cancellation);
@@ -81,13 +82,21 @@ internal static class Link
         /// <summary>As the token that the command line gives; without one as the owner.</summary>
         OfCommand,
 
-        /// <summary>As the owner, to manage tokens.</summary>
+        /// <summary>To manage tokens: as the owner, unless the command line itself gives a token.</summary>
         OwnerOfTokens,
     }
 
     static async Task<ExitCode> RunAsync(Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, Caller caller, CancellationToken cancellation)
     {
-        var token = caller == Caller.OwnerOfTokens ? null : await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false);
+        if (RemoteServer.Of(call) is { } elsewhere)
+        {
+            var remote = await OpenAsync(elsewhere, call, cancellation).ConfigureAwait(false);
+            await using (remote.ConfigureAwait(false))
+                return await act(remote).ConfigureAwait(false);
+        }
+
+        // Who has the directory may manage its tokens, whatever token commands about data come with.
+        var token = caller == Caller.OwnerOfTokens && !call.Has(AccessToken.Option) ? null : await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false);
         var file = call.LoadConfig();
         var directory = file.Config.DataDir;
         var server = await ReachServerAsync(directory, cancellation).ConfigureAwait(false);
@@ -98,6 +107,22 @@ internal static class Link
             : await OpenAsync(call, file, token, caller, cancellation).ConfigureAwait(false);
         await using (store.ConfigureAwait(false))
             return await act(store).ConfigureAwait(false);
+    }
+
+    /// <summary>The store that a server elsewhere has open.</summary>
+    static async Task<ServerStore> OpenAsync(RemoteServer server, Call call, CancellationToken cancellation) => new(
+        await ConnectAsync(server, call, cancellation).ConfigureAwait(false));
+
+    /// <summary>A connection to a server elsewhere, as the token that the command line gives. Nothing is sent so far.</summary>
+    /// <exception cref="UsageException">It gives none.</exception>
+    public static async Task<ServerConnection> ConnectAsync(RemoteServer server, Call call, CancellationToken cancellation)
+    {
+        var token = await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false)
+            ?? throw new UsageException(
+                $"{server.Url} needs a token: `{AccessToken.Option.Name} TOKEN`, or {AccessToken.Variable}. `dbx token generate` on the machine of the server makes one.");
+        if (server.IsInClear)
+            await call.NoteAsync($"Warning: {server.Url} does not encrypt: the token and everything else can be read on the way.").ConfigureAwait(false);
+        return new(new RemoteEndpoint(server), token, Environment.UserName, call.Shell.ServerPatience, call.Shell.Clock);
     }
 
     /// <summary>The directory, once it is free; or the server that has it, once it listens.</summary>
@@ -130,7 +155,7 @@ internal static class Link
         try
         {
             if (token is not null || caller == Caller.OwnerOfTokens)
-                tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock);
+                tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
             return new DirectStore(database, tokens, token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token));
         }
         catch
@@ -144,7 +169,7 @@ internal static class Link
 
     // A method of its own: the types of HTTP are loaded where they are needed.
     static ServerStore OpenServer((Socket Socket, LockHolder By) server, Call call, string? token) =>
-        new(new ServerConnection(server.Socket, server.By, token, Environment.UserName, call.Shell.ServerPatience, call.Shell.Clock));
+        new(new ServerConnection(new SocketEndpoint(server.Socket, server.By, Environment.UserName), token, Environment.UserName, call.Shell.ServerPatience, call.Shell.Clock));
 
     static async Task<(Socket Socket, LockHolder By)?> ReachServerAsync(string directory, CancellationToken cancellation)
     {

@@ -1,16 +1,13 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Schemas;
-using EventDbx.Server.Daemon;
-using EventDbx.Storage;
 
 namespace EventDbx.Cli;
 
-/// <summary>HTTP over the socket of a server. What the server refuses comes back as the refusal that it was.</summary>
-/// <remarks>No proxy, no redirect, no cookie: there is nothing between a command and the server on the same machine.</remarks>
+/// <summary>HTTP with a server, over its socket or from another machine. What the server refuses comes back as the refusal that it was.</summary>
+/// <remarks>No proxy, no redirect, no cookie: a command is for the very server that was named, and nobody else gets its token.</remarks>
 internal sealed class ServerConnection : IDisposable
 {
     /// <summary>A payload's depth, and the record, list and envelope around it.</summary>
@@ -19,31 +16,27 @@ internal sealed class ServerConnection : IDisposable
     static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     readonly HttpClient _http;
-    readonly LockHolder _server;
-    readonly string _socket;
-    readonly string _user;
+    readonly ServerEndpoint _server;
     readonly TimeSpan _patience;
     readonly TimeProvider _clock;
-    Socket? _first;
+    bool _heard;
 
-    /// <param name="first">A connection that was made to see whether somebody listens; the first request takes it.</param>
-    /// <param name="server">Whose; it names its socket.</param>
-    /// <param name="token">As whom; null: the owner.</param>
+    /// <param name="server">Where it is.</param>
+    /// <param name="token">As whom; null: the owner, whom only a socket believes.</param>
     /// <param name="user">The owner's name in the operating system.</param>
     /// <param name="patience">How long the server may be silent before it is asked whether it is there at all.</param>
     /// <param name="clock">Measures that.</param>
-    public ServerConnection(Socket first, LockHolder server, string? token, string user, TimeSpan patience, TimeProvider clock)
+    public ServerConnection(ServerEndpoint server, string? token, string user, TimeSpan patience, TimeProvider clock)
     {
-        (_first, _server, _socket, _user, _patience, _clock) = (first, server, server.Socket!, user, patience, clock);
+        (_server, _patience, _clock) = (server, patience, clock);
         _http = new(new SocketsHttpHandler
         {
             UseProxy = false,
             AllowAutoRedirect = false,
             UseCookies = false,
             RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
-            ConnectCallback = async (_, cancellation) => new NetworkStream(
-                Interlocked.Exchange(ref _first, null) ?? await ServerSocket.ConnectAsync(_socket, cancellation).ConfigureAwait(false),
-                ownsSocket: true),
+            // TLS, where there is any, is the endpoint's: for HTTP there is a stream.
+            ConnectCallback = (_, cancellation) => server.ConnectAsync(cancellation),
         })
         {
             // A verify takes as long as it takes, see HeardAsync; Ctrl-C ends it.
@@ -70,10 +63,17 @@ internal sealed class ServerConnection : IDisposable
         method, target, body, again, minimal,
         (bytes, headers) =>
         {
-            if (bytes.Length == 0)
-                return read(default, headers);
-            using var json = JsonDocument.Parse(bytes, Reading);
-            return read(json.RootElement, headers);
+            try
+            {
+                if (bytes.Length == 0)
+                    return read(default, headers);
+                using var json = JsonDocument.Parse(bytes, Reading);
+                return read(json.RootElement, headers);
+            }
+            catch (Exception foreign) when (foreign is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+            {
+                throw NotUnderstood(foreign);
+            }
         },
         cancellation);
 
@@ -115,6 +115,10 @@ internal sealed class ServerConnection : IDisposable
         {
             return await AskOnceAsync(method, target, body, minimal, read, cancellation).ConfigureAwait(false);
         }
+        catch (Exception never) when (Unreachable(never) is { } unreachable)
+        {
+            throw unreachable;
+        }
         catch (Exception lost) when (again && IsLoss(lost))
         {
             try
@@ -145,7 +149,19 @@ internal sealed class ServerConnection : IDisposable
         while (await OrLostAsync(lines.ReadLineAsync(cancellation).AsTask()).ConfigureAwait(false) is { } line)
         {
             if (line.Length > 0)
-                yield return JsonDocument.Parse(line, Reading);
+                yield return Line(line);
+        }
+    }
+
+    JsonDocument Line(string line)
+    {
+        try
+        {
+            return JsonDocument.Parse(line, Reading);
+        }
+        catch (JsonException foreign)
+        {
+            throw NotUnderstood(foreign);
         }
     }
 
@@ -179,7 +195,7 @@ internal sealed class ServerConnection : IDisposable
     public void Dispose()
     {
         _http.Dispose();
-        Interlocked.Exchange(ref _first, null)?.Dispose();
+        _server.Dispose();
     }
 
     async Task<T> AskOnceAsync<T>(
@@ -191,12 +207,13 @@ internal sealed class ServerConnection : IDisposable
         var bytes = await HeardAsync(response.Content.ReadAsByteArrayAsync, cancellation).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Refused(response, bytes);
-        return read(bytes, response.Headers);
+        // Nothing that EventDBX says to a command is a page.
+        return response.Content.Headers.ContentType?.MediaType == "text/html" ? throw NotUnderstood(null) : read(bytes, response.Headers);
     }
 
-    static HttpRequestMessage Request(HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal)
+    HttpRequestMessage Request(HttpMethod method, string target, ReadOnlyMemory<byte>? body, bool minimal)
     {
-        if (!Uri.TryCreate($"http://dbx{target}", AsWritten, out var uri))
+        if (!Uri.TryCreate($"http://{_server.Authority}{target}", AsWritten, out var uri))
             throw new FormatException($"`{target}` is no target of a request.");
         var request = new HttpRequestMessage(method, uri);
         if (body is { } content)
@@ -218,7 +235,7 @@ internal sealed class ServerConnection : IDisposable
         }
         catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            return new(RefusalCode.Internal, $"The server at {_socket} answered {(int)response.StatusCode} {response.StatusCode}, and not with an error of EventDBX.");
+            return new(RefusalCode.Internal, $"The server at {_server.Name} answered {(int)response.StatusCode} {response.StatusCode}, and not with an error of EventDBX.");
         }
     }
 
@@ -230,7 +247,7 @@ internal sealed class ServerConnection : IDisposable
         }
         catch (Exception lost) when (IsLoss(lost))
         {
-            throw Lost(lost);
+            throw Unreachable(lost) ?? (Exception)Lost(lost);
         }
     }
 
@@ -243,11 +260,13 @@ internal sealed class ServerConnection : IDisposable
         {
             try
             {
-                return await asked.WaitAsync(_patience, _clock, cancellation).ConfigureAwait(false);
+                var answer = await asked.WaitAsync(_patience, _clock, cancellation).ConfigureAwait(false);
+                _heard = true;
+                return answer;
             }
             catch (TimeoutException)
             {
-                if (asked.IsCompleted || await IsAliveAsync(cancellation).ConfigureAwait(false))
+                if (asked.IsCompleted || await _server.IsAliveAsync(_http, _patience, cancellation).ConfigureAwait(false))
                     continue;
             }
 
@@ -255,26 +274,27 @@ internal sealed class ServerConnection : IDisposable
             await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (asked.IsCompletedSuccessfully)
                 (await asked.ConfigureAwait(false) as IDisposable)?.Dispose();
-            throw new ServerLostException(
-                FormattableString.Invariant($"The server (pid {_server.Pid}) at {_socket} has not answered within {_patience.TotalSeconds:0.###} s. ") +
-                "`dbx status` says whether it answers at all; `dbx stop` ends it, if need be by force.", null);
-        }
-    }
-
-    async Task<bool> IsAliveAsync(CancellationToken cancellation)
-    {
-        try
-        {
-            _ = await StatusQuery.AskAsync(_socket, _user, cancellation, _patience).ConfigureAwait(false);
-            return true;
-        }
-        catch (DaemonException)
-        {
-            return false;
+            throw new ServerLostException(_server.Silent(_patience), null);
         }
     }
 
     static bool IsLoss(Exception failure) => failure is HttpRequestException or IOException;
 
-    ServerLostException Lost(Exception cause) => new($"The server at {_socket} went away before it answered.", cause);
+    /// <summary>No connection was made, so nothing was sent; null where one was.</summary>
+    static ServerUnreachableException? Unreachable(Exception? failure)
+    {
+        for (; failure is not null; failure = failure.InnerException)
+        {
+            if (failure is ServerUnreachableException unreachable)
+                return unreachable;
+        }
+
+        return null;
+    }
+
+    ServerLostException Lost(Exception cause) => new($"The server at {_server.Name} went away before it answered.{(_heard ? "" : _server.GoneHint)}", cause);
+
+    RefusedException NotUnderstood(Exception? cause) => new(
+        RefusalCode.Internal,
+        $"The server at {_server.Name} answered, and what it said is no answer of EventDBX {Release.Version}: it is of another version, or no EventDBX at all.{(cause is null ? "" : $" ({cause.Message.TrimEnd('.')})")}");
 }

@@ -12,7 +12,8 @@ using Wire = EventDbx.Events.RecordJson;
 
 namespace EventDbx.Cli;
 
-/// <summary>The store that a server on this machine has open: docs/rest.md, over its socket.</summary>
+/// <summary>The store that a server has open: docs/rest.md, over its socket or from another machine.</summary>
+/// <param name="server">Closed with it.</param>
 internal sealed partial class ServerStore(ServerConnection server) : IStore
 {
     /// <remarks>
@@ -138,6 +139,10 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
     public Task<IssuedToken> RefreshTokenAsync(string tokenOrJti, TokenRefresh refresh, CancellationToken cancellation) => server.AskAsync(
         HttpMethod.Post, "/admin/tokens/refresh", Body(output => TokenJson.WriteRefresh(output, tokenOrJti, refresh)), again: false,
         (json, _) => TokenJson.ReadIssued(json), cancellation);
+
+    public Task<SecretRotation> RotateSecretAsync(TimeSpan? overlap, CancellationToken cancellation) => server.AskAsync(
+        HttpMethod.Post, "/admin/tokens/rotate-secret", Body(output => TokenJson.WriteRotate(output, overlap)), again: false,
+        (json, _) => TokenJson.ReadRotation(json), cancellation);
 
     public ValueTask DisposeAsync()
     {

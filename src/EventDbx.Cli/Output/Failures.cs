@@ -77,6 +77,7 @@ internal static class Failures
         RefusedException refused => (CodeOf(refused.Refusal.Code), refused.Refusal.Name, refused.Refusal.Retryable),
         StoreRefusedException refused => (ExitCode.Refused, "store_refused", refused.InUse),
         ServerLostException => (ExitCode.Failed, "connection_lost", true),
+        ServerUnreachableException unreachable => (ExitCode.Failed, "unreachable", unreachable.Again),
         ConfigException or TlsException => (ExitCode.Failed, "configuration", false),
         DaemonException => (ExitCode.Failed, "server", false),
         OperationCanceledException => (ExitCode.Failed, "interrupted", true),

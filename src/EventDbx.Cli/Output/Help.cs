@@ -21,7 +21,9 @@ internal static class Help
         }
 
         Section(text, "Commands", command.Subcommands.Where(sub => !sub.Hidden).Select(sub => (sub.Name, sub.Description ?? "")));
-        Section(text, "Everywhere", GlobalOptions.Anywhere.Concat(command is RootCommand ? [GlobalOptions.Version] : []).Select(Row));
+        Section(text, "Everywhere", Everywhere(command).Select(Row));
+        if (command is RootCommand)
+            Section(text, "With a server elsewhere", RemoteServer.All.Prepend(AccessToken.Option).Select(Row));
         if (command is Verb { Examples: var examples })
         {
             text.Append("\nExamples:\n");
@@ -31,6 +33,14 @@ internal static class Help
 
         return text.ToString();
     }
+
+    /// <summary>How a server elsewhere is trusted stands at the root alone; a command that is for one says so.</summary>
+    static IEnumerable<Option> Everywhere(Command command) => command switch
+    {
+        RootCommand => GlobalOptions.Anywhere.Except(RemoteServer.All).Append(GlobalOptions.Version),
+        Verb { CanBeElsewhere: true } => GlobalOptions.Anywhere.Except(RemoteTrust.All),
+        _ => GlobalOptions.Anywhere.Except(RemoteServer.All),
+    };
 
     /// <summary>The usage lines and where to read more: what follows a usage error.</summary>
     public static string UsageOf(Command command) => $"{Usage(command)}\n`{PathOf(command)} --help` says more.\n";

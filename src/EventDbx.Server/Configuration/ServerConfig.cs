@@ -14,6 +14,9 @@ public sealed record RemoteConfig
 /// <summary>The settings of <c>config.toml</c>, with their published defaults. <see cref="ConfigKeys"/> has their names and bounds.</summary>
 public sealed record ServerConfig
 {
+    /// <summary>The published <see cref="ListPageSize"/>.</summary>
+    public const int ListPageSizeDefault = 10;
+
     /// <summary>Of the listener that REST, GraphQL and gRPC share.</summary>
     public int Port { get; init; } = 7070;
 
@@ -49,7 +52,7 @@ public sealed record ServerConfig
     public Restriction Restrict { get; init; } = Restriction.Default;
 
     /// <summary>Items on a page of aggregates when the caller names no number.</summary>
-    public int ListPageSize { get; init; } = 10;
+    public int ListPageSize { get; init; } = ListPageSizeDefault;
 
     /// <summary>Items on a page at most; more asked for is lowered, not refused.</summary>
     public int PageLimit { get; init; } = Limits.PageItemsMax;
@@ -102,6 +105,14 @@ public sealed record ServerConfig
     public string? AuthSecret { get; init; }
 
     public string? AuthKeyId { get; init; }
+
+    /// <summary>Base64; the secret before <see cref="AuthSecret"/>. Tokens that it signed are taken until <see cref="AuthPreviousUntil"/>.</summary>
+    public string? AuthPreviousSecret { get; init; }
+
+    public string? AuthPreviousKeyId { get; init; }
+
+    /// <summary>RFC 3339, UTC.</summary>
+    public string? AuthPreviousUntil { get; init; }
 
     public int AuthDefaultTtlSecs { get; init; } = 3600;
 

@@ -22,6 +22,10 @@ internal static partial class Posix
     const short PollOut = 4;
     const short PollError = 8;
     const short PollHangUp = 16;
+    const int WorkingDirectory = -100; // AT_FDCWD
+    const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
+    const uint StatUser = 8; // STATX_UID
+    const int StatBytes = 256;
 
     public static uint UserId => geteuid();
 
@@ -104,6 +108,23 @@ internal static partial class Posix
     /// <summary>Whether a path is this user's; for root, it is from now on. A link is judged itself, not what it leads to.</summary>
     public static bool IsOwn(string path) => lchown(path, UserId, Unchanged) == 0;
 
+    /// <summary>The user id of a path's owner; null where the system does not tell. A link is judged itself.</summary>
+    public static unsafe uint? OwnerOf(string path)
+    {
+        // struct statx: its layout is the same on every architecture, stx_uid at byte 20. Elsewhere than on Linux there is none.
+        if (!OperatingSystem.IsLinux())
+            return null;
+        var found = stackalloc byte[StatBytes];
+        try
+        {
+            return statx(WorkingDirectory, path, NoFollow, StatUser, found) == 0 ? *(uint*)(found + 20) : null;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return null;
+        }
+    }
+
     static IOException Failed(string what, int error) =>
         new($"Cannot {what}: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).", new Win32Exception(error));
 
@@ -150,6 +171,9 @@ internal static partial class Posix
         public ulong Soft;
         public ulong Hard;
     }
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int statx(int directory, string path, int flags, uint mask, byte* found);
 
     [StructLayout(LayoutKind.Sequential)]
     struct PollDescriptor

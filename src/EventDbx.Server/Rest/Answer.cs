@@ -18,6 +18,9 @@ internal sealed class Answer(HttpContext http, int status = StatusCodes.Status20
 
     public string ContentType { get; init; } = Json;
 
+    /// <summary>Ends a write that the caller does not take: the connection is cut.</summary>
+    public CancellationToken Cancellation { get; set; } = http.RequestAborted;
+
     /// <summary>Sends what has gathered, if it is much. To be called between items.</summary>
     public ValueTask SendPieceAsync() => _output.Length < ServerLimits.AnswerPieceBytes ? default : SendAsync();
 
@@ -26,7 +29,7 @@ internal sealed class Answer(HttpContext http, int status = StatusCodes.Status20
     {
         Begin();
         if (_output.Length > 0)
-            await http.Response.BodyWriter.WriteAsync(_output.Written, http.RequestAborted).ConfigureAwait(false);
+            await http.Response.BodyWriter.WriteAsync(_output.Written, Cancellation).ConfigureAwait(false);
         _output.Clear();
         http.RequestAborted.ThrowIfCancellationRequested();
     }

@@ -17,8 +17,9 @@ internal static class EvidenceRoutes
     public static async Task MakeAsync(RestCall call)
     {
         var request = call.Body.IsEmpty ? new() : RequestJson.Read(call.Body, ReadRequest);
+        call.WatchToken();
         using var reading = await call.Session.OpenEvidenceAsync(request, call.Cancellation).ConfigureAwait(false);
-        using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines };
+        using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines, Cancellation = call.Cancellation };
         try
         {
             while (await reading.ReadAsync(answer.Output, call.Cancellation).ConfigureAwait(false))
@@ -27,6 +28,11 @@ internal static class EvidenceRoutes
         catch (RefusedException refused) when (call.Http.Response.HasStarted)
         {
             EvidenceExport.WriteError(answer.Output, refused.Refusal);
+        }
+        catch (OperationCanceledException) when (call.Withdrawn is not null && call.Http.Response.HasStarted)
+        {
+            answer.Cancellation = call.Http.RequestAborted;
+            EvidenceExport.WriteError(answer.Output, call.Withdrawn.Refusal);
         }
 
         await answer.EndAsync().ConfigureAwait(false);

@@ -44,6 +44,7 @@ internal static class LogRoutes
     /// <summary>Waits until a signed checkpoint covers an entry that was appended, for a caller who need not see it.</summary>
     public static async Task CoverAsync(RestCall call, ulong position)
     {
+        call.WatchToken();
         var database = call.Host.Database;
         var note = await database.ReadCheckpointAsync(position, handOut: false, call.Cancellation).ConfigureAwait(false);
         if (call.Host.Cosigning is { } witnesses)
@@ -53,6 +54,7 @@ internal static class LogRoutes
     /// <summary>Waits for a checkpoint of that many entries, with the cosignatures that a quorum asks for.</summary>
     public static async Task<SignedNote> CoveringAsync(RestCall call, ulong size)
     {
+        call.WatchToken();
         var note = await call.Session.ReadCheckpointAsync(size, call.Cancellation).ConfigureAwait(false);
         return call.Host.Cosigning is { } witnesses ? await witnesses.InQuorumAsync(note, size, call.Cancellation).ConfigureAwait(false) : note;
     }

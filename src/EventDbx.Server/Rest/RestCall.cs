@@ -1,12 +1,14 @@
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Http;
 
 namespace EventDbx.Server.Rest;
 
 /// <summary>One request on its way through its route: who asks, for what, with what.</summary>
-internal sealed class RestCall(HttpContext http, ServerHost host, ServerOptions options, RestRoute route, string[] segments)
+internal sealed class RestCall(HttpContext http, ServerHost host, ServerOptions options, RestRoute route, string[] segments) : IAsyncDisposable
 {
     Session? _session;
+    TokenWatch? _watch;
 
     public HttpContext Http => http;
 
@@ -30,7 +32,19 @@ internal sealed class RestCall(HttpContext http, ServerHost host, ServerOptions 
     /// <summary>Empty where there is none. Given back when the route has answered.</summary>
     public ReadOnlyMemory<byte> Body { get; set; }
 
-    public CancellationToken Cancellation => http.RequestAborted;
+    public CancellationToken Cancellation => _watch?.Ended ?? http.RequestAborted;
+
+    /// <summary>Why the answer has to end: the caller's token is not good any more. Null while it is, and where nobody watches.</summary>
+    public RefusedException? Withdrawn => _watch?.Refused;
+
+    /// <summary>For what may take longer than a moment: from now on <see cref="Cancellation"/> ends within a second after the token does.</summary>
+    public void WatchToken()
+    {
+        if (RestSurface.TokenOf(http.Request.Headers.Authorization) is { } token)
+            _watch ??= new(() => host.Tokens.Authenticate(token), options.Clock, http.RequestAborted);
+    }
+
+    public ValueTask DisposeAsync() => _watch?.DisposeAsync() ?? default;
 
     /// <summary>The aggregate that the path names.</summary>
     /// <exception cref="RefusedException">It is no name.</exception>

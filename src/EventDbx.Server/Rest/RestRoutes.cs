@@ -69,6 +69,7 @@ internal static class RestRoutes
         new("POST", "/admin/tokens", Tokens, RestBody.Required, TokenRoutes.IssueAsync),
         new("POST", "/admin/tokens/revoke", Tokens, RestBody.Required, TokenRoutes.RevokeAsync),
         new("POST", "/admin/tokens/refresh", Tokens, RestBody.Required, TokenRoutes.RefreshAsync),
+        new("POST", "/admin/tokens/rotate-secret", Tokens, RestBody.Optional, TokenRoutes.RotateSecretAsync),
     ];
 
     /// <summary>The route for a request; null when there is none.</summary>

@@ -63,13 +63,14 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     {
         var session = route.Access.IsOpen ? null : Enter(http, route);
         var call = new RestCall(http, host, options, route, target.Segments) { Query = QueryParameters.Parse(target.Query, route.Parameters) };
+        await using var _ = call.ConfigureAwait(false);
         if (session is not null)
             call.Session = session;
         if (!route.Conditional)
             RefuseConditions(http.Request, route);
         if (!TakesBody(http, route))
         {
-            await route.Run(call).ConfigureAwait(false);
+            await AnswerAsync(call).ConfigureAwait(false);
             return;
         }
 
@@ -78,7 +79,19 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         if (session is not null)
             call.Session = Enter(http, route);
         call.Body = body.Bytes;
-        await route.Run(call).ConfigureAwait(false);
+        await AnswerAsync(call).ConfigureAwait(false);
+    }
+
+    static async Task AnswerAsync(RestCall call)
+    {
+        try
+        {
+            await call.Route.Run(call).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (call.Withdrawn is { } refused)
+        {
+            throw refused;
+        }
     }
 
     /// <summary>Who comes, and whether they may use this route at all.</summary>
@@ -103,15 +116,19 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         var given = headers.Authorization;
         if (given.Count == 0 && http.Features.Get<Arrival>() is { OwnerOnly: true })
             return host.Database.OpenSession(new Actor("cli", UserOf(headers)));
-        if (given.Count != 1 || given[0] is not { } text || !text.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase))
+        if (TokenOf(given) is not { } token)
         {
             throw new RefusedException(RefusalCode.Unauthenticated, given.Count == 0
                 ? "This route needs a token: send `Authorization: Bearer TOKEN`."
                 : "The header Authorization is not `Bearer TOKEN`, once.");
         }
 
-        return host.Tokens.Authenticate(text[(Scheme.Length + 1)..].Trim());
+        return host.Tokens.Authenticate(token);
     }
+
+    /// <summary>The token in the header Authorization; null where that is not <c>Bearer TOKEN</c>, once.</summary>
+    internal static string? TokenOf(Microsoft.Extensions.Primitives.StringValues given) =>
+        given.Count == 1 && given[0] is { } text && text.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase) ? text[(Scheme.Length + 1)..].Trim() : null;
 
     /// <summary>Who sits at the other end of the socket says so itself: only the owner of the directory can get there.</summary>
     static string UserOf(IHeaderDictionary headers) => headers["X-EventDBX-User"] is [{ Length: > 0 } user] ? user : Environment.UserName;

@@ -28,6 +28,13 @@ internal static class TokenRoutes
         await ShowAsync(call, issued).ConfigureAwait(false);
     }
 
+    public static async Task RotateSecretAsync(RestCall call)
+    {
+        var overlap = call.Body.IsEmpty ? null : TokenJson.ReadRotate(call.Body);
+        var rotation = await call.Host.Tokens.RotateSecretAsync(call.Session, overlap ?? TokenBounds.OverlapDefault, call.Cancellation).ConfigureAwait(false);
+        await Answer.OneAsync(call.Http, rotation, TokenJson.WriteRotation).ConfigureAwait(false);
+    }
+
     static Task ShowAsync(RestCall call, IssuedToken issued)
     {
         // It is shown once, to whoever asked for it.

@@ -15,6 +15,7 @@ internal static class VerifyRoutes
             "quick" => VerifyLevel.Quick,
             var text => throw QueryParameters.Refused("level", text, "full or quick"),
         };
+        call.WatchToken();
         var result = await call.Session.VerifyAsync(call.Aggregate, level, call.Cancellation).ConfigureAwait(false);
         await Answer.OneAsync(call.Http, result, WriteOne).ConfigureAwait(false);
     }
@@ -23,10 +24,11 @@ internal static class VerifyRoutes
     public static async Task AllAsync(RestCall call)
     {
         var progress = new Latest();
+        call.WatchToken();
         var verifying = call.Session.VerifyAllAsync(progress, call.Cancellation, call.Query.Truth("resume") ?? false);
         if (verifying.IsFaulted)
             await verifying.ConfigureAwait(false); // Not allowed: that is an answer of its own.
-        using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines };
+        using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines, Cancellation = call.Cancellation };
         await answer.SendAsync().ConfigureAwait(false);
         using var timer = new PeriodicTimer(ServerLimits.ProgressInterval, call.Clock);
         try
@@ -42,13 +44,21 @@ internal static class VerifyRoutes
                     await tick.ConfigureAwait(false);
             }
         }
+        catch (OperationCanceledException) when (call.Withdrawn is not null)
+        {
+            // The verification ends for the same reason, and the last line says so.
+        }
         finally
         {
             // It reads a view of the store: nobody leaves before it has ended.
             await ((Task)verifying).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        await WriteEndAsync(answer, verifying).ConfigureAwait(false);
+        answer.Cancellation = call.Http.RequestAborted;
+        if (call.Withdrawn is { } withdrawn)
+            WriteError(answer, withdrawn);
+        else
+            await WriteEndAsync(answer, verifying).ConfigureAwait(false);
         await answer.EndAsync().ConfigureAwait(false);
     }
 
@@ -60,10 +70,15 @@ internal static class VerifyRoutes
         }
         catch (RefusedException refused)
         {
-            answer.Output.Write("{\"error\":"u8);
-            RestRefusals.Write(answer.Output, refused.Refusal);
-            answer.Output.Write("}\n"u8);
+            WriteError(answer, refused);
         }
+    }
+
+    static void WriteError(Answer answer, RefusedException refused)
+    {
+        answer.Output.Write("{\"error\":"u8);
+        RestRefusals.Write(answer.Output, refused.Refusal);
+        answer.Output.Write("}\n"u8);
     }
 
     static void WriteOne(IBufferWriter<byte> output, VerifyResult result)

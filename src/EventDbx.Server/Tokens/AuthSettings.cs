@@ -13,6 +13,9 @@ namespace EventDbx.Server.Tokens;
 /// <param name="ClockSkew">How far the clocks of issue and use may be apart.</param>
 public sealed record AuthSettings(byte[] Secret, string KeyId, string Issuer, string Audience, TimeSpan DefaultTtl, TimeSpan ClockSkew)
 {
+    /// <summary>The secret before it, while tokens that it signed are still taken; null: there is none.</summary>
+    public RetiredSecret? Previous { get; init; }
+
     /// <summary>The settings in force. A secret that is missing is made, and is on disk before this returns.</summary>
     /// <remarks>Of two processes that find none, both go on with the one that was written first.</remarks>
     /// <exception cref="ConfigException">The secret is too short, or not base64.</exception>
@@ -42,20 +45,24 @@ public sealed record AuthSettings(byte[] Secret, string KeyId, string Issuer, st
     /// <param name="source">Where it is from, for the message.</param>
     /// <exception cref="ConfigException">It has none, or not one that is safe.</exception>
     public static AuthSettings Of(ServerConfig config, string source) => new(
-        SecretOf(config.AuthSecret, source), config.AuthKeyId ?? throw new ConfigException($"{source}: `auth.key_id` is missing; it names `auth.secret`."),
+        SecretOf("auth.secret", config.AuthSecret, source), config.AuthKeyId ?? throw new ConfigException($"{source}: `auth.key_id` is missing; it names `auth.secret`."),
         config.AuthIssuer, config.AuthAudience,
-        TimeSpan.FromSeconds(Math.Max(TokenBounds.DefaultTtlSecondsMin, config.AuthDefaultTtlSecs)), TimeSpan.FromSeconds(Math.Clamp(config.AuthClockSkewSecs, 0, 300)));
+        TimeSpan.FromSeconds(Math.Max(TokenBounds.DefaultTtlSecondsMin, config.AuthDefaultTtlSecs)), TimeSpan.FromSeconds(Math.Clamp(config.AuthClockSkewSecs, 0, 300)))
+    {
+        Previous = RetiredSecret.Of(config, source),
+    };
 
-    static byte[] SecretOf(string? text, string source)
+    /// <summary>A secret that is safe to sign with.</summary>
+    internal static byte[] SecretOf(string key, string? text, string source)
     {
         var form = $"at least {TokenBounds.SecretBytesMin} bytes in standard base64";
         if (text is null)
-            throw new ConfigException($"{source}: `auth.secret` is missing; it is {form}.");
+            throw new ConfigException($"{source}: `{key}` is missing; it is {form}.");
         var bytes = new byte[text.Length];
         if (!Convert.TryFromBase64String(text, bytes, out var length))
-            throw new ConfigException($"{source}: `auth.secret` must be {form}; what stands there is not base64.");
+            throw new ConfigException($"{source}: `{key}` must be {form}; what stands there is not base64.");
         if (length < TokenBounds.SecretBytesMin)
-            throw new ConfigException($"{source}: `auth.secret` must be {form}; what stands there has {length} bytes.");
+            throw new ConfigException($"{source}: `{key}` must be {form}; what stands there has {length} bytes.");
         return bytes[..length];
     }
 }

@@ -107,7 +107,7 @@ public sealed partial class TokenAuthority
         }
     }
 
-    ulong DefaultTtlSeconds => (ulong)Math.Max(TokenBounds.DefaultTtlSecondsMin, (long)_settings.DefaultTtl.TotalSeconds);
+    ulong DefaultTtlSeconds => (ulong)Math.Max(TokenBounds.DefaultTtlSecondsMin, (long)_signer.Settings.DefaultTtl.TotalSeconds);
 
     // A lifetime that was cut short by a fraction of a second is still one.
     static ulong? LifetimeSecondsOf(TokenRecord record) =>

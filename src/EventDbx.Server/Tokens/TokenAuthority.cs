@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using EventDbx.Documents;
 using EventDbx.Integrity;
+using EventDbx.Server.Configuration;
 
 namespace EventDbx.Server.Tokens;
 
@@ -20,27 +21,31 @@ namespace EventDbx.Server.Tokens;
 public sealed partial class TokenAuthority : IAsyncDisposable
 {
     readonly Database _database;
-    readonly AuthSettings _settings;
     readonly TimeProvider _clock;
-    readonly TokenSigner _signer;
+    readonly ConfigFile? _file;
     readonly BackgroundWrites _background = new();
     readonly SemaphoreSlim _changing = new(1, 1);
+    volatile TokenSigner _signer;
     volatile Ledger _ledger = new([]);
     Hash32 _content = Hash32.Empty;
     bool _disposed;
 
-    TokenAuthority(Database database, AuthSettings settings, TimeProvider clock)
+    TokenAuthority(Database database, AuthSettings settings, TimeProvider clock, ConfigFile? file)
     {
-        (_database, _settings, _clock, _signer) = (database, settings, clock, new(settings));
+        (_database, _clock, _signer, _file) = (database, clock, new(settings), file);
         var document = database.Documents.Read(LedgerJson.DocumentName);
         _content = HashOf(document);
         _ledger = new(Load(document));
     }
 
     /// <summary>Reads the ledger.</summary>
+    /// <param name="database">Whose tokens.</param>
+    /// <param name="settings">What they are signed with.</param>
+    /// <param name="clock">Tells whether they are in time.</param>
+    /// <param name="file">Where the settings are kept, so that the secret can be replaced; null: it cannot be from here.</param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: it cannot be read, so nobody would get in.</exception>
     /// <exception cref="IOException">The same, from the disk.</exception>
-    public static TokenAuthority Open(Database database, AuthSettings settings, TimeProvider clock) => new(database, settings, clock);
+    public static TokenAuthority Open(Database database, AuthSettings settings, TimeProvider clock, ConfigFile? file = null) => new(database, settings, clock, file);
 
     /// <summary>Who comes with this token. To be asked at each request: a token may be revoked between two.</summary>
     /// <remarks>The session is the same for all requests of a token, and limited to what the token may do.</remarks>
@@ -63,7 +68,8 @@ public sealed partial class TokenAuthority : IAsyncDisposable
                     : Malformed();
             }
 
-            var session = entry.Admit(ascii, _signer, _database, _settings.ClockSkew, Now);
+            var signer = _signer;
+            var session = entry.Admit(ascii, signer, _database, signer.Settings.ClockSkew, Now);
             if (entry.IsKeptAlive)
                 KeepAlive(entry, flush: false);
             return session;

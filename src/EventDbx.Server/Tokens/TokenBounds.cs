@@ -33,6 +33,15 @@ public static class TokenBounds
     /// <summary>Bytes of the secret: as many as the hash that it keys.</summary>
     public const int SecretBytesMin = 32;
 
+    /// <summary>How long a secret that was replaced is still good for the tokens that it signed, where nobody says otherwise: clients have a day to get new ones.</summary>
+    public static readonly TimeSpan OverlapDefault = TimeSpan.FromDays(1);
+
+    /// <summary>And how long at most: a secret that never ends was not replaced.</summary>
+    public static readonly TimeSpan OverlapMax = TimeSpan.FromDays(366);
+
+    /// <summary>How often a long answer looks whether its token is still good.</summary>
+    public static readonly TimeSpan WatchInterval = TimeSpan.FromMilliseconds(500);
+
     /// <summary>How long a dead token stands in the ledger, for whoever asks why it stopped working. The log knows it for ever.</summary>
     public static readonly TimeSpan DeadFor = TimeSpan.FromDays(30);
 

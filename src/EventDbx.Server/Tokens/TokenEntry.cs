@@ -45,12 +45,14 @@ internal sealed class TokenEntry
     {
         // Two callers may find out the same thing at once; it is the same thing.
         var credential = Volatile.Read(ref _credential);
-        if (credential is null)
+        if (credential is null || credential.Signer != signer)
             Volatile.Write(ref _credential, credential = FindOut(token, signer));
         if (credential.Refusal is { } refusal)
             throw Refused(refusal);
         if (Record.Revoked)
             throw Refused("The token has been revoked.");
+        if (credential.Ends is { } ended && now.CompareTo(ended.Until) >= 0)
+            throw Refused($"The token is not valid any more: the secret that signed it ({ended.KeyId}) was replaced, and counted until {ended.Until}. Get a new token.");
         var end = Volatile.Read(ref _expiresAt);
         if (now.Ticks100ns - skew.Ticks >= (IsKeptAlive ? end : Math.Min(end, credential.ExpiresAt)))
             throw Refused(IsKeptAlive ? "The token has expired: nobody used it for its whole lifetime." : "The token has expired.");
@@ -100,13 +102,15 @@ internal sealed class TokenEntry
     Credential FindOut(ReadOnlySpan<byte> token, TokenSigner signer)
     {
         if (signer.Verify(token, out var claims) is { } why)
-            return new() { Refusal = $"The token is not valid here: {why}" };
+            return new() { Signer = signer, Refusal = $"The token is not valid here: {why}" };
         if (!claims!.AgreeWith(Record))
-            return new() { Refusal = $"The token is not valid here: what {LedgerJson.DocumentName} says of it is not what was signed." };
+            return new() { Signer = signer, Refusal = $"The token is not valid here: what {LedgerJson.DocumentName} says of it is not what was signed." };
         return new()
         {
+            Signer = signer,
+            Ends = signer.SecretThatEnds(token),
             ExpiresAt = claims.ExpiresAt is { } end ? end * TimeSpan.TicksPerSecond : long.MaxValue,
-            ValidFrom = Math.Max(claims.IssuedAt, claims.NotBefore ?? 0) * TimeSpan.TicksPerSecond,
+            ValidFrom = Math.Max(Math.Max(claims.IssuedAt, claims.NotBefore ?? 0) * TimeSpan.TicksPerSecond, Record.NotBefore?.Ticks100ns ?? 0),
         };
     }
 
@@ -131,6 +135,12 @@ internal sealed class TokenEntry
     /// <summary>What the first request with a token finds out: why it is not ours, or until when its signature says that it is good.</summary>
     sealed class Credential
     {
+        /// <summary>By whose secrets. Those of another one have to find out anew.</summary>
+        public required TokenSigner Signer { get; init; }
+
+        /// <summary>The secret that signed it, where that is one that was replaced.</summary>
+        public RetiredSecret? Ends { get; init; }
+
         public string? Refusal { get; init; }
 
         /// <summary>Ticks, as <see cref="ValidFrom"/>.</summary>

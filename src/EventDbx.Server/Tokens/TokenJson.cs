@@ -9,6 +9,7 @@ public static class TokenJson
     static readonly string[] RequestMembers = ["group", "user", "subject", "root", "actions", "resources", "ttl_secs", "issued_by", "write_limit", "keep_alive"];
     static readonly string[] RefreshMembers = ["token", "ttl_secs", "write_limit"];
     static readonly string[] RevokeMembers = ["token", "reason"];
+    static readonly string[] RotateMembers = ["overlap_secs"];
 
     /// <summary>The record with its <c>token</c> in front: the answer that issues it, and no other.</summary>
     public static void WriteIssued(IBufferWriter<byte> output, IssuedToken issued)
@@ -113,6 +114,43 @@ public static class TokenJson
     /// <exception cref="RefusedException">It is not one.</exception>
     public static (string TokenOrJti, string? Reason) ReadRevoke(ReadOnlyMemory<byte> body) => Read(body, "a token revocation", RevokeMembers, static json =>
         (JsonReading.Required(json.Text("token"), "token"), json.Text("reason")));
+
+    /// <summary>A request as <see cref="ReadRotate"/> reads it.</summary>
+    public static void WriteRotate(IBufferWriter<byte> output, TimeSpan? overlap)
+    {
+        var members = new JsonMembers(output);
+        members.NumberOrNull("overlap_secs"u8, (ulong?)overlap?.TotalSeconds);
+        members.End();
+    }
+
+    /// <summary>The body that asks for a new signing secret: how long the old one overlaps; null where it does not say.</summary>
+    /// <exception cref="RefusedException">It is not one.</exception>
+    public static TimeSpan? ReadRotate(ReadOnlyMemory<byte> body) => Read(body, "a rotation of the secret", RotateMembers, static json =>
+        json.Number("overlap_secs") is { } seconds ? TimeSpan.FromSeconds(Math.Min(seconds, (ulong)TokenBounds.OverlapMax.TotalSeconds + 1)) : (TimeSpan?)null);
+
+    /// <summary><c>key_id</c>, <c>previous_key_id</c>, <c>previous_until</c>, and <c>dropped_key_id</c> where one was: no secret.</summary>
+    public static void WriteRotation(IBufferWriter<byte> output, SecretRotation rotation)
+    {
+        var members = new JsonMembers(output);
+        members.Text("key_id"u8, rotation.KeyId);
+        members.Text("previous_key_id"u8, rotation.PreviousKeyId);
+        members.Time("previous_until"u8, rotation.PreviousUntil);
+        if (rotation.Dropped is { } dropped)
+        {
+            members.Text("dropped_key_id"u8, dropped.KeyId);
+            members.Time("dropped_until"u8, dropped.Until);
+        }
+
+        members.End();
+    }
+
+    /// <summary>What <see cref="WriteRotation"/> wrote. Members we do not know are ignored.</summary>
+    /// <exception cref="FormatException">It is not that.</exception>
+    public static SecretRotation ReadRotation(JsonElement json) => Answer(json, static json => new SecretRotation(
+        JsonReading.Required(json.Text("key_id"), "key_id"), JsonReading.Required(json.Text("previous_key_id"), "previous_key_id"), LedgerJson.Time(json, "previous_until"))
+    {
+        Dropped = json.Text("dropped_key_id") is { } dropped && LedgerJson.Time(json, "dropped_until") is { } until ? new([], dropped, until) : null,
+    });
 
     /// <summary>What <see cref="WriteIssued"/> wrote. Members we do not know are ignored.</summary>
     /// <exception cref="FormatException">It is not that.</exception>

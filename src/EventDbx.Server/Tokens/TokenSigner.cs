@@ -9,7 +9,7 @@ namespace EventDbx.Server.Tokens;
 /// <remarks>
 /// <code>
 /// token      head . claims . signature       each base64url without padding, in its one spelling
-/// head       {"typ":"JWT","alg":"HS256","kid":KEY ID}      byte for byte: there is one issuer, so there is one head
+/// head       {"typ":"JWT","alg":"HS256","kid":KEY ID}      byte for byte: there is one issuer, so there is one head for each secret
 /// signature  HMAC-SHA256 of "head.claims" as it stands
 /// </code>
 /// </remarks>
@@ -17,18 +17,17 @@ internal sealed class TokenSigner
 {
     readonly AuthSettings _settings;
     readonly byte[] _head;
+    readonly byte[]? _previousHead;
 
     public TokenSigner(AuthSettings settings)
     {
         _settings = settings;
-        var json = new ArrayBufferWriter<byte>();
-        var members = new JsonMembers(json);
-        members.Text("typ"u8, "JWT");
-        members.Text("alg"u8, "HS256");
-        members.Text("kid"u8, settings.KeyId);
-        members.End();
-        _head = Base64Url.EncodeToUtf8(json.WrittenSpan);
+        _head = HeadOf(settings.KeyId);
+        _previousHead = settings.Previous is { } previous ? HeadOf(previous.KeyId) : null;
     }
+
+    /// <summary>What it signs with.</summary>
+    public AuthSettings Settings => _settings;
 
     /// <summary>The token of a record.</summary>
     public string Sign(TokenRecord record) => Sign(new TokenClaims
@@ -58,12 +57,13 @@ internal sealed class TokenSigner
             return Malformed;
         if (Decode(signature) is not { Length: HMACSHA256.HashSizeInBytes } mac || Decode(body) is not { } json || Decode(head) is null)
             return Malformed;
-        if (!head.SequenceEqual(_head))
-            return "it is not signed with HS256 and the secret that is in use.";
+        // Which secret: the head names one of two, and nothing in it chooses anything else.
+        if ((head.SequenceEqual(_head) ? _settings.Secret : IsOfPrevious(head) ? _settings.Previous!.Secret : null) is not { } secret)
+            return "it is not signed with HS256 and a secret that is in use: `auth.secret` was replaced, or this token was never one of ours.";
         Span<byte> expected = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(_settings.Secret, token[..^(signature.Length + 1)], expected);
+        HMACSHA256.HashData(secret, token[..^(signature.Length + 1)], expected);
         if (!CryptographicOperations.FixedTimeEquals(expected, mac))
-            return "its signature does not fit.";
+            return "its signature does not fit the secret that it names: `auth.secret` was changed.";
         if (TokenClaims.Read(json) is not { } read)
             return "its claims are not those of a token for EventDBX.";
         if (read.Issuer != _settings.Issuer)
@@ -72,6 +72,23 @@ internal sealed class TokenSigner
             return "it was made for another audience.";
         claims = read;
         return null;
+    }
+
+    /// <summary>From when on a token that <see cref="Verify"/> takes is refused for its secret; null: not as long as these are the settings.</summary>
+    public RetiredSecret? SecretThatEnds(ReadOnlySpan<byte> token) =>
+        TrySplit(token, out var head, out _, out _) && IsOfPrevious(head) ? _settings.Previous : null;
+
+    bool IsOfPrevious(ReadOnlySpan<byte> head) => _previousHead is not null && head.SequenceEqual(_previousHead);
+
+    static byte[] HeadOf(string keyId)
+    {
+        var json = new ArrayBufferWriter<byte>();
+        var members = new JsonMembers(json);
+        members.Text("typ"u8, "JWT");
+        members.Text("alg"u8, "HS256");
+        members.Text("kid"u8, keyId);
+        members.End();
+        return Base64Url.EncodeToUtf8(json.WrittenSpan);
     }
 
     /// <summary>Whether a text has the form of a token: three parts of base64url.</summary>

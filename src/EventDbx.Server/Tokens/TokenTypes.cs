@@ -107,5 +107,15 @@ public sealed record TokenListing
     public ulong? WritesRemaining { get; init; }
 }
 
+/// <summary>A signing secret that was replaced. The secrets themselves are in the configuration, and nowhere else.</summary>
+/// <param name="KeyId">Names the one that signs from now on.</param>
+/// <param name="PreviousKeyId">Names the one that signed before.</param>
+/// <param name="PreviousUntil">Until when its tokens are taken; null: they are not.</param>
+public sealed record SecretRotation(string KeyId, string PreviousKeyId, Timestamp? PreviousUntil)
+{
+    /// <summary>The one before that, whose tokens would still have been taken: there are two secrets at most. Null where there was none.</summary>
+    public RetiredSecret? Dropped { get; init; }
+}
+
 /// <summary>A token that works no more.</summary>
 public sealed record TokenRevocation(Guid Jti, Timestamp RevokedAt, string? Reason);

@@ -4,9 +4,9 @@ using System.Text.Json.Nodes;
 namespace EventDbx.Server.Tests.Conformance;
 
 /// <summary><c>dbx</c>, whole command lines. Whether a server runs on its directory makes no difference to what it says.</summary>
-internal sealed class CliDriver(CommandLine line, RunningServer? server = null) : IDriver
+internal sealed class CliDriver(CommandLine line, IAsyncDisposable? server = null, ulong entriesBefore = 0) : IDriver
 {
-    public ulong EntriesBefore => 0;
+    public ulong EntriesBefore => entriesBefore;
 
     public Task<JsonNode?> AppendAsync(Append append) => RunAsync(
         "aggregate", "apply", $"--payload={append.Payload}",

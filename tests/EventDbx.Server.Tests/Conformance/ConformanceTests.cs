@@ -21,7 +21,24 @@ public sealed class ConformanceTests
     }
 
     [Fact]
+    public async Task The_command_line_of_another_machine_answers_as_the_engine_does_and_leaves_nothing_there()
+    {
+        var elsewhere = await RemoteCli.StartAsync();
+        // The token is an entry of the log.
+        await ComparedAsync(new CliDriver(elsewhere.Line, new Checked(elsewhere), entriesBefore: 1));
+    }
+
+    [Fact]
     public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync());
+
+    sealed class Checked(RemoteCli elsewhere) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            Assert.True(elsewhere.LeftNothing);
+            await elsewhere.DisposeAsync();
+        }
+    }
 
     static async Task ComparedAsync(IDriver driver, bool thorough = true)
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using EventDbx.Cli.Output;
+using EventDbx.Server.Tests.Conformance;
 
 namespace EventDbx.Server.Tests.Link;
 
@@ -233,6 +234,12 @@ public sealed partial class BothRoadsTests
         ["token", "refresh", "{jti}", "--write-limit", "9"],
         ["token", "refresh", "{jti}"],
         ["token", "revoke", "{jti}", "--reason", "again", "--json"],
+        ["token", "generate", "--group", "audit", "--user", "eve", "--auditor", "--resource", "aggregate:order:o-1", "--json"],
+        ["token", "generate", "--group", "audit", "--user", "eve", "--auditor"],
+        ["token", "generate", "--group", "audit", "--user", "eve", "--auditor", "--root", "--resource", "*"],
+        ["token", "rotate-secret"],
+        ["token", "rotate-secret", "--overlap", "60", "--json"],
+        ["token", "rotate-secret", "--overlap", "-1"],
         ["token", "revoke", "nothing-of-the-kind"],
         ["token", "revoke", "-", "<", "{jti}"],
         ["token", "list", "--json"],
@@ -254,12 +261,33 @@ public sealed partial class BothRoadsTests
         Assert.True(direct.Count(said => said.Contains("\n0\n", StringComparison.Ordinal)) > 90);
     }
 
+    [Fact]
+    public async Task Every_verb_says_the_same_on_another_machine()
+    {
+        List<string> served, remote;
+        await using (var elsewhere = await RemoteCli.StartAsync())
+            served = await RunAsync(elsewhere.Owner);
+        await using (var elsewhere = await RemoteCli.StartAsync())
+        {
+            remote = await RunAsync(elsewhere.Line);
+            Assert.True(elsewhere.LeftNothing);
+        }
+
+        Assert.Equal(served, remote);
+        Assert.True(remote.Count(said => said.Contains("\n0\n", StringComparison.Ordinal)) > 90);
+    }
+
     static async Task<List<string>> RunAsync(bool running)
     {
         using var line = new CommandLine();
         // The first command that writes makes the key; what it says of it is not what is compared here.
         await line.RunAsync("aggregate", "create", "first", "one");
         await using var server = running ? await RunningServer.StartAsync(line) : null;
+        return await RunAsync(line);
+    }
+
+    static async Task<List<string>> RunAsync(CommandLine line)
+    {
         List<string> said = [];
         var jti = "";
         foreach (var arguments in Script())
@@ -280,6 +308,7 @@ public sealed partial class BothRoadsTests
     {
         text = text.Replace(line.Directory.Path, "HOME", StringComparison.Ordinal);
         text = Token().Replace(text, "TOKEN");
+        text = SecretName().Replace(text, "KEY-ID");
         text = Hash().Replace(text, "HASH");
         text = KeyId().Replace(text, "+ID+");
         text = Salt().Replace(text, "\"salt\":\"SALT\"");
@@ -295,6 +324,9 @@ public sealed partial class BothRoadsTests
 
     [GeneratedRegex("eyJ[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+")]
     private static partial Regex Token();
+
+    [GeneratedRegex("key-[0-9]{14}(-[0-9]+)?")]
+    private static partial Regex SecretName();
 
     [GeneratedRegex("[A-Za-z0-9+/]{40,}={0,2}")]
     private static partial Regex Base64();

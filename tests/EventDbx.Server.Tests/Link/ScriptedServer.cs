@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
@@ -6,7 +7,7 @@ namespace EventDbx.Server.Tests.Link;
 /// <summary>Something that listens on the socket of a directory and behaves as a test wants it to: also badly.</summary>
 internal sealed class ScriptedServer : IAsyncDisposable
 {
-    readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    readonly Socket _listener;
     readonly CancellationTokenSource _stop = new();
     readonly Func<int, string, string?> _answer;
     readonly Task _accepting;
@@ -15,12 +16,25 @@ internal sealed class ScriptedServer : IAsyncDisposable
     /// <param name="path">Of the socket.</param>
     /// <param name="answer">From the number of a request, from 1, and its text to a response; null cuts the connection off.</param>
     public ScriptedServer(string path, Func<int, string, string?> answer)
+        : this(new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), new UnixDomainSocketEndPoint(path), answer)
     {
-        _answer = answer;
-        _listener.Bind(new UnixDomainSocketEndPoint(path));
+    }
+
+    /// <summary>On a port of this machine.</summary>
+    public ScriptedServer(Func<int, string, string?> answer)
+        : this(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp), new IPEndPoint(IPAddress.Loopback, 0), answer)
+    {
+    }
+
+    ScriptedServer(Socket listener, EndPoint at, Func<int, string, string?> answer)
+    {
+        (_listener, _answer) = (listener, answer);
+        _listener.Bind(at);
         _listener.Listen();
         _accepting = AcceptAsync();
     }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndPoint!).Port;
 
     /// <summary>As they came, head and body.</summary>
     public IReadOnlyList<string> Requests

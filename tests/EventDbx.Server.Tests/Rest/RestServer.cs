@@ -47,6 +47,8 @@ public sealed class RestServer : IAsyncLifetime
 
     public List<LogLine> Lines { get; } = [];
 
+    internal AuthSettings Settings { get; init; } = Auth;
+
     public static AuthSettings Auth { get; } = new(
         [.. Enumerable.Range(0, 32).Select(i => (byte)i)], "key-1", "eventdbx://self", "eventdbx-clients", TimeSpan.FromHours(1), TimeSpan.FromSeconds(30));
 
@@ -59,7 +61,7 @@ public sealed class RestServer : IAsyncLifetime
     public async Task StartAsync() => Host = await ServerHost.StartAsync(
         ChangeOptions(new()
         {
-            Config = new ServerConfig { DataDir = DataDir, PageLimit = 50 }, Auth = Auth, Bind = IPAddress.Loopback, Port = 0, Version = "2.1.0-test",
+            Config = new ServerConfig { DataDir = DataDir, PageLimit = 50 }, Auth = Settings, Bind = IPAddress.Loopback, Port = 0, Version = "2.1.0-test",
             Database = _change(new() { Directory = DataDir, Encrypted = false, Clock = Clock }), SocketPath = SocketPath, Clock = Clock,
             Log = line =>
             {

@@ -1,5 +1,6 @@
 using System.Text;
 using EventDbx.Encryption;
+using EventDbx.Server.Configuration;
 using EventDbx.Server.Tokens;
 
 namespace EventDbx.Server.Tests.Tokens;
@@ -17,6 +18,9 @@ internal sealed class TokenBench : IAsyncDisposable
 
     public AuthSettings Settings { get; set; } = Auth();
 
+    /// <summary>Where the settings are kept; null: nowhere.</summary>
+    public ConfigFile? File { get; set; }
+
     public Database Database { get; private set; } = null!;
 
     public TokenAuthority Tokens { get; private set; } = null!;
@@ -25,7 +29,7 @@ internal sealed class TokenBench : IAsyncDisposable
 
     public string LedgerPath => Directory["tokens.json"];
 
-    public string LedgerText => File.ReadAllText(LedgerPath);
+    public string LedgerText => System.IO.File.ReadAllText(LedgerPath);
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -50,7 +54,7 @@ internal sealed class TokenBench : IAsyncDisposable
         await Tokens.DisposeAsync();
         await Database.DisposeAsync();
         OpenDatabase();
-        Tokens = TokenAuthority.Open(Database, Settings, Clock);
+        Tokens = TokenAuthority.Open(Database, Settings, Clock, File);
     }
 
     public Task<IssuedToken> IssueAsync(Func<TokenRequest, TokenRequest>? change = null)

@@ -1,3 +1,4 @@
+using EventDbx.Server.Configuration;
 using EventDbx.Server.Rest;
 
 namespace EventDbx.Cli.Commands.Aggregate;
@@ -79,7 +80,7 @@ internal static class AggregateList
 
     static async Task<ExitCode> RunAsync(Call call, IStore store, AggregateFilter filter, byte[]? after, CancellationToken cancellation)
     {
-        var (skip, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? call.LoadConfig().Config.ListPageSize);
+        var (skip, left) = (call.Get(Skip) ?? 0, call.Get(Take) ?? PageSize(call));
         var array = call.Json ? new JsonText().BeginArray() : null;
         // One table, however many pages it takes.
         List<AggregateState> drawn = [];
@@ -116,6 +117,9 @@ internal static class AggregateList
             await array.DrainAsync(call.Shell.Out).ConfigureAwait(false);
         }
     }
+
+    // What stands in the configuration of this machine is not about a server elsewhere.
+    static long PageSize(Call call) => RemoteServer.IsMeant(call) ? ServerConfig.ListPageSizeDefault : call.LoadConfig().Config.ListPageSize;
 
     static byte[]? CursorOf(Call call)
     {

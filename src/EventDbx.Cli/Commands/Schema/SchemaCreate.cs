@@ -8,7 +8,7 @@ internal static class SchemaCreate
     static readonly Option<string[]> Events = SchemaEvents.EventsOption("The event types, with commas between them; may be given several times.");
 
     static readonly Option<ulong?> Threshold = Options.Version(
-        "--snapshot-threshold", "A snapshot every so many versions (default: `snapshot_threshold` of the configuration).", aliases: "-s");
+        "--snapshot-threshold", "A snapshot every so many versions (default: `snapshot_threshold` of the configuration; with `--server`: none).", aliases: "-s");
 
     public static Verb Create() => new("create", "Declare the event types of an aggregate type.", Slot.AggregateType)
     {
@@ -31,7 +31,7 @@ internal static class SchemaCreate
     {
         var type = SchemaCommand.TypeOf(call);
         var edit = SchemaEdit.Create(
-            SchemaCommand.Names(call.Get(Events)!), call.Get(Threshold) ?? (ulong?)call.LoadConfig().Config.SnapshotThreshold);
+            SchemaCommand.Names(call.Get(Events)!), call.Get(Threshold) ?? (RemoteServer.IsMeant(call) ? null : (ulong?)call.LoadConfig().Config.SnapshotThreshold));
         // Before the store is opened, or made: a slip leaves nothing behind.
         SchemaEdit.Apply(SchemaBook.Empty, type, [edit], default);
         return Link.ToAnyAsync(

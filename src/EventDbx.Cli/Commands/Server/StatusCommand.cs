@@ -13,17 +13,25 @@ internal static class StatusCommand
 {
     public static Verb Create() => new("status", "Say whether the server runs, and what it is.")
     {
-        Remarks = ["It asks the server itself; exit code 0 whatever the answer."],
+        Remarks = ["It asks the server itself; exit code 0 whatever the answer. A server elsewhere (`--server`) tells a root token; one that is not reached there is exit code 1."],
         Examples =
         [
             new("dbx status", "Does it run?"),
             new("dbx status --json", "The same as JSON; `running` is the answer, and `tls` has certificate and fingerprint."),
         ],
+        Options = { AccessToken.Option },
+        Check = call =>
+        {
+            if (call.Has(AccessToken.Option) && !RemoteServer.IsMeant(call))
+                throw new UsageException($"`{AccessToken.Option.Name}` goes with `{RemoteServer.Option.Name}`: the server of this machine tells its owner.");
+        },
         Run = RunAsync,
     };
 
     static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
+        if (RemoteServer.Of(call) is { } elsewhere)
+            return await ElsewhereAsync(call, elsewhere, cancellation).ConfigureAwait(false);
         var directory = await call.FindDataDirAsync().ConfigureAwait(false);
         switch (ServerPresence.Find(directory))
         {
@@ -48,6 +56,14 @@ internal static class StatusCommand
                 throw new UnreachableException();
         }
 
+        return ExitCode.Done;
+    }
+
+    static async Task<ExitCode> ElsewhereAsync(Call call, RemoteServer server, CancellationToken cancellation)
+    {
+        using var connection = await Link.ConnectAsync(server, call, cancellation).ConfigureAwait(false);
+        var status = await connection.AskAsync(HttpMethod.Get, "/admin/status", null, again: true, (json, _) => ServerStatus.Read(json), cancellation).ConfigureAwait(false);
+        await call.Shell.Out.WriteAsync(call.Json ? Json(status, logFile: null) : Text(status, logFile: null)).ConfigureAwait(false);
         return ExitCode.Done;
     }
 

@@ -12,7 +12,11 @@ internal static class TokenCommand
         TokenGenerate.Create(),
         TokenList.Create(),
         TokenRevoke.Create(),
-        TokenRefresh.Create());
+        TokenRefresh.Create(),
+        TokenRotateSecret.Create());
+
+    /// <summary>Where <c>--token</c> names the token that something is done to, and not the one that does it.</summary>
+    public const string WhoDoesIt = "With `--server` the token that does it stands before the command (`dbx --token TOKEN token …`), or in EVENTDBX_TOKEN.";
 
     /// <summary>The token that the command line names, from wherever it is.</summary>
     public static async Task<string> ExistingAsync(Call call, CancellationToken cancellation) =>

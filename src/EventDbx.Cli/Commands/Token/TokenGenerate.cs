@@ -1,3 +1,4 @@
+using EventDbx.Access;
 using EventDbx.Server.Tokens;
 
 namespace EventDbx.Cli.Commands.Token;
@@ -26,6 +27,7 @@ internal static class TokenGenerate
     static readonly Option<long?> Ttl = TokenCommand.TtlOption("as configured");
     static readonly Option<string> IssuedBy = Options.Text("--issued-by", "TEXT", "Who issues it (default: cli).");
     static readonly Option<long?> Limit = TokenCommand.LimitOption("no limit");
+    static readonly Option<bool> Auditor = Options.Switch("--auditor", "For an auditor: aggregate.read and log.read, on the resources given, and nothing else.");
     static readonly Option<bool> KeepAlive = Options.Switch("--keep-alive", "Every use moves its end to a whole lifetime from then on.");
 
     public static Verb Create() => new("generate", "Issue a token; it is shown this once, and only its hash is kept.", Group, User)
@@ -39,11 +41,25 @@ internal static class TokenGenerate
         [
             new("dbx token generate --group admin --user jane --expiration 3600", "Appends and reads for an hour."),
             new("dbx token generate --group shop --user till-3 --action aggregate.append --resource aggregate:order --limit 1000", "A thousand events, on orders."),
+            new("dbx token generate --group audit --user eve --auditor --resource aggregate:order:o-1", "One aggregate and its proofs, for an auditor."),
             new("dbx token generate --group ops --user deploy --root --json", "Everything, as JSON."),
         ],
-        Options = { Subject, Root, Action, Resource, Ttl, IssuedBy, Limit, KeepAlive },
+        Options = { Subject, Root, Auditor, Action, Resource, Ttl, IssuedBy, Limit, KeepAlive, AccessToken.Option },
+        Check = Check,
         Run = RunAsync,
     };
+
+    static void Check(Call call)
+    {
+        if (!call.Get(Auditor))
+            return;
+        call.NotBoth(Auditor, Root);
+        call.NotBoth(Auditor, Action);
+        if (call.Get(Resource) is not { Length: > 0 })
+            throw new UsageException($"what is to be audited? `{Auditor.Name}` needs `{Resource.Name}`: aggregate:order:o-1, aggregate:order for a type, or `*` for everything.");
+        if (call.Has(Limit))
+            throw new UsageException($"`{Auditor.Name}` and `{Limit.Name}` exclude each other: an auditor appends nothing.");
+    }
 
     static Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
@@ -53,7 +69,7 @@ internal static class TokenGenerate
             User = call[User],
             Subject = call.Get(Subject),
             Root = call.Get(Root),
-            Actions = call.Get(Action) ?? [],
+            Actions = call.Get(Auditor) ? [AccessActions.NameOf(AccessAction.AggregateRead), AccessActions.NameOf(AccessAction.LogRead)] : call.Get(Action) ?? [],
             Resources = call.Get(Resource) ?? [],
             TtlSeconds = (ulong?)call.Get(Ttl),
             IssuedBy = call.Get(IssuedBy) ?? "cli",

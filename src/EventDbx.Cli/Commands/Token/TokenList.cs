@@ -11,6 +11,7 @@ internal static class TokenList
             new("dbx token list", "One after the other."),
             new("dbx token list --json", "As an array."),
         ],
+        Options = { AccessToken.Option },
         Run = RunAsync,
     };
 

@@ -10,13 +10,14 @@ internal static class TokenRefresh
 
     public static Verb Create() => new("refresh", "End a token and issue its successor, with the same rights.", TokenCommand.Existing)
     {
-        Remarks = ["The new token is shown this once. A token that was revoked or has expired has no successor: generate a new one."],
+        Remarks = ["The new token is shown this once. A token that was revoked or has expired has no successor: generate a new one.", TokenCommand.WhoDoesIt],
         Examples =
         [
             new("dbx token refresh --token env:EVENTDBX_TOKEN", "With the lifetime it had."),
             new("dbx token refresh 45c3013e-9b95-4ed0-9af9-1a465f81d3cf --expiration 86400 --limit 500", "For a day and 500 events."),
         ],
         Options = { Ttl, Limit },
+        CanBeElsewhere = true,
         Run = RunAsync,
     };
 

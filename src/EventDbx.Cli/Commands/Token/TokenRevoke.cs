@@ -7,12 +7,14 @@ internal static class TokenRevoke
 
     public static Verb Create() => new("revoke", "End a token: the very next request with it is refused.", TokenCommand.Existing)
     {
+        Remarks = [TokenCommand.WhoDoesIt],
         Examples =
         [
             new("dbx token revoke 45c3013e-9b95-4ed0-9af9-1a465f81d3cf --reason \"left\"", "By its id."),
             new("dbx token revoke --token @token.txt", "By the token itself, from a file."),
         ],
         Options = { Reason },
+        CanBeElsewhere = true,
         Run = RunAsync,
     };
 

@@ -36,6 +36,8 @@ internal static class VerifyCommand
                 throw new UsageException("verify what? `dbx verify --all` verifies everything there is, `dbx aggregate verify TYPE ID` one aggregate.");
             if (call.Get(WithoutKey) && call.Get(Resume))
                 throw new UsageException("`--without-key` cannot be resumed: it writes nothing, and so keeps no progress. Give one of the two.");
+            if (call.Get(WithoutKey) && RemoteServer.IsMeant(call))
+                throw new UsageException("`--without-key` reads the files of the store, so it is run where they are. Leave out `--server` and EVENTDBX_SERVER.");
             if (call.Get(WithoutKey) && call.Get(AccessToken.Option) is not null)
                 throw new UsageException("`--without-key` reads the files of the store, where no token counts. Give one of the two.");
         },

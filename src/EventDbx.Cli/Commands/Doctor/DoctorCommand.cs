@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Health;
+using EventDbx.Server.Logs;
+
+namespace EventDbx.Cli.Commands.Doctor;
+
+/// <summary><c>dbx doctor</c>: looks at an installation, says what is the matter with it, and changes nothing.</summary>
+internal static class DoctorCommand
+{
+    public static Verb Create() => new("doctor", "Look at this installation: what is open to others, which keys it has, whether it would start.")
+    {
+        Remarks =
+        [
+            "It changes nothing and makes nothing, with the server running or stopped. A running server is asked; otherwise the store is looked at for reading only, " +
+            "and its directory is in use meanwhile.",
+            "Exit code 0: no problem (warnings are none); 1: there is one. Whether history is whole is another question: `dbx verify --all`.",
+        ],
+        Examples =
+        [
+            new("dbx doctor", "Everything that was looked at, and what to do."),
+            new("dbx doctor --json", "The same, for a monitor; `problems` counts them."),
+        ],
+        Run = RunAsync,
+    };
+
+    static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var findings = new Findings();
+        if (Config(call, findings) is { } file)
+        {
+            var store = await StoreLook.RunAsync(call, file, findings, cancellation).ConfigureAwait(false);
+            SettingCheck.Look(findings, file.Config, file.Path, store, call.Shell.Clock.GetUtcNow());
+            Files(call, file, findings);
+        }
+
+        foreach (var (name, meant) in call.MisspeltVariables)
+            findings.Warn("environment", $"The variable {name} has no effect.", $"{meant} was probably meant.");
+        await call.Shell.Out.WriteAsync(call.Json ? Json(findings) : Text(findings)).ConfigureAwait(false);
+        return findings.CountOf(Severity.Problem) == 0 ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    static ConfigFile? Config(Call call, Findings findings)
+    {
+        try
+        {
+            var file = call.LoadConfig();
+            findings.Ok("settings", file.Exists ? $"{file.Path} can be read." : $"There is no {file.Path} yet; the defaults are in force.");
+            return file;
+        }
+        catch (ConfigException wrong)
+        {
+            findings.Problem("settings", wrong.Message, "Mend it by hand; until then no command but this one goes on.");
+            return null;
+        }
+    }
+
+    static void Files(Call call, ConfigFile file, Findings findings)
+    {
+        try
+        {
+            FileCheck.Look(findings, file, LogSettings.Of(file.Config.DataDir, call.Shell.Environment, call.Shell.WorkingDirectory).Directory);
+        }
+        catch (Exception closed) when (closed is ConfigException or UnauthorizedAccessException)
+        {
+            findings.Problem("files", closed.Message, "Run it as the user that the files belong to.");
+        }
+    }
+
+    static string Text(Findings findings)
+    {
+        StringBuilder text = new();
+        foreach (var finding in findings.All)
+        {
+            text.Append(NameOf(finding.Severity).PadRight(9)).Append(finding.Check.PadRight(12)).Append(PlainText.Line(finding.Found));
+            if (finding.Advice is { } advice)
+                text.Append(' ', 21).Append(PlainText.Line(advice));
+        }
+
+        var (problems, warnings) = (findings.CountOf(Severity.Problem), findings.CountOf(Severity.Warning));
+        return text.Append(CultureInfo.InvariantCulture, $"{problems} problem{(problems == 1 ? "" : "s")}, {warnings} warning{(warnings == 1 ? "" : "s")}\n").ToString();
+    }
+
+    static string Json(Findings findings)
+    {
+        var json = new JsonText().BeginObject().Name("findings").BeginArray();
+        foreach (var finding in findings.All)
+        {
+            json.BeginObject().Member("severity", NameOf(finding.Severity)).Member("check", finding.Check)
+                .Member("found", finding.Found).Member("advice", finding.Advice).EndObject();
+        }
+
+        return json.EndArray().Member("problems", (long)findings.CountOf(Severity.Problem)).Member("warnings", (long)findings.CountOf(Severity.Warning)).EndObject().ToString();
+    }
+
+    static string NameOf(Severity severity) => severity switch { Severity.Ok => "ok", Severity.Warning => "warning", Severity.Problem => "problem" };
+}

@@ -1,0 +1,135 @@
+using System.Net;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Tls;
+using EventDbx.Server.Tokens;
+
+namespace EventDbx.Server.Health;
+
+/// <summary>What settings give away to the network, and whether a server starts with them.</summary>
+public static class SettingCheck
+{
+    /// <param name="findings">Receives what is found.</param>
+    /// <param name="config">In force.</param>
+    /// <param name="source">Where it is from.</param>
+    /// <param name="running">What a server that runs says of itself; null: none does.</param>
+    /// <param name="now">By the clock of this machine.</param>
+    public static void Look(Findings findings, ServerConfig config, string source, ServerStatus? running, DateTimeOffset now)
+    {
+        LookAtStart(findings, config);
+        LookAtMain(findings, config, running);
+        LookAtAdmin(findings, config);
+        LookAtCertificate(findings, config, now);
+        LookAtSecrets(findings, config, source, Timestamp.From(now));
+    }
+
+    static void LookAtStart(Findings findings, ServerConfig config)
+    {
+        try
+        {
+            StartCheck.Demand(config);
+        }
+        catch (ConfigException refused)
+        {
+            findings.Problem("settings", refused.Message, "A server does not start like this; change the setting with `dbx config`.");
+        }
+    }
+
+    static void LookAtMain(Findings findings, ServerConfig config, ServerStatus? running)
+    {
+        var open = running is not null ? running.Exposure == Exposure.Plaintext : !IsLoopback(config.BindAddr) && !config.TlsEnabled;
+        var where = running is not null ? running.Addresses[0] : FormattableString.Invariant($"{config.BindAddr}:{config.Port}");
+        if (open)
+        {
+            findings.Warn("exposure", $"{where} is reached from other machines and does not encrypt: tokens and events can be read on the way.",
+                "`dbx restart --tls` encrypts, `--bind 127.0.0.1` keeps it to this machine; behind a proxy that encrypts, bind it to where only that reaches it.");
+        }
+        else
+        {
+            findings.Ok("exposure", IsLoopback(config.BindAddr) ? $"{where} is for this machine alone." : $"{where} encrypts.");
+        }
+
+        if (!IsLoopback(config.BindAddr) && (running?.Restriction ?? config.Restrict) == Restriction.Off)
+            findings.Warn("exposure", "Other machines reach it, and events need no schema (restrict = \"off\").", "`dbx restart --restrict` holds events against the schemas that there are.");
+    }
+
+    static void LookAtAdmin(Findings findings, ServerConfig config)
+    {
+        if (!config.AdminEnabled)
+        {
+            findings.Ok("admin", "The Admin API is off.");
+            return;
+        }
+
+        // Port 0 is the main listener, which has been looked at.
+        if (config.AdminPort != 0 && !IsLoopback(config.AdminBindAddr) && !config.TlsEnabled)
+        {
+            findings.Problem("admin", FormattableString.Invariant($"The Admin API on {config.AdminBindAddr}:{config.AdminPort} is reached from other machines and does not encrypt: whoever reads its master key on the way may do everything."),
+                "`dbx config --admin-bind 127.0.0.1` keeps it to this machine; `dbx restart --tls` encrypts.");
+        }
+
+        if (config.AdminMasterKeyHash is null)
+            findings.Problem("admin", "The Admin API is on and has no master key, so nobody gets in.", "`dbx config --admin-master-key -` gives it one; `dbx config --admin-enabled false` switches it off.");
+        else
+            findings.Ok("admin", "The Admin API has a master key; only its hash is kept.");
+    }
+
+    static void LookAtCertificate(Findings findings, ServerConfig config, DateTimeOffset now)
+    {
+        if (!config.TlsEnabled || TlsFiles.Of(config) is not { } files)
+            return;
+        if (!File.Exists(files.Certificate))
+        {
+            if (files.SelfMade)
+                findings.Ok("tls", "The certificate is made at the first start.");
+            else
+                findings.Problem("tls", $"There is no certificate {files.Certificate} (tls.cert_file).", "Put it there; a server does not start without it.");
+            return;
+        }
+
+        try
+        {
+            using var contents = files.Read();
+            var identity = contents.Parse();
+            var left = identity.NotAfter - now;
+            var until = Timestamp.From(identity.NotAfter);
+            if (left <= TimeSpan.Zero)
+                findings.Problem("tls", $"The certificate {files.Certificate} expired at {until}: clients refuse it.", Renew(files));
+            else if (left < ServerLimits.CertificateWarning)
+                findings.Warn("tls", $"The certificate {files.Certificate} expires at {until}.", Renew(files));
+            else
+                findings.Ok("tls", $"The certificate {files.Certificate} is good until {until}; its fingerprint is sha256:{identity.Fingerprint}.");
+        }
+        catch (TlsException unusable)
+        {
+            findings.Problem("tls", unusable.Message, "A server does not start with it; replace the files.");
+        }
+    }
+
+    static string Renew(TlsFiles files) => files.SelfMade ? "Remove it and its key: the next start makes new ones, with another fingerprint." : "Replace the files; a running server takes them up.";
+
+    static void LookAtSecrets(Findings findings, ServerConfig config, string source, Timestamp now)
+    {
+        if (config.AuthSecret is null || config.AuthKeyId is null)
+        {
+            findings.Ok("tokens", "The secret that signs tokens is made at the first start.");
+            return;
+        }
+
+        try
+        {
+            var settings = AuthSettings.Of(config, source);
+            if (settings.Previous is not { } previous)
+                findings.Ok("tokens", $"One secret signs tokens, {settings.KeyId}.");
+            else if (now.CompareTo(previous.Until) >= 0)
+                findings.Warn("tokens", $"The secret {previous.KeyId} was replaced, and has counted for nothing since {previous.Until}; it still stands in the configuration.", $"Remove the lines auth.previous_secret, auth.previous_key_id and auth.previous_until from {source}.");
+            else
+                findings.Ok("tokens", $"Tokens are signed with {settings.KeyId}; those of {previous.KeyId} are taken until {previous.Until}.");
+        }
+        catch (ConfigException wrong)
+        {
+            findings.Problem("tokens", wrong.Message, "A server does not start like this; `dbx token rotate-secret` on a server that runs would have kept both in order.");
+        }
+    }
+
+    static bool IsLoopback(string address) => IPAddress.TryParse(address, out var parsed) && IPAddress.IsLoopback(parsed);
+}
