@@ -1,3 +1,4 @@
+using EventDbx.Server.Admin;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Tokens;
@@ -20,6 +21,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly ServerOptions _options;
     readonly WebApplication _app;
     readonly Listeners _listeners;
+    readonly RestSurface _rest;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly Lock _stopping = new();
@@ -33,6 +35,8 @@ public sealed class ServerHost : IAsyncDisposable
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
+        _rest = new(this, options);
+        Admin = new(options, database, _rest.AnswerAsync);
         _app = Build();
     }
 
@@ -44,6 +48,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The witnesses, and how far they are; null where none are configured.</summary>
     internal Cosigning? Cosigning { get; }
+
+    /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
+    internal AdminSurface Admin { get; }
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
@@ -73,6 +80,7 @@ public sealed class ServerHost : IAsyncDisposable
         try
         {
             host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock));
+            await host.Admin.StartAsync(cancellation).ConfigureAwait(false);
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             return host;
         }
@@ -91,7 +99,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         Version = _options.Version,
         Pid = Environment.ProcessId,
-        Addresses = _listeners.Addresses,
+        Addresses = Admin.Address is { } admin ? [.. _listeners.Addresses, admin] : _listeners.Addresses,
         Port = Port,
         Exposure = _listeners.Exposure,
         StartedAt = _startedAt,
@@ -147,6 +155,7 @@ public sealed class ServerHost : IAsyncDisposable
         finally
         {
             await _app.DisposeAsync().ConfigureAwait(false);
+            await Admin.DisposeAsync().ConfigureAwait(false);
             _listeners.Remove();
             if (Cosigning is not null)
                 await Cosigning.DisposeAsync().ConfigureAwait(false);
@@ -172,12 +181,11 @@ public sealed class ServerHost : IAsyncDisposable
         if (_options.Log is { } log)
             builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
         var app = builder.Build();
-        var rest = new RestSurface(this, _options);
-        app.Run(rest.AnswerAsync);
+        app.Run(_rest.AnswerAsync);
         return app;
     }
 
-    static void SetLimits(KestrelServerLimits limits)
+    internal static void SetLimits(KestrelServerLimits limits)
     {
         limits.MaxConcurrentConnections = ServerLimits.ConnectionsMax;
         limits.MaxConcurrentUpgradedConnections = 0;
@@ -190,7 +198,7 @@ public sealed class ServerHost : IAsyncDisposable
     }
 
     /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>
-    sealed class NoSignals : IHostLifetime
+    internal sealed class NoSignals : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -5,8 +5,8 @@ public static class StartCheck
 {
     /// <summary>How to give the Admin API its secret.</summary>
     public const string MasterKeyMissing =
-        "The Admin API is enabled (admin.enabled) and has no master key. Give it one with `dbx config --admin-master-key -`, or disable it " +
-        "with `dbx config --admin-enabled false`.";
+        "The Admin API is enabled (admin.enabled) and has no master key: it lets nobody in. Give it one with `dbx config --admin-master-key -`, or " +
+        "disable it with `dbx config --admin-enabled false`.";
 
     /// <summary>Refuses settings that do not go together.</summary>
     /// <exception cref="ConfigException">Says which, and what would do.</exception>
@@ -20,8 +20,6 @@ public static class StartCheck
         }
 
         DemandQuorum(config);
-        if (config.AdminEnabled && config.AdminMasterKeyHash is null)
-            throw new ConfigException(MasterKeyMissing);
     }
 
     /// <summary>Refuses a quorum that there are not enough witnesses for.</summary>
