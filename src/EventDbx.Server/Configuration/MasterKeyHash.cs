@@ -23,17 +23,13 @@ public static class MasterKeyHash
 
     /// <summary>A quarter of a second at the largest memory.</summary>
     const int PassesMax = 10;
-    const string Parameters = "m=19456,t=2,p=1"; // KiB, passes, lanes
     const string Prefix = "$argon2id$v=19$";
 
     /// <param name="key">White space around it does not count.</param>
     public static string Of(string key) => Of(key, RandomNumberGenerator.GetBytes(SaltBytes));
 
-    internal static string Of(string key, ReadOnlySpan<byte> salt)
-    {
-        var hash = Derive(key, salt, MemoryKib, Passes, HashBytes);
-        return $"{Prefix}{Parameters}${Unpadded(salt)}${Unpadded(hash)}";
-    }
+    internal static string Of(string key, ReadOnlySpan<byte> salt, int memoryKib = MemoryKib, int passes = Passes) => string.Create(CultureInfo.InvariantCulture,
+        $"{Prefix}m={memoryKib},t={passes},p=1${Unpadded(salt)}${Unpadded(Derive(key, salt, memoryKib, passes, HashBytes))}");
 
     /// <summary>Whether this is the key of a hash that was <see cref="Checked"/>. Takes the memory and the time that the hash asks for.</summary>
     /// <param name="hash">Its cost is read from it: an older or a stronger one stays good.</param>

@@ -93,9 +93,9 @@ internal static class RestRoutes
         new("DELETE", Remote, Remotes, RestBody.None, RemoteRoutes.RemoveAsync) { LeavesEntry = true },
         new("GET", "/admin/plugins", Plugins, RestBody.None, PluginRoutes.ListAsync),
         new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { LeavesEntry = true },
-        new("DELETE", Plugin, Plugins, RestBody.None, PluginRoutes.RemoveAsync) { LeavesEntry = true },
         new("POST", Plugin + "/enable", Plugins, RestBody.None, PluginRoutes.EnableAsync) { LeavesEntry = true },
         new("POST", Plugin + "/disable", Plugins, RestBody.None, PluginRoutes.DisableAsync) { LeavesEntry = true },
+        new("DELETE", Plugin, Plugins, RestBody.None, PluginRoutes.RemoveAsync) { LeavesEntry = true },
     ];
 
     /// <summary>The route for a request; null when there is none.</summary>
