@@ -1,6 +1,7 @@
 using System.CommandLine.Parsing;
 using EventDbx.Cli.Commands;
 using EventDbx.Cli.Commands.Aggregate;
+using EventDbx.Cli.Commands.Audit;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Doctor;
@@ -36,6 +37,7 @@ internal static class CommandTree
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),
+        AuditCommand.Create(),
         RecoverCommand.Create(),
         DoctorCommand.Create(),
         WitnessCommand.Create(),

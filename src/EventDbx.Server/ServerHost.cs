@@ -1,3 +1,4 @@
+using EventDbx.Server.Admin;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Daemon;
@@ -24,6 +25,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly WebApplication _app;
     readonly Listeners _listeners;
     readonly ServerTls? _tls;
+    readonly RestSurface _rest;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly Lock _stopping = new();
@@ -40,6 +42,8 @@ public sealed class ServerHost : IAsyncDisposable
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
+        _rest = new(this, options);
+        Admin = new(options, database, _rest.AnswerAsync, tls is null ? null : tls.Secure);
         _app = Build();
     }
 
@@ -51,6 +55,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The witnesses, and how far they are; null where none are configured.</summary>
     internal Cosigning? Cosigning { get; }
+
+    /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
+    internal AdminSurface Admin { get; }
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
@@ -84,6 +91,7 @@ public sealed class ServerHost : IAsyncDisposable
             // Within the lock of the directory: two servers that start at once make one certificate.
             tls = ServerTls.Open(options.Config, options.Bind, options.Clock, options.Log);
             host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile), tls);
+            await host.Admin.StartAsync(cancellation).ConfigureAwait(false);
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             return host;
         }
@@ -106,7 +114,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         Version = _options.Version,
         Pid = Environment.ProcessId,
-        Addresses = _listeners.Addresses,
+        Addresses = Admin.Address is { } admin ? [.. _listeners.Addresses, admin] : _listeners.Addresses,
         Port = Port,
         Exposure = _listeners.Exposure,
         Tls = _tls?.Status,
@@ -163,6 +171,7 @@ public sealed class ServerHost : IAsyncDisposable
         finally
         {
             await _app.DisposeAsync().ConfigureAwait(false);
+            await Admin.DisposeAsync().ConfigureAwait(false);
             _listeners.Remove();
             _listeners.Dispose();
             _tls?.Dispose();
@@ -190,12 +199,11 @@ public sealed class ServerHost : IAsyncDisposable
         if (_options.Log is { } log)
             builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
         var app = builder.Build();
-        var rest = new RestSurface(this, _options);
-        app.Run(rest.AnswerAsync);
+        app.Run(_rest.AnswerAsync);
         return app;
     }
 
-    static void SetLimits(KestrelServerLimits limits)
+    internal static void SetLimits(KestrelServerLimits limits)
     {
         // Connections are counted by address and closed by age: Listeners.
         limits.MaxConcurrentConnections = null;
@@ -209,7 +217,7 @@ public sealed class ServerHost : IAsyncDisposable
     }
 
     /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>
-    sealed class NoSignals : IHostLifetime
+    internal sealed class NoSignals : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

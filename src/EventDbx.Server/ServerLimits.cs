@@ -66,6 +66,42 @@ public static class ServerLimits
     /// <summary>Levels of a request: that of a payload, and the request, list and record around it.</summary>
     public const int RequestDepthMax = Limits.PayloadDepthMax + 4;
 
+    /// <summary>Admin master keys checked at once in this process: each takes 19 MiB for as long as it runs, and a core.</summary>
+    public const int AdminChecksMax = 2;
+
+    /// <summary>Admin requests that wait for one of those checks: a burst of a script, not a crowd. Beyond it the answer is 429.</summary>
+    public const int AdminChecksWaitingMax = 8;
+
+    /// <summary>Characters of an admin master key: longer ones are not looked at.</summary>
+    public const int AdminKeyMax = 1024;
+
+    /// <summary>How long an admin master key that was right is known without being checked again. Bound to the hash it was checked against.</summary>
+    public static readonly TimeSpan AdminKeyKnownFor = TimeSpan.FromSeconds(60);
+
+    /// <summary>Wrong admin keys that one address may send at once; then one more every <see cref="AdminFailurePause"/>, and the answer is 429.</summary>
+    public const int AdminFailuresMax = 10;
+
+    /// <summary>After that long an address that sent too many wrong admin keys may send another one.</summary>
+    public static readonly TimeSpan AdminFailurePause = TimeSpan.FromSeconds(6);
+
+    /// <summary>Addresses whose wrong admin keys are counted, each by itself; beyond it new ones share one count. About 100 bytes each.</summary>
+    public const int AdminAddressesMax = 4_096;
+
+    /// <summary>Connections at once on the listener of the Admin API: people and scripts, not crowds.</summary>
+    public const int AdminConnectionsMax = 256;
+
+    /// <summary>How often a running server looks at its configuration, to open or close the listener of the Admin API and to note what changed.</summary>
+    public static readonly TimeSpan SettingsInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Bytes of a configuration file. Thousands of remotes have room.</summary>
+    public const int ConfigBytesMax = 16 * 1024 * 1024;
+
+    /// <summary>Remotes and plugins, each: more than anybody runs. Their lists go in one answer.</summary>
+    public const int PeersMax = 1_000;
+
+    /// <summary>How long a plugin may take to be reached before it is enabled.</summary>
+    public static readonly TimeSpan PluginReachedWithin = TimeSpan.FromSeconds(5);
+
     /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
     public const int IdempotencyKeyMax = 256;
 

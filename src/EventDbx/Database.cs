@@ -255,7 +255,7 @@ public sealed partial class Database : IAsyncDisposable
 
     /// <summary>One change after the other: each is made from the schemas in force.</summary>
     internal async Task<AggregateSchema?> ChangeSchemaAsync(
-        Actor? actor, string type, Func<SchemaBook, AggregateSchema?> change, CancellationToken cancellation)
+        Actor? actor, string? origin, string type, Func<SchemaBook, AggregateSchema?> change, CancellationToken cancellation)
     {
         await _changingSchemas.WaitAsync(cancellation).ConfigureAwait(false);
         try
@@ -270,7 +270,7 @@ public sealed partial class Database : IAsyncDisposable
             _ = after is null ? before : before.With(after);
             var operation = new SchemaOperation
             {
-                Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Type = type, Schema = after, Body = SchemaOperation.BodyOf(after),
+                Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Origin = origin, Type = type, Schema = after, Body = SchemaOperation.BodyOf(after),
             };
             var commit = new PendingCommit(operation);
             var outcomes = await _loop.CommitAsync(commit).ConfigureAwait(false);

@@ -120,6 +120,15 @@ public static class Limits
     /// <summary>Entries of the log looked at for one page of the feed: a filter that lets little through still answers soon.</summary>
     public const int FeedScanMax = 20_000;
 
+    /// <summary>Entries of the log looked at for one page of the audit: events are passed over unopened, a hundred thousand in a fraction of a second.</summary>
+    public const int AuditScanMax = 100_000;
+
+    /// <summary>Names of kinds that one question to the audit may have: more than there are.</summary>
+    public const int AuditKindsMax = 64;
+
+    /// <summary>Characters that say from where a control entry was made: a word, and the longest address with its zone.</summary>
+    public const int OriginCharactersMax = 80;
+
     /// <summary>
     /// Bytes of column names in one export as CSV, with <see cref="ExportColumnCost"/> for each: they are in memory. A table with more is none.
     /// </summary>

@@ -78,6 +78,9 @@ public enum RefusalCode
     /// <summary>The body is not of a type that is read here.</summary>
     UnsupportedMediaType,
 
+    /// <summary>More attempts to prove a secret than are looked at in so short a time.</summary>
+    TooManyRequests,
+
     /// <summary>A fault of ours.</summary>
     Internal,
 }
@@ -138,7 +141,7 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
     public bool Final { get; init; }
 
     /// <summary>Whether the same request may succeed later without being changed.</summary>
-    public bool Retryable => !Final && Code is RefusalCode.Overloaded or RefusalCode.Unavailable or RefusalCode.RequestTimeout;
+    public bool Retryable => !Final && Code is RefusalCode.Overloaded or RefusalCode.Unavailable or RefusalCode.RequestTimeout or RefusalCode.TooManyRequests;
 
     /// <summary>The one table of code names; gRPC reasons and GraphQL extensions use the same strings.</summary>
     public static string NameOf(RefusalCode code) => code switch
@@ -168,6 +171,7 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         RefusalCode.RequestTimeout => "request_timeout",
         RefusalCode.MethodNotAllowed => "method_not_allowed",
         RefusalCode.UnsupportedMediaType => "unsupported_media_type",
+        RefusalCode.TooManyRequests => "too_many_requests",
         RefusalCode.Internal => "internal",
     };
 

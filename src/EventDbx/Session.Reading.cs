@@ -139,6 +139,22 @@ public sealed partial class Session
     /// <summary>The same for all of it.</summary>
     public FeedPage ReadFeed(ulong after, int take, bool includeControl) => ReadFeed(after, take, new FeedFilter { IncludeControl = includeControl });
 
+    /// <summary>Control entries after a position: who did what, when and from where. Root only, for they name what schemas hide.</summary>
+    /// <param name="after">The last position known; 0 for the beginning.</param>
+    /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; 0 is an empty page.</param>
+    /// <param name="filter">Which.</param>
+    /// <remarks>The log is walked, at most <see cref="Limits.AuditScanMax"/> entries for a page: one may be short, or empty, and still not be the last.</remarks>
+    public AuditPage ReadAudit(ulong after, int take, AuditFilter filter)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(take);
+        DemandRoot("read the audit trail");
+        if (filter.Kinds.Count > Limits.AuditKindsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"There are {filter.Kinds.Count} kinds; at most {Limits.AuditKindsMax} are looked for at once.");
+        var upTo = _database.LogSize;
+        using var reader = _database.OpenReader();
+        return reader.Audit(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter);
+    }
+
     /// <summary>Completes once the synced log reaches beyond a position.</summary>
     public Task WaitForFeedAsync(ulong after, CancellationToken cancellation) => _database.Loop.WaitBeyondAsync(after, cancellation);
 }

@@ -23,7 +23,7 @@ public sealed partial class Session
         DemandRoot("change schemas");
         if (Names.Check("aggregate_type", type, Limits.TypeBytesMax) is { } refusal)
             throw new RefusedException(refusal);
-        return await _database.ChangeSchemaAsync(Actor, type, change, cancellation).ConfigureAwait(false);
+        return await _database.ChangeSchemaAsync(Actor, _origin, type, change, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Makes changes of the schema of a type, one after the other and all or nothing, from what is in force then. Root only.</summary>

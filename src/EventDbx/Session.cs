@@ -10,12 +10,13 @@ public sealed partial class Session : IImportTarget
     readonly Database _database;
     readonly Func<AggregateKey, ReadOnlyMemory<byte>> _findWrappedKey;
     readonly TokenAllowance? _allowance;
+    readonly string? _origin;
 
-    internal Session(Database database, Actor? actor, Grants grants, TokenAllowance? allowance)
+    internal Session(Database database, Actor? actor, Grants grants, TokenAllowance? allowance, string? origin = null)
     {
         if (CheckActor(actor) is { } refusal)
             throw new RefusedException(refusal);
-        (_database, Actor, Grants, _allowance, _findWrappedKey) = (database, actor, grants, allowance, FindWrappedKey);
+        (_database, Actor, Grants, _allowance, _origin, _findWrappedKey) = (database, actor, grants, allowance, origin, FindWrappedKey);
     }
 
     /// <summary>Who this is; stands in every entry it makes.</summary>
@@ -23,6 +24,11 @@ public sealed partial class Session : IImportTarget
 
     /// <summary>What it may do. Every verb asks here before it does anything else.</summary>
     public Grants Grants { get; }
+
+    /// <summary>The same caller, whose control entries say from where they were made.</summary>
+    /// <param name="origin">A few plain words, such as <c>socket</c> or <c>rest 192.0.2.1</c>.</param>
+    /// <exception cref="ArgumentException">Not that.</exception>
+    public Session From(string origin) => new(_database, Actor, Grants, _allowance, Commit.ControlOrigin.Checked(origin));
 
     /// <summary>The one place where a caller is told no.</summary>
     /// <param name="action">What is wanted.</param>
@@ -102,7 +108,7 @@ public sealed partial class Session : IImportTarget
         DemandRoot("manage tokens");
         var note = new ControlOperation
         {
-            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = TokenChanges.NameOf(what), Subject = token.ToString("D"), Body = body.ToArray(),
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Origin = _origin, Kind = TokenChanges.NameOf(what), Subject = token.ToString("D"), Body = body.ToArray(),
         };
         return CommitAsync(
             what == TokenChange.Revoke ? new(note, new TokenOperation { Aggregate = ControlOperation.AboutTheDatabase, Token = token, Dead = true }) : new(note),
@@ -118,8 +124,18 @@ public sealed partial class Session : IImportTarget
         return CommitControlAsync("key_change", key, body.ToArray(), cancellation);
     }
 
+    /// <summary>The settings, or what is kept beside them, have changed: it stands in the log.</summary>
+    /// <param name="what">What.</param>
+    /// <param name="subject">Which: the name of a remote, of a plugin, or of the configuration.</param>
+    /// <param name="body">Details as a JSON object, without secrets.</param>
+    public Task NoteChangeAsync(SettingChange what, string subject, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    {
+        DemandRoot("change settings");
+        return CommitControlAsync(SettingChanges.NameOf(what), subject, body.ToArray(), cancellation);
+    }
+
     Task<Outcome[]> CommitControlAsync(string kind, string subject, byte[] body, CancellationToken cancellation) => CommitAsync(
-        new(new ControlOperation { Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Kind = kind, Subject = subject, Body = body }),
+        new(new ControlOperation { Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Origin = _origin, Kind = kind, Subject = subject, Body = body }),
         cancellation);
 
     /// <summary>Makes an aggregate without events, at version 0.</summary>
@@ -167,7 +183,7 @@ public sealed partial class Session : IImportTarget
         DemandSight(aggregate);
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
-        var outcomes = await CommitAsync(new(new SnapshotOperation { Aggregate = aggregate, Actor = Actor, Comment = comment }), cancellation).ConfigureAwait(false);
+        var outcomes = await CommitAsync(new(new SnapshotOperation { Aggregate = aggregate, Actor = Actor, Origin = _origin, Comment = comment }), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].Snapshot!);
     }
 
@@ -332,7 +348,7 @@ public sealed partial class Session : IImportTarget
             throw new RefusedException(refusal);
         return new()
         {
-            Aggregate = aggregate, Actor = Actor, Kind = kind, Comment = comment,
+            Aggregate = aggregate, Actor = Actor, Origin = _origin, Kind = kind, Comment = comment,
             Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, _findWrappedKey) : null,
         };
     }

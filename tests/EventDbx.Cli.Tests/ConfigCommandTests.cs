@@ -174,7 +174,7 @@ public sealed class ConfigCommandTests : IDisposable
 
         Assert.Equal((ExitCode.Failed, ExitCode.Done, ExitCode.Done), (without.Code, with.Code, withdrawn.Code));
         Assert.StartsWith("Error: The Admin API is enabled (admin.enabled) and has no master key.", without.Error, StringComparison.Ordinal);
-        Assert.Contains("A server does not start like this.", withdrawn.Error, StringComparison.Ordinal);
+        Assert.Contains("has no master key: it lets nobody in.", withdrawn.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -206,6 +206,49 @@ public sealed class ConfigCommandTests : IDisposable
         Assert.Equal((ExitCode.Failed, ExitCode.Done), (strict.Code, byDefault.Code));
         Assert.Contains("\"schema_violation\"", strict.Error, StringComparison.Ordinal);
     }
+
+    const string Published = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY";
+
+    [Theory]
+    [InlineData("rotate-me-please", true)]
+    [InlineData(" rotate-me-please\n", true)]
+    [InlineData("rotate-me-pleas", false)]
+    [InlineData("Rotate-me-please", false)]
+    [InlineData("", false)]
+    public void A_master_key_is_held_against_its_hash(string key, bool right) => Assert.Equal(right, MasterKeyHash.Verify(Published, key));
+
+    [Fact]
+    public void A_hash_of_another_cost_is_checked_at_that_cost() =>
+        Assert.True(MasterKeyHash.Verify(MasterKeyHash.Of("key", "0123456789abcdef"u8, memoryKib: 64, passes: 3), "key"));
+
+    [Theory]
+    [InlineData("m=65536,t=10,p=1", true)]
+    [InlineData("m=65537,t=2,p=1", false)]
+    [InlineData("m=19456,t=11,p=1", false)]
+    [InlineData("m=19456,t=0,p=1", false)]
+    [InlineData("m=7,t=2,p=1", false)]
+    [InlineData("m=19456,t=2,p=2", false)]
+    [InlineData("t=2,m=19456,p=1", false)]
+    [InlineData("m=19456,t=2", false)]
+    [InlineData("m=-1,t=2,p=1", false)]
+    public void A_hash_that_costs_too_much_or_cannot_be_checked_is_none(string cost, bool taken)
+    {
+        var hash = Published.Replace("m=19456,t=2,p=1", cost, StringComparison.Ordinal);
+        if (taken)
+            Assert.Equal(hash, MasterKeyHash.Checked(ConfigValue.OfText(hash)));
+        else
+            Assert.DoesNotContain("V1loW78P8", Assert.Throws<ConfigValueException>(() => MasterKeyHash.Checked(ConfigValue.OfText(hash))).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("$argon2i$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY")]
+    [InlineData("$argon2id$v=16$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY")]
+    [InlineData("$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY=")]
+    [InlineData("$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2Rl$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY")]
+    [InlineData("$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$")]
+    [InlineData("$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY$")]
+    public void What_has_another_form_than_such_a_hash_is_none(string text) =>
+        Assert.Throws<ConfigValueException>(() => MasterKeyHash.Checked(ConfigValue.OfText(text)));
 
     [Fact]
     public void The_hash_of_a_master_key_is_the_published_kind()

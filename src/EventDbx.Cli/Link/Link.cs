@@ -156,7 +156,7 @@ internal static class Link
         {
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
-            return new DirectStore(database, tokens, token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token));
+            return new DirectStore(database, tokens, (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory"));
         }
         catch
         {

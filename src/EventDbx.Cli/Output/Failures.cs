@@ -36,6 +36,7 @@ internal static class Failures
         RefusalCode.RequestTimeout => ExitCode.Failed,
         RefusalCode.MethodNotAllowed => ExitCode.Failed,
         RefusalCode.UnsupportedMediaType => ExitCode.Failed,
+        RefusalCode.TooManyRequests => ExitCode.Failed,
         RefusalCode.Internal => ExitCode.Failed,
     };
 

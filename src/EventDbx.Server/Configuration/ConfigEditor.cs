@@ -26,8 +26,7 @@ internal static class ConfigEditor
 
         foreach (var (name, remote) in config.Remotes)
         {
-            text.Append("\n[remotes.").Append(BareOrQuoted(name)).Append("]\nendpoint = ").Append(Literal(remote.Endpoint));
-            text.Append("\npublic_key = ").Append(Literal(remote.PublicKey)).Append('\n');
+            text.Append(Table(name, remote));
         }
 
         return text.ToString();
@@ -55,6 +54,16 @@ internal static class ConfigEditor
                 ({ } found, null) => Cut(path, text, found),
                 ({ } found, { } value) => Replace(text, found.Syntax.Value!.Span, Literal(value)),
             };
+        }
+
+        foreach (var name in from.Remotes.Keys.Union(to.Remotes.Keys))
+        {
+            var remote = to.Remotes.GetValueOrDefault(name);
+            if (from.Remotes.GetValueOrDefault(name) == remote)
+                continue;
+            text = RemoveTable(path, text, "remotes." + name);
+            if (remote is not null)
+                text = Append(text, Table(name, remote));
         }
 
         return text;
@@ -99,6 +108,27 @@ internal static class ConfigEditor
 
     static string InsertLine(string text, int at, string line, string newline) =>
         text.Insert(at, at > 0 && text[at - 1] != '\n' ? newline + line : line);
+
+    static string Table(string name, RemoteConfig remote) =>
+        $"\n[remotes.{BareOrQuoted(name)}]\nendpoint = {Literal(remote.Endpoint)}\npublic_key = {Literal(remote.PublicKey)}\n";
+
+    static string Append(string text, string lines)
+    {
+        var newline = text.Contains("\r\n", StringComparison.Ordinal) ? "\r\n" : "\n";
+        return text + (text.Length == 0 || text.EndsWith('\n') ? "" : newline) + lines.Replace("\n", newline, StringComparison.Ordinal);
+    }
+
+    /// <summary>Without that table, and without the empty line before it. What stands elsewhere under that name stays, and is refused later.</summary>
+    static string RemoveTable(string path, string text, string name)
+    {
+        if (ConfigReader.Locate(path, text).Document.Tables.FirstOrDefault(table => ConfigReader.NameOf(table.Name!) == name) is not { } table)
+            return text;
+        var start = LineStart(text, table.OpenBracket!.Span.Offset);
+        var end = LineEnd(text, table.Items.LastOrDefault() is { } item ? EndOf(item.Value!.Span) : EndOf(table.CloseBracket!.Span));
+        if (start > 0 && LineStart(text, start - 1) is var before && string.IsNullOrWhiteSpace(text[before..start]))
+            start = before;
+        return text.Remove(start, end - start);
+    }
 
     static string Remove(string path, string text, ConfigKey key) =>
         ConfigReader.Locate(path, text).Entries.Find(e => e.Name == key.Name || key.Aliases.Contains(e.Name)) is { } entry

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using NSec.Cryptography;
@@ -9,28 +10,75 @@ public static class MasterKeyHash
 {
     const int SaltBytes = 16;
     const int HashBytes = 32;
-    const string Parameters = "m=19456,t=2,p=1"; // KiB, passes, lanes
+    const int HashBytesMin = 16;
+    const int HashBytesMax = 64;
+    const int MemoryKib = 19_456;
+    const int Passes = 2;
+
+    /// <summary>Of libsodium.</summary>
+    const int MemoryKibMin = 8;
+
+    /// <summary>Two may be checked at once: a file that asks for more would let strangers take the memory of the machine.</summary>
+    const int MemoryKibMax = 65_536;
+
+    /// <summary>A quarter of a second at the largest memory.</summary>
+    const int PassesMax = 10;
     const string Prefix = "$argon2id$v=19$";
 
     /// <param name="key">White space around it does not count.</param>
     public static string Of(string key) => Of(key, RandomNumberGenerator.GetBytes(SaltBytes));
 
-    internal static string Of(string key, ReadOnlySpan<byte> salt)
+    internal static string Of(string key, ReadOnlySpan<byte> salt, int memoryKib = MemoryKib, int passes = Passes) => string.Create(CultureInfo.InvariantCulture,
+        $"{Prefix}m={memoryKib},t={passes},p=1${Unpadded(salt)}${Unpadded(Derive(key, salt, memoryKib, passes, HashBytes))}");
+
+    /// <summary>Whether this is the key of a hash that was <see cref="Checked"/>. Takes the memory and the time that the hash asks for.</summary>
+    /// <param name="hash">Its cost is read from it: an older or a stronger one stays good.</param>
+    /// <param name="key">White space around it does not count.</param>
+    /// <exception cref="FormatException">The hash is none that can be checked.</exception>
+    internal static bool Verify(string hash, string key)
     {
-        var argon2 = PasswordBasedKeyDerivationAlgorithm.Argon2id(
-            new Argon2Parameters { MemorySize = 19_456, NumberOfPasses = 2, DegreeOfParallelism = 1 });
-        var hash = argon2.DeriveBytes(Encoding.UTF8.GetBytes(key.Trim()), salt, HashBytes);
-        return $"{Prefix}{Parameters}${Unpadded(salt)}${Unpadded(hash)}";
+        var stored = Parse(hash) ?? throw new FormatException("The stored admin master key hash is invalid.");
+        return CryptographicOperations.FixedTimeEquals(Derive(key, stored.Salt, stored.MemoryKib, stored.Passes, stored.Hash.Length), stored.Hash);
     }
 
     /// <summary>The hash, if it has a form that can be checked later.</summary>
     internal static string Checked(ConfigValue value)
     {
-        const string what = "an Argon2id hash ($argon2id$v=19$…); `dbx config --admin-master-key` makes one";
+        var what = string.Create(CultureInfo.InvariantCulture,
+            $"an Argon2id hash ($argon2id$v=19$m=…,t=…,p=1$…) of at most {MemoryKibMax} KiB and {PassesMax} passes; `dbx config --admin-master-key` makes one");
         var text = value.Text(what);
-        return text.StartsWith(Prefix, StringComparison.Ordinal) && text.Split('$').Length == 6
-            ? text
-            : throw new ConfigValueException(what);
+        return Parse(text) is not null ? text : throw new ConfigValueException(what);
+    }
+
+    static byte[] Derive(string key, ReadOnlySpan<byte> salt, int memoryKib, int passes, int bytes)
+    {
+        var argon2 = PasswordBasedKeyDerivationAlgorithm.Argon2id(
+            new Argon2Parameters { MemorySize = memoryKib, NumberOfPasses = passes, DegreeOfParallelism = 1 });
+        return argon2.DeriveBytes(Encoding.UTF8.GetBytes(key.Trim()), salt, bytes);
+    }
+
+    static (int MemoryKib, int Passes, byte[] Salt, byte[] Hash)? Parse(string text)
+    {
+        if (!text.StartsWith(Prefix, StringComparison.Ordinal) || text[Prefix.Length..].Split('$') is not [var cost, var salt, var hash])
+            return null;
+        if (cost.Split(',') is not [var m, var t, "p=1"] || Number(m, "m=", MemoryKibMin, MemoryKibMax) is not { } memory || Number(t, "t=", 1, PassesMax) is not { } passes)
+            return null;
+        return Bytes(salt) is { Length: SaltBytes } saltBytes && Bytes(hash) is { Length: >= HashBytesMin and <= HashBytesMax } hashBytes
+            ? (memory, passes, saltBytes, hashBytes)
+            : null;
+    }
+
+    static int? Number(string text, string name, int min, int max) =>
+        text.StartsWith(name, StringComparison.Ordinal) && int.TryParse(text.AsSpan(name.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && number >= min && number <= max ? number : null;
+
+    /// <summary>One spelling each: what is not what we would write is refused.</summary>
+    static byte[]? Bytes(string text)
+    {
+        var bytes = new byte[text.Length];
+        return Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), bytes, out var length) && Unpadded(bytes.AsSpan(0, length)) == text
+            ? bytes[..length]
+            : null;
     }
 
     static string Unpadded(ReadOnlySpan<byte> bytes) => Convert.ToBase64String(bytes).TrimEnd('=');

@@ -7,8 +7,8 @@ public static class StartCheck
 {
     /// <summary>How to give the Admin API its secret.</summary>
     public const string MasterKeyMissing =
-        "The Admin API is enabled (admin.enabled) and has no master key. Give it one with `dbx config --admin-master-key -`, or disable it " +
-        "with `dbx config --admin-enabled false`.";
+        "The Admin API is enabled (admin.enabled) and has no master key: it lets nobody in. Give it one with `dbx config --admin-master-key -`, or " +
+        "disable it with `dbx config --admin-enabled false`.";
 
     /// <summary>Refuses settings that do not go together.</summary>
     /// <exception cref="ConfigException">Says which, and what would do.</exception>
@@ -23,8 +23,6 @@ public static class StartCheck
 
         DemandQuorum(config);
         DemandTls(config);
-        if (config.AdminEnabled && config.AdminMasterKeyHash is null)
-            throw new ConfigException(MasterKeyMissing);
     }
 
     /// <summary>Refuses files of TLS that a server could not be started with. One whose certificate is to be made at its start has none yet.</summary>

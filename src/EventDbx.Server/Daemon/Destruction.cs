@@ -14,7 +14,7 @@ public sealed class Destruction
 
     static readonly string[] OwnFiles =
     [
-        "event_store.inventory", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "plugins.json", "plugin_queue.json",
+        "event_store.inventory", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "settings.json", "plugins.json", "plugin_queue.json",
         "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
         TlsFiles.OwnCertificateName, TlsFiles.OwnKeyName,
     ];

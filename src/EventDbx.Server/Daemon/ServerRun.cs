@@ -90,7 +90,7 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
     async Task ServeAsync(ServerHost host, ServerLog log, Func<ServerReady, Task> ready, CancellationToken stop)
     {
         var status = host.Status();
-        var notices = StartNotices.Of(Options.Config, status);
+        var notices = StartNotices.Of(Options.Config, status, host.Admin.Idle, host.Admin.Exposed);
         var own = ProcessIdentity.Own;
         var file = new PidFile(own.Pid, status.StartedAt.ToString(), own.Start, Log.File);
         file.Write(Directory);

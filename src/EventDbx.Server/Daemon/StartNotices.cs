@@ -6,11 +6,15 @@ namespace EventDbx.Server.Daemon;
 /// <summary>What whoever starts a server should know about it.</summary>
 internal static class StartNotices
 {
-    public static IReadOnlyList<string> Of(ServerConfig config, ServerStatus status)
+    /// <param name="config">The settings in force.</param>
+    /// <param name="status">Of the server.</param>
+    /// <param name="kept">What is configured and does nothing yet, for a sentence; or nothing.</param>
+    /// <param name="adminExposed">Whether others can read along on the listener of the Admin API.</param>
+    public static IReadOnlyList<string> Of(ServerConfig config, ServerStatus status, string kept, bool adminExposed)
     {
         List<string> notices = [];
         List<string> absent = [];
-        foreach (var (enabled, name) in ((bool, string)[])[(config.ApiGraphQL, "GraphQL"), (config.ApiGrpc, "gRPC"), (config.AdminEnabled, "the Admin API")])
+        foreach (var (enabled, name) in ((bool, string)[])[(config.ApiGraphQL, "GraphQL"), (config.ApiGrpc, "gRPC")])
         {
             if (enabled)
                 absent.Add(name);
@@ -20,6 +24,17 @@ internal static class StartNotices
         {
             var served = config.ApiRest ? "it serves REST" : "REST is off, so the port serves no data";
             notices.Add($"Enabled, and not served by this version yet: {string.Join(", ", absent)}; {served}.");
+        }
+
+        if (config is { AdminEnabled: true, AdminMasterKeyHash: null })
+            notices.Add(StartCheck.MasterKeyMissing);
+        if (kept.Length > 0)
+            notices.Add($"Kept, and not yet acted upon by this version: {kept}.");
+        if (adminExposed)
+        {
+            notices.Add(
+                $"Warning: the Admin API on {config.AdminBindAddr} can be reached from other machines and does not encrypt: its key can be read on " +
+                "the way. `dbx config --admin-bind 127.0.0.1` keeps it to this one.");
         }
 
         if (status.Exposure == Exposure.Plaintext)

@@ -33,6 +33,7 @@ internal static class RestRefusals
         RefusalCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
         RefusalCode.IntegrityViolation => StatusCodes.Status422UnprocessableEntity,
+        RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         RefusalCode.Internal => StatusCodes.Status500InternalServerError,
         RefusalCode.Overloaded => StatusCodes.Status503ServiceUnavailable,
         RefusalCode.Unavailable => StatusCodes.Status503ServiceUnavailable,

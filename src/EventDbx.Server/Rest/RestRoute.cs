@@ -57,6 +57,12 @@ internal sealed record RestRoute(string Method, string Template, RestAccess Acce
     /// <summary>Whether it heeds <c>If-Match</c>, <c>If-None-Match</c> and <c>Idempotency-Key</c>; any other writing route refuses them.</summary>
     public bool Conditional { get; init; }
 
+    /// <summary>Whether it leaves a control entry: then the session says from where it comes.</summary>
+    public bool LeavesEntry { get; init; }
+
+    /// <summary>Whether it belongs to the Admin API.</summary>
+    public bool IsAdmin => _segments[0] == "admin";
+
     bool HasTail => _segments[^1].EndsWith("…}", StringComparison.Ordinal);
 
     /// <summary>Whether a path is of this form. Fixed segments are compared as they are sent: each route has one spelling.</summary>

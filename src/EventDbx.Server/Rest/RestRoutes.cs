@@ -9,6 +9,12 @@ internal static class RestRoutes
 
     const string Schema = "/admin/schemas/{type}";
 
+    const string Token = "/admin/tokens/{token}";
+
+    const string Remote = "/admin/remotes/{name}";
+
+    const string Plugin = "/admin/plugins/{name}";
+
     static readonly RestAccess Read = RestAccess.Of(AccessAction.AggregateRead);
     static readonly RestAccess Append = RestAccess.Of(AccessAction.AggregateAppend);
     // In the words in which the engine refuses the same, so that both roads of a command say the same.
@@ -16,6 +22,11 @@ internal static class RestRoutes
     static readonly RestAccess Tokens = RestAccess.RootTo("manage tokens");
     static readonly RestAccess SeeSchemas = RestAccess.RootTo("see schemas as a whole");
     static readonly RestAccess ChangeSchemas = RestAccess.RootTo("change schemas");
+
+    static readonly RestAccess SeeConfig = RestAccess.RootTo("see the configuration");
+    static readonly RestAccess Audit = RestAccess.RootTo("read the audit trail");
+    static readonly RestAccess Remotes = RestAccess.RootTo("manage remotes");
+    static readonly RestAccess Plugins = RestAccess.RootTo("manage plugins");
 
     static readonly RestAccess Archive = RestAccess.Of(AccessAction.AggregateArchive);
 
@@ -28,11 +39,11 @@ internal static class RestRoutes
             Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "at", "fields", "typed"],
         },
         new("GET", Aggregate, Read, RestBody.None, AggregateRoutes.GetAsync) { Parameters = ["version", "at", "fields", "typed"] },
-        new("PUT", Aggregate, Archive, RestBody.Optional, AggregateRoutes.CreateAsync),
-        new("DELETE", Aggregate, Archive, RestBody.None, AggregateRoutes.RemoveAsync),
-        new("POST", Aggregate + "/archive", Archive, RestBody.Optional, AggregateRoutes.ArchiveAsync),
-        new("POST", Aggregate + "/restore", Archive, RestBody.Optional, AggregateRoutes.RestoreAsync),
-        new("POST", Aggregate + "/snapshots", Archive, RestBody.Optional, SnapshotRoutes.TakeAsync) { Parameters = ["fields", "typed"] },
+        new("PUT", Aggregate, Archive, RestBody.Optional, AggregateRoutes.CreateAsync) { LeavesEntry = true },
+        new("DELETE", Aggregate, Archive, RestBody.None, AggregateRoutes.RemoveAsync) { LeavesEntry = true },
+        new("POST", Aggregate + "/archive", Archive, RestBody.Optional, AggregateRoutes.ArchiveAsync) { LeavesEntry = true },
+        new("POST", Aggregate + "/restore", Archive, RestBody.Optional, AggregateRoutes.RestoreAsync) { LeavesEntry = true },
+        new("POST", Aggregate + "/snapshots", Archive, RestBody.Optional, SnapshotRoutes.TakeAsync) { Parameters = ["fields", "typed"], LeavesEntry = true },
         new("GET", Aggregate + "/snapshots", Read, RestBody.None, SnapshotRoutes.ListAsync) { Parameters = ["take", "cursor", "fields", "typed"] },
         new("GET", Aggregate + "/events", Read, RestBody.None, EventRoutes.ListAsync) { Parameters = ["skip", "take", "cursor"] },
         new("GET", Aggregate + "/events/{version}", Read, RestBody.None, EventRoutes.GetAsync),
@@ -56,20 +67,36 @@ internal static class RestRoutes
         new("DELETE", "/v1/staged/{event_id}", Append, RestBody.None, StagingRoutes.UnstageAsync),
         new("POST", "/v1/staged/commit", Append, RestBody.None, StagingRoutes.CommitAsync),
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
-        new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync),
+        new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync) { LeavesEntry = true },
         new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync) { Parameters = ["resume"] },
         new("GET", "/admin/status", Status, RestBody.None, ServerRoutes.StatusAsync),
+        new("GET", "/admin/config", SeeConfig, RestBody.None, ServerRoutes.ConfigAsync),
+        new("GET", "/admin/audit", Audit, RestBody.None, AuditRoutes.ReadAsync)
+        {
+            Parameters = ["after", "take", "kind", "subject", "group", "user", "since", "until"],
+        },
         new("GET", "/admin/schemas", SeeSchemas, RestBody.None, SchemaRoutes.ListAsync),
-        new("POST", "/admin/schemas", ChangeSchemas, RestBody.Required, SchemaRoutes.CreateAsync),
+        new("POST", "/admin/schemas", ChangeSchemas, RestBody.Required, SchemaRoutes.CreateAsync) { LeavesEntry = true },
         new("GET", Schema, SeeSchemas, RestBody.None, SchemaRoutes.GetAsync),
-        new("PATCH", Schema, ChangeSchemas, RestBody.Required, SchemaRoutes.ChangeAsync),
+        new("PATCH", Schema, ChangeSchemas, RestBody.Required, SchemaRoutes.ChangeAsync) { LeavesEntry = true },
         new("POST", Schema + "/validate", SeeSchemas, RestBody.Required, SchemaRoutes.ValidateAsync),
-        new("DELETE", Schema + "/events/{event}", ChangeSchemas, RestBody.None, SchemaRoutes.RemoveEventAsync),
+        new("DELETE", Schema + "/events/{event}", ChangeSchemas, RestBody.None, SchemaRoutes.RemoveEventAsync) { LeavesEntry = true },
         new("GET", "/admin/tokens", Tokens, RestBody.None, TokenRoutes.ListAsync),
-        new("POST", "/admin/tokens", Tokens, RestBody.Required, TokenRoutes.IssueAsync),
-        new("POST", "/admin/tokens/revoke", Tokens, RestBody.Required, TokenRoutes.RevokeAsync),
-        new("POST", "/admin/tokens/refresh", Tokens, RestBody.Required, TokenRoutes.RefreshAsync),
-        new("POST", "/admin/tokens/rotate-secret", Tokens, RestBody.Optional, TokenRoutes.RotateSecretAsync),
+        new("POST", "/admin/tokens", Tokens, RestBody.Required, TokenRoutes.IssueAsync) { LeavesEntry = true },
+        new("POST", "/admin/tokens/revoke", Tokens, RestBody.Required, TokenRoutes.RevokeAsync) { LeavesEntry = true },
+        new("POST", "/admin/tokens/refresh", Tokens, RestBody.Required, TokenRoutes.RefreshAsync) { LeavesEntry = true },
+        new("POST", "/admin/tokens/rotate-secret", Tokens, RestBody.Optional, TokenRoutes.RotateSecretAsync) { LeavesEntry = true },
+        new("POST", Token + "/revoke", Tokens, RestBody.Optional, TokenRoutes.RevokeNamedAsync) { LeavesEntry = true },
+        new("POST", Token + "/refresh", Tokens, RestBody.Required, TokenRoutes.RefreshNamedAsync) { LeavesEntry = true },
+        new("GET", "/admin/remotes", Remotes, RestBody.None, RemoteRoutes.ListAsync),
+        new("PUT", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { LeavesEntry = true },
+        new("POST", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { LeavesEntry = true },
+        new("DELETE", Remote, Remotes, RestBody.None, RemoteRoutes.RemoveAsync) { LeavesEntry = true },
+        new("GET", "/admin/plugins", Plugins, RestBody.None, PluginRoutes.ListAsync),
+        new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { LeavesEntry = true },
+        new("POST", Plugin + "/enable", Plugins, RestBody.None, PluginRoutes.EnableAsync) { LeavesEntry = true },
+        new("POST", Plugin + "/disable", Plugins, RestBody.None, PluginRoutes.DisableAsync) { LeavesEntry = true },
+        new("DELETE", Plugin, Plugins, RestBody.None, PluginRoutes.RemoveAsync) { LeavesEntry = true },
     ];
 
     /// <summary>The route for a request; null when there is none.</summary>

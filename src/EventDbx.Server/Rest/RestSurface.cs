@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using EventDbx.Server.Admin;
 using EventDbx.Server.Connections;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
@@ -11,7 +12,7 @@ namespace EventDbx.Server.Rest;
 /// <remarks>
 /// <code>
 /// route          of the raw target                          404, 405
-/// who            token, or the owner's socket               401       no byte of the body was read so far
+/// who            token, admin key, or the owner's socket    401, 429  no byte of the body was read so far
 /// may they       the action of the route                    403
 /// query          every parameter known, and once            400
 /// content type                                              415
@@ -42,6 +43,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             if (!RequestTarget.TryParse(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget, out var target))
                 throw NoRoute(http);
             route = RestRoutes.Find(http.Request.Method, target.Segments, out var allow);
+            if (DoorOf(http) == Door.Admin && !AdminEntry.Serves(target.Segments))
+                (route, allow) = (null, "");
             if (route is null)
                 throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
             await RunAsync(http, route, target).ConfigureAwait(false);
@@ -61,7 +64,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
 
     async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target)
     {
-        var session = route.Access.IsOpen ? null : Enter(http, route);
+        var session = route.Access.IsOpen ? null : await EnterAsync(http, route).ConfigureAwait(false);
         var call = new RestCall(http, host, options, route, target.Segments) { Query = QueryParameters.Parse(target.Query, route.Parameters) };
         await using var _ = call.ConfigureAwait(false);
         if (session is not null)
@@ -77,7 +80,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         using var body = await RequestBody.ReadAsync(http, _budget, options.Clock).ConfigureAwait(false);
         // A body may have taken its time: the token is to be good when the request is run, not when it began.
         if (session is not null)
-            call.Session = Enter(http, route);
+            call.Session = await EnterAsync(http, route).ConfigureAwait(false);
         call.Body = body.Bytes;
         await AnswerAsync(call).ConfigureAwait(false);
     }
@@ -95,6 +98,18 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     }
 
     /// <summary>Who comes, and whether they may use this route at all.</summary>
+    ValueTask<Session> EnterAsync(HttpContext http, RestRoute route) => route.IsAdmin && AdminEntry.KeyOf(http, DoorOf(http), host.Admin) is { } key
+        ? EnterWithKeyAsync(http, key)
+        : new(Enter(http, route));
+
+    /// <summary>Whoever has the master key is root, by whichever surfaces the port serves besides.</summary>
+    async ValueTask<Session> EnterWithKeyAsync(HttpContext http, string key)
+    {
+        var address = http.Connection.RemoteIpAddress;
+        var session = await host.Admin.AdmitAsync(key, DoorOf(http), address, http.RequestAborted).ConfigureAwait(false);
+        return session.From(AdminEntry.OriginOf(Door.Admin, address));
+    }
+
     Session Enter(HttpContext http, RestRoute route)
     {
         var session = Authenticate(http);
@@ -107,7 +122,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             session.DemandLogProofs();
         else if (route.Access.Action is { } action)
             session.Demand(action);
-        return session;
+        return route.LeavesEntry ? session.From(AdminEntry.OriginOf(DoorOf(http), http.Connection.RemoteIpAddress)) : session;
     }
 
     Session Authenticate(HttpContext http)
@@ -204,6 +219,9 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             case RefusalCode.Overloaded:
                 headers.RetryAfter = "1";
                 break;
+            case RefusalCode.TooManyRequests:
+                headers.RetryAfter = AdminEntry.RetryAfter;
+                break;
             case RefusalCode.Unauthenticated:
                 headers.WWWAuthenticate = Scheme;
                 break;
@@ -222,6 +240,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             // Nobody is there to hear it.
         }
     }
+
+    static Door DoorOf(HttpContext http) => http.Features.Get<Arrival>()?.Door ?? Door.Main;
 
     static RefusedException NoRoute(HttpContext http) => new(
         RefusalCode.NotFound, $"There is no route {Shown.Of(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget)}. Names in a path are percent-encoded, and no path ends with a slash.");

@@ -1,4 +1,5 @@
 using System.Buffers;
+using EventDbx.Server.Configuration;
 
 namespace EventDbx.Server.Rest;
 
@@ -18,6 +19,10 @@ internal static class ServerRoutes
     }
 
     public static Task StatusAsync(RestCall call) => Answer.OneAsync(call.Http, call.Host.Status(), static (output, status) => status.Write(output));
+
+    /// <summary>The settings in force, secrets left out, whoever asks.</summary>
+    public static Task ConfigAsync(RestCall call) =>
+        Answer.OneAsync(call.Http, call.Host.Admin.Settings.Read(), static (output, config) => ConfigJson.Write(output, config, secrets: false));
 
     static void WriteStatus(IBufferWriter<byte> output, string status)
     {

@@ -35,10 +35,26 @@ internal static class TokenRoutes
         await Answer.OneAsync(call.Http, rotation, TokenJson.WriteRotation).ConfigureAwait(false);
     }
 
-    static Task ShowAsync(RestCall call, IssuedToken issued)
+    /// <summary>The same with the token, or its id, in the path: no body is needed, and none comes back.</summary>
+    public static async Task RevokeNamedAsync(RestCall call)
+    {
+        var reason = call.Body.IsEmpty ? null : TokenJson.ReadReason(call.Body);
+        await call.Host.Tokens.RevokeAsync(call.Session, Named(call), reason, call.Cancellation).ConfigureAwait(false);
+        call.Http.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    public static async Task RefreshNamedAsync(RestCall call)
+    {
+        var issued = await call.Host.Tokens.RefreshAsync(call.Session, Named(call), TokenJson.ReadRefreshOf(call.Body), call.Cancellation).ConfigureAwait(false);
+        await ShowAsync(call, issued, StatusCodes.Status200OK).ConfigureAwait(false);
+    }
+
+    static string Named(RestCall call) => call.Segment(2, "The token in the path");
+
+    static Task ShowAsync(RestCall call, IssuedToken issued, int status = StatusCodes.Status201Created)
     {
         // It is shown once, to whoever asked for it.
         call.Http.Response.Headers.CacheControl = "no-store";
-        return Answer.OneAsync(call.Http, issued, TokenJson.WriteIssued, StatusCodes.Status201Created);
+        return Answer.OneAsync(call.Http, issued, TokenJson.WriteIssued, status);
     }
 }

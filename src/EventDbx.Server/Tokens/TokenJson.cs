@@ -152,6 +152,15 @@ public static class TokenJson
         Dropped = json.Text("dropped_key_id") is { } dropped && LedgerJson.Time(json, "dropped_until") is { } until ? new([], dropped, until) : null,
     });
 
+    /// <summary>The body that refreshes a token which is named elsewhere: <c>{"ttl_secs":…,"write_limit":…}</c>, at least <c>{}</c>.</summary>
+    /// <exception cref="RefusedException">It is not one.</exception>
+    public static TokenRefresh ReadRefreshOf(ReadOnlyMemory<byte> body) => Read(body, "a token refresh", RefreshMembers[1..], static json =>
+        new TokenRefresh { TtlSeconds = json.Number("ttl_secs"), WriteLimit = json.Number("write_limit") });
+
+    /// <summary>The body that revokes a token which is named elsewhere: <c>{"reason":…}</c>.</summary>
+    /// <exception cref="RefusedException">It is not one.</exception>
+    public static string? ReadReason(ReadOnlyMemory<byte> body) => Read(body, "a token revocation", RevokeMembers[1..], static json => json.Text("reason"));
+
     /// <summary>What <see cref="WriteIssued"/> wrote. Members we do not know are ignored.</summary>
     /// <exception cref="FormatException">It is not that.</exception>
     public static IssuedToken ReadIssued(JsonElement json) => Answer(json, static json => new IssuedToken(

@@ -123,7 +123,7 @@ internal sealed partial class GroupPlanner
         if (operation.Recorded is { } recorded)
             PutEntry(recorded, recorded.Leaf(default, default), plan);
         else
-            PutControl(operation.Kind, operation.Subject, operation.Body, Now(), operation.Actor, default, plan);
+            PutControl(operation.Kind, operation.Subject, operation.Body, Now(), operation, default, plan);
         return default;
     }
 
@@ -131,21 +131,21 @@ internal sealed partial class GroupPlanner
         operation.Recorded is { } recorded
             ? PutEntry(recorded, recorded.Leaf(default, default), plan)
             : PutControl(
-                kind, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.Body(operation.Comment), time, operation.Actor,
+                kind, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.Body(operation.Comment), time, operation,
                 newCipher?.Wrapped ?? default, plan);
 
-    ulong PutControl(string kind, string subject, byte[] body, long time, Actor? actor, ReadOnlyMemory<byte> wrappedKey, WritePlan plan)
+    ulong PutControl(string kind, string subject, byte[] body, long time, Operation operation, ReadOnlyMemory<byte> wrappedKey, WritePlan plan)
     {
         var salt = new byte[EventBody.SaltBytes];
         nonces.Take(salt);
         var flags = EntryRow.RowFlags.Control;
-        if (actor is not null)
+        if (operation.Actor is not null)
             flags |= EntryRow.RowFlags.Actor;
         if (!wrappedKey.IsEmpty)
             flags |= EntryRow.RowFlags.Key;
         var entry = new EntryRow
         {
-            Flags = flags, Type = kind, Subject = subject, CreatedAt = time, Actor = actor, Salt = salt, Body = body, WrappedKey = wrappedKey,
+            Flags = flags, Type = kind, Subject = subject, CreatedAt = time, Actor = operation.Actor, Salt = salt, Body = ControlOrigin.Into(body, operation.Origin), WrappedKey = wrappedKey,
         };
         return PutEntry(entry, entry.Leaf(default, default), plan);
     }

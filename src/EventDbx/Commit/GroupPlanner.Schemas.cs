@@ -20,7 +20,7 @@ internal sealed partial class GroupPlanner
         if (operation.Recorded is { } recorded)
             PutEntry(recorded, recorded.Leaf(default, default), plan);
         else
-            PutControl(SchemaOperation.Kind, operation.Type, operation.Body, Now(), operation.Actor, default, plan);
+            PutControl(SchemaOperation.Kind, operation.Type, operation.Body, Now(), operation, default, plan);
         Schemas = Schemas.With(operation.Type, operation.Schema, revision);
         var key = Keyspace.SchemaRow(operation.Type);
         if (operation.Schema is { } schema)

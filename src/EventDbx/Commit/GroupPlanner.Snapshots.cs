@@ -24,7 +24,7 @@ internal sealed partial class GroupPlanner
         if (operation.Recorded is { } recorded)
             PutEntry(recorded, recorded.Leaf(default, default), plan);
         else
-            PutControl(LifecycleNames.Snapshot, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.SnapshotBody(head.Version, operation.Comment), now, operation.Actor, default, plan);
+            PutControl(LifecycleNames.Snapshot, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.SnapshotBody(head.Version, operation.Comment), now, operation, default, plan);
         Checked.Put(plan, Family.Snapshots, key, SnapshotRow.Write(automatic: false, now, head.Root, operation.Comment, head.Version, fields, cipher, nonces));
         return new() { Snapshot = new(StoreReader.Show(operation.Aggregate, head, entry.Archived, fields), new(now), operation.Comment, Automatic: false) };
     }

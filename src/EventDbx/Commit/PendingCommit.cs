@@ -7,6 +7,9 @@ internal abstract class Operation
 
     public Actor? Actor { get; init; }
 
+    /// <summary>From where it was asked for, for its control entry; null: nobody says.</summary>
+    public string? Origin { get; init; }
+
     /// <summary>The entry as the log already has it, when an index is rebuilt: written again byte for byte.</summary>
     public EntryRow? Recorded { get; init; }
 

@@ -58,6 +58,12 @@ public sealed record ControlRecord
     /// <summary>Details as a JSON object.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
 
+    /// <summary>
+    /// From where it was made: <c>directory</c>, <c>socket</c>, <c>rest ADDRESS</c>, <c>admin ADDRESS</c> or <c>server</c>; null where nobody said so.
+    /// It is the last member of <see cref="Body"/>.
+    /// </summary>
+    public string? From => Commit.ControlOrigin.In(Body.Span);
+
     public required Hash32 Hash { get; init; }
 
     public required ulong Position { get; init; }

@@ -78,6 +78,60 @@ public static class RecordJson
         output.Write("}"u8);
     }
 
+    /// <summary>
+    /// A control entry as the audit shows it: <c>position</c>, <c>kind</c>, <c>subject</c>, <c>created_at</c>, <c>issued_by</c>, <c>from</c>,
+    /// <c>body</c> as it was hashed, <c>salt</c>, <c>hash</c>. Whoever has all of it can compute the hash (docs/proofs.md).
+    /// </summary>
+    public static void WriteAudit(IBufferWriter<byte> output, ControlRecord record)
+    {
+        output.Write("{\"position\":"u8);
+        WriteNumber(output, record.Position);
+        output.Write(",\"kind\":"u8);
+        WriteText(output, record.Kind);
+        output.Write(",\"subject\":"u8);
+        WriteText(output, record.Subject);
+        output.Write(",\"created_at\":\""u8);
+        WriteTime(output, record.CreatedAt);
+        output.Write("\",\"issued_by\":"u8);
+        WriteActor(output, record.Actor);
+        output.Write(",\"from\":"u8);
+        if (record.From is { } from)
+            WriteText(output, from);
+        else
+            output.Write("null"u8);
+        output.Write(",\"body\":"u8);
+        output.Write(record.Body.Span);
+        WriteSalt(output, record.Salt.Span);
+        output.Write(",\"hash\":\""u8);
+        WriteHash(output, record.Hash);
+        output.Write("\"}"u8);
+    }
+
+    /// <summary>What <see cref="WriteAudit"/> wrote.</summary>
+    /// <exception cref="FormatException">It is not that.</exception>
+    public static ControlRecord ReadAudit(JsonElement json)
+    {
+        try
+        {
+            return new()
+            {
+                Position = json.GetProperty("position").GetUInt64(),
+                Kind = json.GetProperty("kind").GetString()!,
+                Subject = json.GetProperty("subject").GetString()!,
+                CreatedAt = Timestamp.TryParse(json.GetProperty("created_at").GetString()!, out var time, out _) ? time : throw new FormatException("`created_at` is no time."),
+                Actor = json.GetProperty("issued_by") is { ValueKind: JsonValueKind.Object } actor
+                    ? new(actor.GetProperty("group").GetString()!, actor.GetProperty("user").GetString()!) : null,
+                Body = System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(json.GetProperty("body")).ToArray(),
+                Salt = ReadSalt(json),
+                Hash = ReadHash(json, "hash"),
+            };
+        }
+        catch (Exception cause) when (cause is KeyNotFoundException or InvalidOperationException)
+        {
+            throw new FormatException($"This is no control entry: {cause.Message}", cause);
+        }
+    }
+
     /// <summary>An aggregate and its state, <c>archived</c> last. No <c>state</c> where it is withheld.</summary>
     public static void WriteState(IBufferWriter<byte> output, AggregateState aggregate, bool typed = false, FieldSelection? fields = null)
     {

@@ -26,6 +26,39 @@ public sealed record FeedFilter
     public bool WithSalts { get; init; }
 }
 
+/// <summary>What of the control entries a reader wants. Unset members let every one through.</summary>
+public sealed record AuditFilter
+{
+    /// <summary>Only these kinds; empty: all.</summary>
+    public IReadOnlyList<string> Kinds { get; init; } = [];
+
+    /// <summary>Only what was about this.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>Only what an actor of this group did.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>Only what an actor of this name did.</summary>
+    public string? User { get; init; }
+
+    /// <summary>Not before.</summary>
+    public Timestamp? Since { get; init; }
+
+    /// <summary>Not after.</summary>
+    public Timestamp? Until { get; init; }
+
+    internal bool Wants(EntryRow entry) => (Kinds.Count == 0 || Kinds.Contains(entry.Type))
+        && (Subject is null || entry.Subject == Subject)
+        && (Group is null || entry.Actor?.Group == Group) && (User is null || entry.Actor?.User == User)
+        && !(Since is { } since && entry.CreatedAt < since.Ticks100ns) && !(Until is { } until && entry.CreatedAt > until.Ticks100ns);
+}
+
+/// <summary>Control entries in log order.</summary>
+/// <param name="Items">Those that were asked for.</param>
+/// <param name="ReachedPosition">Everything up to here has been looked at: continue after it.</param>
+/// <param name="End">Whether that was all there is by now.</param>
+public sealed record AuditPage(IReadOnlyList<ControlRecord> Items, ulong ReachedPosition, bool End);
+
 /// <summary>One entry of the log: an event or a control entry.</summary>
 public sealed record FeedItem(ulong Position, EventRecord? Event, ControlRecord? Control);
 

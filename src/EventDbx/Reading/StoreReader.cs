@@ -9,7 +9,7 @@ namespace EventDbx.Reading;
 /// <param name="view">Disposed with it.</param>
 /// <param name="keyring">The aggregates' ciphers.</param>
 /// <param name="walk">Whether it walks over everything once, and should not push the ciphers out that are in use.</param>
-internal sealed class StoreReader(IStorageView view, Keyring keyring, bool walk = false) : IDisposable
+internal sealed partial class StoreReader(IStorageView view, Keyring keyring, bool walk = false) : IDisposable
 {
     public IStorageView View => view;
 

@@ -76,7 +76,7 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
         _group.Clear();
         _group.Add(new(new ControlOperation
         {
-            Aggregate = ControlOperation.AboutTheDatabase, Kind = AcceptedLoss.Kind, Subject = row.DatabaseId.ToString(), Body = loss.Write(),
+            Aggregate = ControlOperation.AboutTheDatabase, Origin = "directory", Kind = AcceptedLoss.Kind, Subject = row.DatabaseId.ToString(), Body = loss.Write(),
         }));
         var ignored = 0UL;
         if (Write(ref ignored) is { } refused)

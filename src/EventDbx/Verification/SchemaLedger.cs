@@ -11,7 +11,7 @@ internal sealed class SchemaLedger
     {
         if (entry.Type != SchemaOperation.Kind)
             return;
-        if (entry.Body.Span.SequenceEqual(SchemaOperation.BodyOf(null)))
+        if (ControlOrigin.Without(entry.Body.Span).SequenceEqual(ControlOrigin.Without(SchemaOperation.BodyOf(null))))
             _inForce.Remove(entry.Subject);
         else
             _inForce[entry.Subject] = (position, entry.Body);
@@ -46,5 +46,5 @@ internal sealed class SchemaLedger
     }
 
     static bool SameSchema(ReadOnlyMemory<byte> body, ReadOnlyMemory<byte> json) =>
-        body.Span.SequenceEqual((byte[])[.. "{\"schema\":"u8, .. json.Span, .. "}"u8]);
+        ControlOrigin.Without(body.Span).SequenceEqual((byte[])[.. "{\"schema\":"u8, .. json.Span]);
 }

@@ -91,11 +91,12 @@ internal sealed class SnapshotLedger(int most)
     UInt128 NumberOf(string subject, long time, ReadOnlySpan<byte> body)
     {
         var name = Encoding.UTF8.GetBytes(subject);
-        var text = new byte[4 + name.Length + 8 + body.Length];
+        var said = ControlOrigin.Without(body);
+        var text = new byte[4 + name.Length + 8 + said.Length];
         BinaryPrimitives.WriteInt32BigEndian(text, name.Length);
         name.CopyTo(text, 4);
         BinaryPrimitives.WriteInt64BigEndian(text.AsSpan(4 + name.Length), time);
-        body.CopyTo(text.AsSpan(12 + name.Length));
+        said.CopyTo(text.AsSpan(12 + name.Length));
         return BinaryPrimitives.ReadUInt128BigEndian(HMACSHA256.HashData(_key, text));
     }
 }

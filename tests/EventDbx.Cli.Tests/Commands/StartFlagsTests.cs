@@ -92,7 +92,7 @@ public sealed class StartFlagsTests : IDisposable
 
     [Theory]
     [InlineData("[api]\nrest = false\n", "Error: Every surface is off (api.rest, api.graphql, api.grpc)")]
-    [InlineData("[admin]\nenabled = true\n", "Error: The Admin API is enabled (admin.enabled) and has no master key.")]
+    [InlineData("[log]\nquorum = 1\n", "Error: log.quorum is 1, and log.witnesses names 0")]
     public async Task Settings_that_do_not_go_together_are_refused_at_the_start(string config, string problem)
     {
         _line.Directory.Write(".eventdbx/config.toml", config);

@@ -61,7 +61,22 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["POST /admin/tokens/refresh"] = new("/admin/tokens/refresh", null, 403, 201),
         // This server was given its secret, so it has no place to keep another one: what a token may is asked before that.
         ["POST /admin/tokens/rotate-secret"] = new("/admin/tokens/rotate-secret", "{}", 403, 400),
+        ["POST /admin/tokens/{token}/revoke"] = new("/admin/tokens/TOKEN/revoke", null, 403, 204),
+        ["POST /admin/tokens/{token}/refresh"] = new("/admin/tokens/TOKEN/refresh", "{}", 403, 200),
+        ["GET /admin/config"] = new("/admin/config", null, 403, 200),
+        ["GET /admin/audit"] = new("/admin/audit", null, 403, 200),
+        ["GET /admin/remotes"] = new("/admin/remotes", null, 403, 200),
+        ["PUT /admin/remotes/{name}"] = new("/admin/remotes/r", Remote, 403, 201),
+        ["POST /admin/remotes/{name}"] = new("/admin/remotes/r", Remote, 403, 200),
+        ["DELETE /admin/remotes/{name}"] = new("/admin/remotes/r", null, 403, 204),
+        ["GET /admin/plugins"] = new("/admin/plugins", null, 403, 200),
+        ["PUT /admin/plugins/{name}"] = new("/admin/plugins/p", """{"config":{"type":"log"}}""", 403, 201),
+        ["POST /admin/plugins/{name}/enable"] = new("/admin/plugins/p/enable", null, 403, 200),
+        ["POST /admin/plugins/{name}/disable"] = new("/admin/plugins/p/disable", null, 403, 200),
+        ["DELETE /admin/plugins/{name}"] = new("/admin/plugins/p", null, 403, 204),
     };
+
+    const string Remote = """{"endpoint":"tcp://192.0.2.1","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}""";
 
     static Task<StagedEvent> StageAsync(Session owner) => owner.StageAsync(
         new()
@@ -109,18 +124,19 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         {
             var (key, row) = (KeyOf(route), Table[KeyOf(route)]);
             var body = row.Body ?? (route.Body == RestBody.Required ? $$"""{"token":"{{good}}"}""" : null);
+            var target = row.Target.Replace("TOKEN", good, StringComparison.Ordinal);
             foreach (var (name, token) in bad.Concat(Tampered(good, every: 29).Select((token, i) => ($"tampered {i}", (string?)token))))
             {
-                var reply = await server.SendAsync(route.Method, row.Target, body, token);
+                var reply = await server.SendAsync(route.Method, target, body, token);
                 Assert.True(reply.Status == 401 && reply.Code == "unauthenticated", $"{key} with {name}: {reply.Status} {reply.Body}");
                 Assert.Equal("Bearer", reply["WWW-Authenticate"]);
             }
 
-            var wrong = await server.SendAsync(route.Method, row.Target, body, await server.TokenForAsync(WrongFor(route.Access)));
+            var wrong = await server.SendAsync(route.Method, target, body, await server.TokenForAsync(WrongFor(route.Access)));
             Assert.True(wrong.Status == 403 && wrong.Code == "permission_denied", $"{key} with the wrong action: {wrong.Status} {wrong.Body}");
             if (row.Elsewhere == 403)
             {
-                var elsewhere = await server.SendAsync(route.Method, row.Target, body, await server.TokenForAsync(RightFor(route.Access), "aggregate:other:*"));
+                var elsewhere = await server.SendAsync(route.Method, target, body, await server.TokenForAsync(RightFor(route.Access), "aggregate:other:*"));
                 Assert.True(elsewhere.Status == 403 && elsewhere.Code == "permission_denied", $"{key} elsewhere: {elsewhere.Status} {elsewhere.Body}");
             }
         }
@@ -141,20 +157,21 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
                 await row.Before(server.Owner);
             var token = route.Access.IsRoot ? server.Root : await server.TokenForAsync(RightFor(route.Access));
             var body = row.Body ?? (route.Body == RestBody.Required ? $$"""{"token":"{{await server.TokenForAsync("*")}}"}""" : null);
-            var reply = await server.SendAsync(route.Method, row.Target, body, token);
+            var target = row.Target.Contains("TOKEN", StringComparison.Ordinal) ? row.Target.Replace("TOKEN", await server.TokenForAsync("*"), StringComparison.Ordinal) : row.Target;
+            var reply = await server.SendAsync(route.Method, target, body, token);
             Assert.True(reply.Status == row.Allowed, $"{KeyOf(route)}: {reply.Status} {reply.Body}");
             if (row.Elsewhere != 403)
             {
                 // Somebody else: what one has staged oneself is shown, whatever the token reaches.
                 var other = await server.IssueAsync(new() { Group = "team", User = "lee", Actions = [RightFor(route.Access)], Resources = ["aggregate:other:*"], TtlSeconds = 0 });
-                var elsewhere = await server.SendAsync(route.Method, row.Target, body, other);
+                var elsewhere = await server.SendAsync(route.Method, target, body, other);
                 Assert.Equal(row.Elsewhere, elsewhere.Status);
                 Assert.DoesNotContain("\"m\"", elsewhere.Body, StringComparison.Ordinal);
             }
 
             if (route.Method == "GET")
             {
-                var head = await server.SendAsync("HEAD", row.Target, null, token);
+                var head = await server.SendAsync("HEAD", target, null, token);
                 Assert.Equal((reply.Status, ""), (head.Status, head.Body));
                 // Of these the next answer may be longer: the log grows, and a newer checkpoint is signed.
                 if (row.Target is not ("/v1/events" or "/admin/status" or "/admin/tokens" or "/v1/log/checkpoint") && !row.Target.EndsWith("/events/1/proof", StringComparison.Ordinal))

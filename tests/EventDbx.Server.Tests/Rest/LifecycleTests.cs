@@ -115,7 +115,7 @@ public sealed class LifecycleTests(RestServer server) : IClassFixture<RestServer
         Assert.Equal(204, (await server.PostAsync("/v1/imports", """{"lines":2,"appended":1,"known":1}""")).Status);
         var import = (await server.GetAsync($"/v1/events?after={before}&include=control&type=none")).Json.GetProperty("items").EnumerateArray()
             .Select(item => item.GetProperty("control")).Last(entry => entry.GetProperty("kind").GetString() == "import");
-        Assert.Equal("""{"lines":2,"appended":1,"known":1}""", import.GetProperty("body").GetRawText());
+        Assert.Equal("""{"lines":2,"appended":1,"known":1,"from":"rest 127.0.0.1"}""", import.GetProperty("body").GetRawText());
     }
 
     [Fact]

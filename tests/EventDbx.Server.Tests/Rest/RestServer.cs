@@ -58,20 +58,28 @@ public sealed class RestServer : IAsyncLifetime
         Root = await IssueAsync(new() { Group = "ops", User = "root", Root = true, TtlSeconds = 0 });
     }
 
-    public async Task StartAsync() => Host = await ServerHost.StartAsync(
-        ChangeOptions(new()
+    public string ConfigPath => _directory["config.toml"];
+
+    public async Task StartAsync()
+    {
+        if (!File.Exists(ConfigPath))
+            await File.WriteAllTextAsync(ConfigPath, "page_limit = 50\n", TestContext.Current.CancellationToken);
+        var file = ConfigFile.Load(ConfigPath, _directory.Path, DataDir, Clock);
+        Host = await ServerHost.StartAsync(ChangeOptions(OptionsOf(file)), TestContext.Current.CancellationToken);
+    }
+
+    ServerOptions OptionsOf(ConfigFile file) => new()
+    {
+        Config = file.Config, ConfigFile = file, Auth = Settings, Bind = IPAddress.Loopback, Port = 0, Version = "2.1.0-test",
+        Database = _change(new() { Directory = DataDir, Encrypted = false, Clock = Clock }), SocketPath = SocketPath, Clock = Clock,
+        Log = line =>
         {
-            Config = new ServerConfig { DataDir = DataDir, PageLimit = 50 }, Auth = Settings, Bind = IPAddress.Loopback, Port = 0, Version = "2.1.0-test",
-            Database = _change(new() { Directory = DataDir, Encrypted = false, Clock = Clock }), SocketPath = SocketPath, Clock = Clock,
-            Log = line =>
-            {
-                lock (Lines)
-                    Lines.Add(line);
-            },
-            ChangeLimits = _limits,
-            LogFrom = Microsoft.Extensions.Logging.LogLevel.Debug,
-        }),
-        TestContext.Current.CancellationToken);
+            lock (Lines)
+                Lines.Add(line);
+        },
+        ChangeLimits = _limits,
+        LogFrom = Microsoft.Extensions.Logging.LogLevel.Debug,
+    };
 
     /// <summary>The owner's session, in process.</summary>
     public Session Owner => Host.Database.OpenSession(new Actor("cli", "owner"));
@@ -193,7 +201,7 @@ public sealed record Reply(int Status, string Body, IReadOnlyDictionary<string, 
             Assert.NotEmpty(Json.GetProperty("message").GetString()!);
             // What is unavailable may come back by itself (a stop) or not (a writer that has stopped).
             if (Json.GetProperty("code").GetString() is not "unavailable" and var code)
-                Assert.Equal(code is "overloaded" or "request_timeout", Json.GetProperty("retryable").GetBoolean());
+                Assert.Equal(code is "overloaded" or "request_timeout" or "too_many_requests", Json.GetProperty("retryable").GetBoolean());
             return Json.GetProperty("code").GetString()!;
         }
     }

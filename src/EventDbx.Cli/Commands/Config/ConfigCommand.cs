@@ -61,7 +61,7 @@ internal static class ConfigCommand
             Remarks =
             [
                 "Without options it prints the settings in force. With options it changes the file, keeping its comments; a server " +
-                "takes them up at its next start. `--data-dir` is kept here, not only used: data that exists is not moved.",
+                "takes them up at its next start, those of the Admin API (admin.*) at once. `--data-dir` is kept here, not only used: data that exists is not moved.",
                 "A variable of the environment stands above the file: EVENTDBX_ and the key in capitals, `_` for a dot, such as " +
                 "EVENTDBX_PORT or EVENTDBX_AUTH_SECRET. It is never saved.",
                 "The data encryption key is made together with the store, unless one is given here or in EVENTDBX_DEK before.",
@@ -114,11 +114,11 @@ internal static class ConfigCommand
             config = file.InForce(saved);
             await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
             if (Database.FindHolder(file.Config.DataDir) is { HeldBy: ServerPresence.Holder } server)
-                await call.NoteAsync(FormattableString.Invariant($"The running server (pid {server.Pid}) takes it up at its next start: `dbx restart`.")).ConfigureAwait(false);
+                await call.NoteAsync(TakenUp(server.Pid, file.Config, config)).ConfigureAwait(false);
             if (ProblemOfTls(config) is { } problem)
                 await call.NoteAsync($"A server does not start like this. {problem}").ConfigureAwait(false);
             if (saved is { AdminEnabled: true, AdminMasterKeyHash: null })
-                await call.NoteAsync($"A server does not start like this. {StartCheck.MasterKeyMissing}").ConfigureAwait(false);
+                await call.NoteAsync(StartCheck.MasterKeyMissing).ConfigureAwait(false);
         }
         else if (!file.Exists)
         {
@@ -135,6 +135,19 @@ internal static class ConfigCommand
         if (changes.Count == 0 || call.Json)
             await call.Shell.Out.WriteAsync(Shown(config, call)).ConfigureAwait(false);
         return ExitCode.Done;
+    }
+
+    /// <summary>When a running server heeds what has changed.</summary>
+    static string TakenUp(int pid, ServerConfig before, ServerConfig after)
+    {
+        var changed = ConfigKeys.All.Where(key => !key.FileOnly && !Equals(key.Get(before), key.Get(after))).ToLookup(key => key.Table == "admin");
+        const string atOnce = "settings of the Admin API act at once";
+        return FormattableString.Invariant($"The running server (pid {pid}) takes it up ") + (changed[true].Any(), changed[false].Any()) switch
+        {
+            (true, false) => $"now: {atOnce}.",
+            (true, true) => $"at its next start: `dbx restart`; {atOnce}.",
+            _ => "at its next start: `dbx restart`.",
+        };
     }
 
     static async Task<List<Func<ServerConfig, ServerConfig>>> ChangesAsync(Call call, CancellationToken cancellation)
@@ -238,6 +251,10 @@ internal static class ConfigCommand
     static string Shown(ServerConfig config, Call call)
     {
         var secrets = call.Get(ShowSecrets);
-        return call.Json ? ConfigJson.Write(config, secrets) : ConfigFile.Show(config, secrets);
+        if (!call.Json)
+            return ConfigFile.Show(config, secrets);
+        var json = new System.Buffers.ArrayBufferWriter<byte>();
+        ConfigJson.Write(json, config, secrets);
+        return new JsonText().Value(json.WrittenMemory).ToString();
     }
 }

@@ -1,0 +1,199 @@
+using System.Net;
+using EventDbx.Access;
+using EventDbx.Server.Configuration;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
+
+namespace EventDbx.Server.Admin;
+
+/// <summary>The Admin API while the server runs: who holds its key, where it listens, and what the log learns of changed settings.</summary>
+internal sealed class AdminSurface : IAsyncDisposable
+{
+    readonly ServerOptions _options;
+    readonly Database _database;
+    readonly MasterKeyGate _gate;
+    readonly SettingsRecord _record;
+    readonly AdminListener _listener;
+    readonly SemaphoreSlim _changing = new(1, 1);
+    readonly CancellationTokenSource _stop = new();
+    Task _following = Task.CompletedTask;
+    Session? _session;
+    /// <summary>The settings of the file that were looked at last, whatever stood above them at the start.</summary>
+    ServerConfig? _noted;
+
+    string? _notNoted;
+
+    /// <param name="options">Of the server.</param>
+    /// <param name="database">Open.</param>
+    /// <param name="answer">Answers the requests of its listener.</param>
+    /// <param name="secure">Puts TLS on its listener; null: plaintext.</param>
+    public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions>? secure = null)
+    {
+        (_options, _database) = (options, database);
+        Settings = new(options);
+        Plugins = new(database.Documents);
+        _gate = new(options.Clock, options.Log);
+        _record = new(database);
+        _listener = new(options, answer, secure);
+    }
+
+    public LiveSettings Settings { get; }
+
+    public PluginBook Plugins { get; }
+
+    /// <summary>Where it listens by itself; null: nowhere.</summary>
+    public string? Address => _listener.Address;
+
+    /// <summary>Whether others than this machine can reach that, and read along.</summary>
+    public bool Exposed => _listener.Exposed;
+
+    /// <summary>What is configured and does nothing yet: <c>2 remotes, 1 plugin</c>; or nothing.</summary>
+    public string Idle => string.Join(", ", new[] { Counted(_options.Config.Remotes.Count, "remote"), Counted(PluginsEnabled(), "plugin") }.Where(text => text.Length > 0));
+
+    /// <summary>Opens its listener, if it is to have one, and follows the settings from then on.</summary>
+    /// <exception cref="Daemon.DaemonException">The address cannot be listened on.</exception>
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        var config = SettingsAtStart();
+        await NoteAsync(config, atStart: true, cancellation).ConfigureAwait(false);
+        await _listener.OpenAsync(config).ConfigureAwait(false);
+        if (Settings.File is not null)
+            _following = FollowAsync(_stop.Token);
+    }
+
+    /// <summary>Whether a key opens this door now: <c>admin.port</c> says which one the key is for.</summary>
+    public bool KeyOpens(Door door) => Settings.Read() is { AdminEnabled: true } config && IsFor(config, door);
+
+    /// <summary>The session of whoever has the master key.</summary>
+    /// <exception cref="RefusedException">It is not that, the Admin API is off or elsewhere, or it was not looked at.</exception>
+    public async ValueTask<Session> AdmitAsync(string key, Door door, IPAddress? from, CancellationToken cancellation)
+    {
+        var config = Settings.Read();
+        await _gate.AdmitAsync(config.AdminEnabled && IsFor(config, door) ? config.AdminMasterKeyHash : null, key, from, cancellation).ConfigureAwait(false);
+        return _session ??= _database.OpenSession(new Actor("admin", "admin"));
+    }
+
+    /// <summary>Changes the remotes in the configuration, with an entry in the log. One change after the other.</summary>
+    /// <param name="by">Who does it.</param>
+    /// <param name="name">Of the remote.</param>
+    /// <param name="remote">As it is to be; null: gone.</param>
+    /// <returns>As it was; null where it was not there.</returns>
+    public async Task<RemoteConfig?> ChangeRemoteAsync(Session by, string name, RemoteConfig? remote, CancellationToken cancellation)
+    {
+        var file = Settings.File ?? throw new RefusedException(new Refusal(
+            RefusalCode.Unavailable, "This server has no configuration file, and so no place for remotes.") { Final = true });
+        await _changing.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            var remotes = Settings.Read().Remotes;
+            var before = remotes.GetValueOrDefault(name);
+            if (remote is null && before is null)
+                throw new RefusedException(RefusalCode.NotFound, $"There is no remote `{name}`.");
+            if (before == remote)
+                return before;
+            if (before is null && remotes.Count >= ServerLimits.PeersMax)
+                throw new RefusedException(RefusalCode.LimitExceeded, $"There are {remotes.Count} remotes; at most {ServerLimits.PeersMax} are kept.");
+            // From here on it is carried through: an entry without its change, or a change without its entry, would be a lie.
+            await by.NoteChangeAsync(SettingChange.Remote, name, RemoteRules.BodyOf(before, remote), CancellationToken.None).ConfigureAwait(false);
+            await file.UpdateAsync(
+                saved => saved with { Remotes = remote is null ? saved.Remotes.Remove(name) : saved.Remotes.SetItem(name, remote) }, CancellationToken.None).ConfigureAwait(false);
+            _record.Accept(Settings.Read(), name);
+            return before;
+        }
+        catch (Exception unwritten) when (unwritten is ConfigException or IOException or UnauthorizedAccessException)
+        {
+            throw new RefusedException(new Refusal(RefusalCode.Unavailable, $"The configuration could not be changed: {unwritten.Message}") { Final = true });
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _following.ConfigureAwait(false);
+        await _listener.DisposeAsync().ConfigureAwait(false);
+        _stop.Dispose();
+        Plugins.Dispose();
+        _changing.Dispose();
+    }
+
+    static string Counted(int count, string what) => count switch { 0 => "", 1 => $"1 {what}", _ => FormattableString.Invariant($"{count} {what}s") };
+
+    int PluginsEnabled()
+    {
+        try
+        {
+            return Plugins.List().Count(plugin => plugin.Enabled);
+        }
+        catch (Exception unreadable) when (unreadable is RefusedException or IOException)
+        {
+            // Whoever asks for them is told so; a server starts without them.
+            return 0;
+        }
+    }
+
+    static bool IsFor(ServerConfig config, Door door) => door == Door.Admin ? config.AdminPort > 0 : door == Door.Main && config.AdminPort == 0;
+
+    /// <summary>Those of the file, and above them what the command line of this start has set.</summary>
+    ServerConfig SettingsAtStart()
+    {
+        if (Settings.File is not { } file || Settings.TryRead() is not { } now)
+            return _options.Config;
+        foreach (var key in ConfigKeys.All)
+        {
+            if (!key.FileOnly && key.Get(_options.Config) is { } given && !Equals(given, key.Get(file.Config)))
+                now = key.Set(now, new(given, IsText: false));
+        }
+
+        return now;
+    }
+
+    async Task FollowAsync(CancellationToken stop)
+    {
+        using var timer = new PeriodicTimer(ServerLimits.SettingsInterval, _options.Clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stop).ConfigureAwait(false))
+            {
+                if (Settings.TryRead() is not { } config)
+                    continue;
+                await _listener.FollowAsync(config).ConfigureAwait(false);
+                if (!ReferenceEquals(config, _noted))
+                    await NoteAsync(config, atStart: false, stop).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The server stops.
+        }
+    }
+
+    /// <summary>Where the log takes no entry, the server goes on, says so, and tries again.</summary>
+    async Task NoteAsync(ServerConfig config, bool atStart, CancellationToken cancellation)
+    {
+        if (Settings.File is null)
+            return;
+        await _changing.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            // Read again: a change of a remote may have come between, and has its own entry.
+            var seen = Settings.TryRead() ?? config;
+            await _record.NoteAsync(atStart ? config : seen, _database.OpenSession(new Actor("server", "server")).From("server"), cancellation).ConfigureAwait(false);
+            (_noted, _notNoted) = (seen, null);
+        }
+        catch (Exception cause) when (cause is RefusedException or IOException or UnauthorizedAccessException)
+        {
+            if (_notNoted != cause.Message)
+                _options.Log?.Invoke(new(Timestamp.From(_options.Clock.GetUtcNow()), LogLevel.Error, "admin", $"Settings have changed, and the log could not take the entry about it: {cause.Message}"));
+            _notNoted = cause.Message;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using EventDbx.Server.Admin;
+using EventDbx.Server.Tests.Rest;
+
+namespace EventDbx.Server.Tests.Admin;
+
+/// <summary>Remotes and plugins: taken, refused, kept, and in the log.</summary>
+public sealed class PeerRouteTests : IAsyncLifetime
+{
+    const string Key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    readonly AdminServer _admin = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        await _admin.InitializeAsync();
+        await _admin.EnableAsync("key");
+    }
+
+    public ValueTask DisposeAsync() => _admin.DisposeAsync();
+
+    Task<Reply> PutRemoteAsync(string name, string endpoint, string key = Key) =>
+        _admin.AskAsync("PUT", $"/admin/remotes/{name}", JsonSerializer.Serialize(new Dictionary<string, string> { ["endpoint"] = endpoint, ["public_key"] = key }));
+
+    [Fact]
+    public async Task A_remote_is_put_replaced_listed_and_removed_and_the_file_keeps_its_comments()
+    {
+        var text = await File.ReadAllTextAsync(_admin.Server.ConfigPath, TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_admin.Server.ConfigPath, "# ours\n" + text + "\n[remotes.old]\nendpoint = \"tcp://192.0.2.7:1\" # far\npublic_key = \"" + Key + "\"\n", TestContext.Current.CancellationToken);
+
+        var put = await PutRemoteAsync("standby", "10.1.2.3");
+        var same = await PutRemoteAsync("standby", "tcp://10.1.2.3:6363");
+        var replaced = await _admin.AskAsync("POST", "/admin/remotes/standby", $$"""{"public_key":"{{Key}}","endpoint":"[2001:db8::1]:7000"}""");
+        var listed = await _admin.AskAsync("GET", "/admin/remotes");
+        var removed = await _admin.AskAsync("DELETE", "/admin/remotes/old");
+        var gone = await _admin.AskAsync("DELETE", "/admin/remotes/old");
+
+        Assert.Equal((201, $$"""{"endpoint":"tcp://10.1.2.3:6363","public_key":"{{Key}}"}"""), (put.Status, put.Body));
+        Assert.Equal((200, 200, 204, 404), (same.Status, replaced.Status, removed.Status, gone.Status));
+        Assert.Equal("tcp://[2001:db8::1]:7000", listed.Json.GetProperty("standby").GetProperty("endpoint").GetString());
+        Assert.Equal(["old", "standby"], listed.Json.EnumerateObject().Select(remote => remote.Name));
+        Assert.Equal(["standby"], _admin.Saved.Remotes.Keys);
+        var now = await File.ReadAllTextAsync(_admin.Server.ConfigPath, TestContext.Current.CancellationToken);
+        Assert.StartsWith("# ours\n", now, StringComparison.Ordinal);
+        Assert.DoesNotContain("192.0.2.7", now, StringComparison.Ordinal);
+
+        var entries = _admin.Entries("remote_change");
+        Assert.Equal(
+            [
+                $$"""{"action":"added","endpoint":"tcp://10.1.2.3:6363","public_key":"{{Key}}","from":"admin 127.0.0.1"}""",
+                $$"""{"action":"replaced","endpoint":"tcp://[2001:db8::1]:7000","public_key":"{{Key}}","from":"admin 127.0.0.1"}""",
+                $$"""{"action":"removed","endpoint":"tcp://192.0.2.7:1","public_key":"{{Key}}","from":"admin 127.0.0.1"}""",
+            ],
+            entries.Select(entry => System.Text.Encoding.UTF8.GetString(entry.Body.Span)));
+        Assert.All(entries, entry => Assert.Equal(new Actor("admin", "admin"), entry.Actor));
+    }
+
+    [Theory]
+    [InlineData("http://10.1.2.3", Key, "scheme must be 'tcp', found 'http'")]
+    [InlineData(" ", Key, "remote endpoint cannot be empty")]
+    [InlineData("10.1.2.3", " ", "remote public key cannot be empty")]
+    [InlineData("10.1.2.3", "AAAA", "32 bytes")]
+    [InlineData("10.1.2.3", "nonsense!", "32 bytes")]
+    [InlineData("[::1", Key, "invalid IPv6 host")]
+    [InlineData("[10.1.2.3]:1", Key, "invalid IPv6 host")]
+    [InlineData("[::1]1", Key, "IPv6 port must follow ']'")]
+    [InlineData("tcp://:1", Key, "host cannot be empty")]
+    [InlineData("tcp://", Key, "host cannot be empty")]
+    [InlineData("a b:1", Key, "neither a name nor an address")]
+    [InlineData("::1", Key, "host cannot be empty")]
+    [InlineData("host:", Key, "port cannot be empty")]
+    [InlineData("host:x", Key, "port is invalid")]
+    [InlineData("host:65536", Key, "port is invalid")]
+    [InlineData("host:0", Key, "greater than zero")]
+    public async Task What_is_no_remote_is_refused_and_nothing_is_kept(string endpoint, string key, string why)
+    {
+        var reply = await PutRemoteAsync("r", endpoint, key);
+
+        Assert.Equal((400, "invalid_argument"), (reply.Status, reply.Code));
+        Assert.Contains(why, reply.Json.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Empty(_admin.Saved.Remotes);
+        Assert.Empty(_admin.Entries("remote_change"));
+    }
+
+    [Fact]
+    public async Task A_member_that_no_remote_has_is_refused()
+    {
+        var reply = await _admin.AskAsync("PUT", "/admin/remotes/r", $$"""{"endpoint":"h","public_kee":"{{Key}}"}""");
+        Assert.Equal((400, "unknown_member"), (reply.Status, reply.Code));
+        Assert.Contains("public_key", reply.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Remotes_that_many_put_at_once_are_all_kept()
+    {
+        var replies = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => PutRemoteAsync($"r{i}", $"192.0.2.{i}")));
+
+        Assert.All(replies, reply => Assert.Equal(201, reply.Status));
+        Assert.Equal(16, _admin.Saved.Remotes.Count);
+        Assert.Equal(16, _admin.Entries("remote_change").Count);
+    }
+
+    [Fact]
+    public async Task A_plugin_is_reached_before_it_is_enabled_and_nothing_changes_where_it_is_not()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        var there = $$"""{"type":"tcp","host":"127.0.0.1","port":{{port}}}""";
+        var body = $$"""{"config":{{there}}}""";
+
+        var made = await _admin.AskAsync("PUT", "/admin/plugins/pipe", body);
+        var disabled = await _admin.AskAsync("POST", "/admin/plugins/pipe/disable");
+        listener.Stop();
+        var unreached = await _admin.AskAsync("POST", "/admin/plugins/pipe/enable");
+        var stays = await _admin.AskAsync("PUT", "/admin/plugins/pipe", body);
+        var asked = await _admin.AskAsync("PUT", "/admin/plugins/pipe", $$"""{"enabled":true,"config":{{there}}}""");
+        var other = await _admin.AskAsync("PUT", "/admin/plugins/new", body);
+        var kept = await _admin.AskAsync("PUT", "/admin/plugins/new", $$"""{"enabled":false,"config":{{there}}}""");
+        var listed = await _admin.AskAsync("GET", "/admin/plugins");
+
+        Assert.Equal((201, $$"""{"enabled":true,"name":"pipe","config":{{there}}}"""), (made.Status, made.Body));
+        Assert.Equal((200, 400, 200, 400, 400, 201), (disabled.Status, unreached.Status, stays.Status, asked.Status, other.Status, kept.Status));
+        Assert.Contains("failed to establish connection for 'pipe'", unreached.Body, StringComparison.Ordinal);
+        Assert.Equal($$"""[{"enabled":false,"name":"new","config":{{there}}},{"enabled":false,"name":"pipe","config":{{there}}}]""", listed.Body);
+    }
+
+    [Fact]
+    public async Task Headers_are_secrets_that_no_answer_no_entry_and_no_list_shows_and_a_hidden_one_stays()
+    {
+        const string config = """{"type":"http","endpoint":"hooks.example/e","headers":{"X-Key":"canary-1"},"https":true}""";
+        var made = await _admin.AskAsync("PUT", "/admin/plugins/hook", $$"""{"enabled":false,"config":{{config}}}""");
+        var again = await _admin.AskAsync("PUT", "/admin/plugins/hook", $$"""{"enabled":false,"config":{{made.Json.GetProperty("config").GetRawText()}}}""");
+        var listed = await _admin.AskAsync("GET", "/admin/plugins");
+        var nothing = await _admin.AskAsync("PUT", "/admin/plugins/other", $$"""{"enabled":false,"config":{{made.Json.GetProperty("config").GetRawText()}}}""");
+
+        Assert.Equal((201, 200, 400), (made.Status, again.Status, nothing.Status));
+        Assert.Equal("""{"enabled":false,"name":"hook","config":{"type":"http","endpoint":"hooks.example/e","headers":{"X-Key":"(hidden)"},"https":true}}""", made.Body);
+        Assert.All([made.Body, again.Body, listed.Body, .. _admin.Entries("plugin_change").Select(entry => System.Text.Encoding.UTF8.GetString(entry.Body.Span))], text => Assert.DoesNotContain("canary", text, StringComparison.Ordinal));
+        Assert.Equal("canary-1", _admin.Host.Admin.Plugins.List()[0].Config.Headers["x-key"]);
+        Assert.Equal(
+            """{"action":"added","type":"http","enabled":false,"target":"hooks.example:443","headers":["X-Key"],"from":"admin 127.0.0.1"}""",
+            System.Text.Encoding.UTF8.GetString(_admin.Entries("plugin_change")[0].Body.Span));
+    }
+
+    [Theory]
+    [InlineData("p", """{"config":{"type":"process","name":"x","version":"1"}}""", "process plugins must be managed via the CLI")]
+    [InlineData("p", """{"name":"q","config":{"type":"log"}}""", "plugin name 'q' does not match path parameter 'p'")]
+    [InlineData("p", """{"config":{"type":"udp"}}""", "not \"udp\"")]
+    [InlineData("p", """{"enabled":true}""", "`config` is missing")]
+    [InlineData("p", """{"config":{"type":"log","level":"loud"}}""", "not \"loud\"")]
+    [InlineData("p", """{"config":{"type":"log","templat":"x"}}""", "template")]
+    [InlineData("p", """{"config":{"type":"tcp","host":"h","port":0}}""", "1 to 65535")]
+    [InlineData("p", """{"config":{"type":"tcp","host":"a b","port":1}}""", "config.host")]
+    [InlineData("p", """{"config":{"type":"http","endpoint":"ftp://h"}}""", "config.endpoint")]
+    [InlineData("p", """{"config":{"type":"http","endpoint":"http://u:p@h"}}""", "names a user")]
+    [InlineData("p", """{"config":{"type":"http","endpoint":"h","headers":{"a b":"c"}}}""", "no name of a header")]
+    [InlineData("p", """{"config":{"type":"http","endpoint":"h","headers":{"a":"b\r\nc: d"}}}""", "control characters")]
+    [InlineData("p", """{"config":{"type":"grpc","endpoint":"h:1"}}""", "config.endpoint")]
+    [InlineData("%20", """{"config":{"type":"log"}}""", "plugin name cannot be empty")]
+    public async Task What_is_no_plugin_is_refused_and_nothing_is_kept(string name, string body, string why)
+    {
+        var reply = await _admin.AskAsync("PUT", $"/admin/plugins/{name}", body);
+
+        Assert.True(reply.Status == 400, reply.Body);
+        Assert.Contains(why, reply.Json.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Empty(_admin.Host.Admin.Plugins.List());
+        Assert.Empty(_admin.Entries("plugin_change"));
+    }
+
+    [Fact]
+    public async Task A_plugin_is_removed_only_when_it_is_disabled_and_keeps_its_type()
+    {
+        Assert.Equal(201, (await _admin.AskAsync("PUT", "/admin/plugins/trail", """{"config":{"type":"log","level":"warn","template":"{event}"}}""")).Status);
+        Assert.Equal(400, (await _admin.AskAsync("PUT", "/admin/plugins/trail", """{"enabled":false,"config":{"type":"tcp","host":"h","port":1}}""")).Status);
+        Assert.Equal(400, (await _admin.AskAsync("DELETE", "/admin/plugins/trail")).Status);
+        Assert.Equal(200, (await _admin.AskAsync("POST", "/admin/plugins/trail/disable")).Status);
+        Assert.Equal(204, (await _admin.AskAsync("DELETE", "/admin/plugins/trail")).Status);
+        Assert.Equal(404, (await _admin.AskAsync("POST", "/admin/plugins/trail/enable")).Status);
+        Assert.Equal("[]", (await _admin.AskAsync("GET", "/admin/plugins")).Body);
+        Assert.Equal(3, _admin.Entries("plugin_change").Count);
+    }
+
+    [Fact]
+    public void A_document_of_another_hand_is_read_and_its_programs_show_no_secrets()
+    {
+        var plugins = PluginJson.ReadAll(
+            """
+            [{"enabled":true,"name":" find ","config":{"type":"process","name":"dbx_search","version":"1.0.0","args":["--key=canary"],"env":{"A":"canary"},"working_dir":null},"more":1},
+             {"enabled":true,"name":"twice","config":{"type":"log"}},{"enabled":false,"name":"twice","config":{"type":"log","level":"warn"}}]
+            """u8.ToArray());
+        var output = new System.Buffers.ArrayBufferWriter<byte>();
+        PluginJson.Write(output, plugins[0], secrets: false);
+
+        Assert.Equal(["find", "twice"], plugins.Select(plugin => plugin.Name));
+        Assert.False(plugins[1].Enabled);
+        Assert.Equal("""{"enabled":true,"name":"find","config":{"type":"process","name":"dbx_search","version":"1.0.0","args":["(hidden)"],"env":{"A":"(hidden)"},"working_dir":null}}""", System.Text.Encoding.UTF8.GetString(output.WrittenSpan));
+        Assert.Contains("--key=canary", System.Text.Encoding.UTF8.GetString(PluginJson.WriteAll(plugins)), StringComparison.Ordinal);
+        Assert.Empty(PluginJson.ReadAll(" \n"u8.ToArray()));
+        Assert.Throws<RefusedException>(() => PluginJson.ReadAll("{}"u8.ToArray()));
+    }
+}
