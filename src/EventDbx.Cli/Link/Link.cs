@@ -53,6 +53,7 @@ internal static class Link
         return OptionsWithoutKey(call, file) with
         {
             Key = choice.Key,
+            NextKey = choice.NextKey,
             Encrypted = choice.Encrypted,
             Durability = config.Durability,
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
@@ -105,6 +106,7 @@ internal static class Link
     {
         var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = options.Key;
+        using var nextKey = options.NextKey;
         var began = options.Clock.GetTimestamp();
         while (true)
         {
