@@ -6,6 +6,7 @@ using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Doctor;
 using EventDbx.Cli.Commands.Import;
+using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Schema;
@@ -34,6 +35,7 @@ internal static class CommandTree
         SchemaCommand.Create(),
         ConfigCommand.Create(),
         TokenCommand.Create(),
+        KeyCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),

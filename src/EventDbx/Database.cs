@@ -19,7 +19,7 @@ public sealed partial class Database : IAsyncDisposable
     readonly CommitLoop _loop;
     readonly FoldPointWriter _foldPoints;
     readonly OpenStore? _store;
-    readonly DataKey? _key;
+    readonly DataKeys? _keys;
     readonly Lock _closing = new();
     readonly SemaphoreSlim _changingSchemas = new(1, 1);
     volatile SchemaSet _schemas;
@@ -32,8 +32,8 @@ public sealed partial class Database : IAsyncDisposable
         Identity = new(row.DatabaseId, row.Epoch);
         Nonces = options.Random is { } random ? new(random) : new();
         // A copy of our own: the caller may dispose theirs, and the writer must not find out in the middle of a commit.
-        _key = row.Encrypted && DataKey.TryParse(options.Key!.ToBase64(), out var copy, out _) ? copy : null;
-        Keyring = new(_key, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
+        _keys = row.Encrypted ? options.KeysOf(row) ?? throw new RefusedException(RefusalCode.InvalidArgument, "The key is not the one the store was made with.") : null;
+        Keyring = new(_keys, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
         LogPoint start;
         using (var view = engine.OpenView())
         {
@@ -61,7 +61,8 @@ public sealed partial class Database : IAsyncDisposable
         _foldPoints.Start();
         _checkpoints = new(this, options);
         _checkpoints.Start();
-        Documents = store is null ? new DocumentMemory() : new DocumentDirectory(Path.GetFullPath(options.Directory), _key, Nonces);
+        _documents = store is null ? null : new(Path.GetFullPath(options.Directory), _keys, Nonces, FindDocumentRow, NoteDocument);
+        Documents = _documents is null ? new DocumentMemory() : _documents;
         Staging = new(Documents);
         ShowSchemas(atOpen: true);
     }
@@ -350,7 +351,8 @@ public sealed partial class Database : IAsyncDisposable
             _store?.Abandon();
         if (_store is not null && !ReferenceEquals(_engine, _store.Engine))
             _engine.Dispose();
-        _key?.Dispose();
+        _keys?.Dispose();
+        _rotating.Dispose();
         Staging.Dispose();
         _changingSchemas.Dispose();
     }

@@ -22,6 +22,9 @@ public sealed record DatabaseOptions
     /// <summary>The data key. A store is encrypted from its first event, so making one needs a key or <see cref="Encrypted"/> false.</summary>
     public DataKey? Key { get; init; }
 
+    /// <summary>The key that is replacing it, where a rotation may be unfinished or just at its end: opens the store where <see cref="Key"/> does not.</summary>
+    public DataKey? NextKey { get; init; }
+
     /// <summary>False: a new store keeps payloads and states in clear. Must agree with an existing store.</summary>
     public bool Encrypted { get; init; } = true;
 
@@ -82,4 +85,8 @@ public sealed record DatabaseOptions
 
     /// <summary>Count syncs inside the store.</summary>
     internal bool EnableStatistics { get; init; }
+
+    /// <summary>The keys to a store; null when neither key is one of them.</summary>
+    internal DataKeys? KeysOf(StoreRow store) =>
+        (Key is null ? null : DataKeys.Of(store, Key)) ?? (NextKey is null ? null : DataKeys.Of(store, NextKey));
 }

@@ -111,6 +111,12 @@ public static class Limits
     /// <summary>Bytes of one document beside the log (tokens, schemas): some 100,000 tokens. It is read and replaced whole.</summary>
     public const int DocumentBytesMax = 64 * 1024 * 1024;
 
+    /// <summary>Aggregate keys that a rotation wraps again in one commit: some milliseconds in which appends wait.</summary>
+    public const int RotationKeysMax = 256;
+
+    /// <summary>Entries of the log that a rotation looks at before it writes down how far it is.</summary>
+    public const ulong RotationEntriesMax = 100_000;
+
     /// <summary>Aggregates walked over, because they are not to be shown, for one page of a list: then a cursor, so that no page takes long.</summary>
     public const int ListScanMax = 20_000;
 

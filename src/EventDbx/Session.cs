@@ -134,6 +134,25 @@ public sealed partial class Session : IImportTarget
         return CommitControlAsync(SettingChanges.NameOf(what), subject, body.ToArray(), cancellation);
     }
 
+    /// <summary>Replaces the data key while everything goes on; goes on with a replacement that was interrupted, given the same key.</summary>
+    /// <param name="next">The new key. It must be kept safely before this is called. A copy is made.</param>
+    /// <param name="progress">Told after each batch.</param>
+    /// <param name="cancellation">Interrupts it between batches; the store is sound meanwhile, and opens with either key.</param>
+    /// <exception cref="RefusedException">Not root; the store is plain; the key is the one it has, or not that of the replacement under way.</exception>
+    public Task<KeyRotationResult> RotateKeyAsync(DataKey next, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation)
+    {
+        DemandRoot("rotate the data key");
+        return _database.RotateKeyAsync(Actor, _origin, next, progress, cancellation);
+    }
+
+    /// <summary>Goes on with a sealed document that is older than the newest one, or is gone; a control entry says so.</summary>
+    /// <exception cref="RefusedException">Not root, or there is nothing to accept.</exception>
+    public Task AcceptDocumentAsync(string name)
+    {
+        DemandRoot("accept an older document");
+        return _database.AcceptDocumentAsync(Actor, _origin, name);
+    }
+
     Task<Outcome[]> CommitControlAsync(string kind, string subject, byte[] body, CancellationToken cancellation) => CommitAsync(
         new(new ControlOperation { Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Origin = _origin, Kind = kind, Subject = subject, Body = body }),
         cancellation);

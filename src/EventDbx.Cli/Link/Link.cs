@@ -54,6 +54,7 @@ internal static class Link
         return OptionsWithoutKey(call, file) with
         {
             Key = choice.Key,
+            NextKey = choice.NextKey,
             Encrypted = choice.Encrypted,
             Durability = config.Durability,
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
@@ -130,6 +131,7 @@ internal static class Link
     {
         var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = options.Key;
+        using var nextKey = options.NextKey;
         var began = options.Clock.GetTimestamp();
         while (true)
         {

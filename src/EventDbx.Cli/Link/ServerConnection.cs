@@ -138,9 +138,9 @@ internal sealed class ServerConnection : IDisposable
 
     /// <summary>Asks for lines of JSON, and hands them on as they come.</summary>
     public async IAsyncEnumerable<JsonDocument> LinesAsync(
-        HttpMethod method, string target, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+        HttpMethod method, string target, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation, ReadOnlyMemory<byte>? body = null)
     {
-        using var request = Request(method, target, null, minimal: false);
+        using var request = Request(method, target, body, minimal: false);
         using var response = await OrLostAsync(HeardAsync(
             ended => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended), cancellation)).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)

@@ -87,7 +87,7 @@ internal static class ConfigEditor
         {
             var at = file.Document.KeyValues.LastOrDefault() is { } last ? EndOf(last.Span)
                 : file.Document.Tables.FirstOrDefault() is { } first ? LineStart(text, first.Span.Offset)
-                : text.Length;
+                : ConfigText.EndOf(text);
             return InsertLine(text, at, line, newline);
         }
 
@@ -102,7 +102,7 @@ internal static class ConfigEditor
         {
             ConfigEntryPlace.Inline => text.Insert(EndOf(sibling.Syntax.Value!.Span), $", {line.TrimEnd()}"),
             not null => InsertLine(text, EndOf(sibling.Syntax.Span), $"{key.Table}.{line}", newline),
-            null => InsertLine(text, text.Length, $"{newline}[{key.Table}]{newline}{line}", newline),
+            null => InsertLine(text, ConfigText.EndOf(text), $"{newline}[{key.Table}]{newline}{line}", newline),
         };
     }
 

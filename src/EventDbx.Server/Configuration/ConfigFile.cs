@@ -42,7 +42,7 @@ public sealed class ConfigFile
     public IReadOnlyList<ConfigOverride> Overrides => [.. _environment.Overrides];
 
     /// <summary>The settings of the file alone.</summary>
-    internal ServerConfig Saved => _saved;
+    public ServerConfig Saved => _saved;
 
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
@@ -58,6 +58,7 @@ public sealed class ConfigFile
     {
         var full = System.IO.Path.GetFullPath(path ?? System.IO.Path.Combine(root, "config.toml"));
         var text = ReadText(full);
+        ConfigText.DemandWhole(full, text);
         var saved = ConfigReader.Read(full, text, Defaults(root));
         return new ConfigFile(
             full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
@@ -95,7 +96,7 @@ public sealed class ConfigFile
 
         var time = _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         after = after with { CreatedAt = after.CreatedAt ?? time, UpdatedAt = time };
-        var text = now.Exists ? ConfigEditor.Edit(Path, now._text, before, after) : ConfigEditor.Write(after);
+        var text = now.Exists ? ConfigEditor.Edit(Path, now._text, before, after) : ConfigText.Whole(ConfigEditor.Write(after));
         if (!Same(ConfigReader.Read(Path, text, Defaults(_root)), after))
             throw new ConfigException($"{Path} could not be changed without changing more than was asked for; please edit it by hand.");
 

@@ -49,6 +49,14 @@ public static class ConfigKeys
         {
             Secret = true,
         },
+        new("data_encryption_key_next", c => c.DataEncryptionKeyNext, (c, v) => c with { DataEncryptionKeyNext = StoreKey.Checked(v) })
+        {
+            Secret = true,
+            FileOnly = true,
+        },
+        new("data_encryption_key_file", c => c.DataEncryptionKeyFile, (c, v) => c with { DataEncryptionKeyFile = v.Text("the path of a file") }),
+        new("data_encryption_key_command", c => c.DataEncryptionKeyCommand.Count == 0 ? null : c.DataEncryptionKeyCommand,
+            (c, v) => c with { DataEncryptionKeyCommand = v.Texts("a list of strings: a program and its arguments") }),
         new("encryption", c => c.Encryption ? "on" : "off",
             (c, v) => c with { Encryption = v.OneOf(("on", true), ("off", false)) }),
         new("durability", c => c.Durability == Durability.Sync ? "sync" : "relaxed",

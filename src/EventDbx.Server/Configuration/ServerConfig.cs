@@ -35,6 +35,15 @@ public sealed record ServerConfig
     /// <summary>Base64 of 32 bytes.</summary>
     public string? DataEncryptionKey { get; init; }
 
+    /// <summary>The key that is to replace it, while a rotation is unfinished; base64 of 32 bytes.</summary>
+    public string? DataEncryptionKeyNext { get; init; }
+
+    /// <summary>A file that holds the key instead; relative to the configuration's directory unless absolute.</summary>
+    public string? DataEncryptionKeyFile { get; init; }
+
+    /// <summary>A program and its arguments, which prints the key instead; empty: none.</summary>
+    public ConfigList DataEncryptionKeyCommand { get; init; } = ConfigList.Empty;
+
     /// <summary>False (<c>encryption = "off"</c>) is a choice made when a store is created.</summary>
     public bool Encryption { get; init; } = true;
 

@@ -6,13 +6,17 @@ namespace EventDbx.Server.Configuration;
 /// <param name="Key">Null where none was given; an encrypted store then refuses to open. The caller disposes it.</param>
 /// <param name="Encrypted">What the configuration says of a store that is made now.</param>
 /// <param name="Notice">For the user's eyes when a key was made: where it lies, and to keep a copy.</param>
-public sealed record StoreKeyChoice(DataKey? Key, bool Encrypted, string? Notice);
+public sealed record StoreKeyChoice(DataKey? Key, bool Encrypted, string? Notice)
+{
+    /// <summary>The key that is replacing it, while a rotation is unfinished: one of the two opens the store. The caller disposes it.</summary>
+    public DataKey? NextKey { get; init; }
+}
 
 /// <summary>Finds the data key, or makes one for a store that does not exist yet (docs/guarantees.md).</summary>
 /// <remarks>
 /// Stores are encrypted from the first event: the command that creates one makes a key, unless a key is supplied or encryption is
-/// off. A key is never made over an existing store: it could not open it, and would hide that the real one is missing. Whether
-/// the key found is the store's own, the engine says when it opens it.
+/// off. A key is never made over an existing store: it could not open it, and would hide that the real one is missing. Nor is one made where
+/// a file or a command should have given it. Whether the key found is the store's own, the engine says when it opens it.
 /// </remarks>
 public static class StoreKey
 {
@@ -22,22 +26,31 @@ public static class StoreKey
     /// <summary>Decides. A key that is made is on disk, in the configuration, before this returns.</summary>
     /// <param name="file">Where a key is looked for and, if one is made, kept.</param>
     /// <param name="supplied">The content of <see cref="Variable"/>, if it is set.</param>
-    /// <exception cref="ConfigException">What is given contradicts itself.</exception>
+    /// <param name="cancellation">Ends a command that is to give the key.</param>
+    /// <exception cref="ConfigException">What is given contradicts itself, or a file or command does not give a key.</exception>
     public static async Task<StoreKeyChoice> ChooseAsync(ConfigFile file, string? supplied, CancellationToken cancellation)
     {
-        var key = Given(file, supplied);
-        if (file.Config.Encryption)
+        var key = await GivenAsync(file, supplied, cancellation).ConfigureAwait(false);
+        if (!file.Config.Encryption)
         {
-            return key is null && !Database.ExistsIn(file.Config.DataDir)
-                ? await MakeAsync(file, cancellation).ConfigureAwait(false)
-                : new StoreKeyChoice(key, Encrypted: true, Notice: null);
+            if (key is null)
+                return new StoreKeyChoice(Key: null, Encrypted: false, Notice: null);
+            key.Dispose();
+            throw new ConfigException($"encryption is \"off\" in {file.SourceOf("encryption")}, yet a data encryption key is given; remove one of the two.");
         }
 
-        if (key is null)
-            return new StoreKeyChoice(Key: null, Encrypted: false, Notice: null);
+        if (file.Config.DataEncryptionKeyNext is { } next)
+        {
+            return key is not null
+                ? new StoreKeyChoice(key, Encrypted: true, Notice: null) { NextKey = Parse(next, file.Path) }
+                : throw new ConfigException(
+                    $"{file.Path} has a `data_encryption_key_next`, for a rotation that is unfinished, and no `data_encryption_key`. Put that back; or, where the rotation has "
+                    + "come to its end, make the next key the `data_encryption_key`.");
+        }
 
-        key.Dispose();
-        throw new ConfigException($"encryption is \"off\" in {file.SourceOf("encryption")}, yet a data encryption key is given; remove one of the two.");
+        return key is null && !Database.ExistsIn(file.Config.DataDir)
+            ? await MakeAsync(file, cancellation).ConfigureAwait(false)
+            : new StoreKeyChoice(key, Encrypted: true, Notice: null);
     }
 
     /// <summary>The key as text, if it is one.</summary>
@@ -52,21 +65,40 @@ public static class StoreKey
         return text;
     }
 
-    static DataKey? Given(ConfigFile file, string? supplied)
+    /// <summary>The key that every source gives; null where there is none.</summary>
+    static async Task<DataKey?> GivenAsync(ConfigFile file, string? supplied, CancellationToken cancellation)
     {
-        var configured = file.Config.DataEncryptionKey;
-        var source = file.SourceOf("data_encryption_key");
-        if (file.Saved.DataEncryptionKey is { } kept && kept != configured)
-            throw TwoKeys(source, file.Path);
-        if (string.IsNullOrWhiteSpace(supplied))
-            return configured is null ? null : Parse(configured, source);
-        if (configured is not null && configured != supplied.Trim())
-            throw TwoKeys(Variable, source);
-        return Parse(supplied, Variable);
-    }
+        DataKey? given = null;
+        var from = "";
+        foreach (var source in KeySource.Of(file, supplied))
+        {
+            DataKey found;
+            try
+            {
+                found = Parse(await source.Read(cancellation).ConfigureAwait(false), source.Location);
+            }
+            catch
+            {
+                given?.Dispose();
+                throw;
+            }
 
-    static ConfigException TwoKeys(string one, string other) =>
-        new($"{one} and the data_encryption_key in {other} are two different keys; remove the one that is wrong.");
+            if (given is null)
+            {
+                (given, from) = (found, source.Location);
+                continue;
+            }
+
+            var same = given.ToBase64() == found.ToBase64();
+            found.Dispose();
+            if (same)
+                continue;
+            given.Dispose();
+            throw new ConfigException($"{source.Location} and {from} are two different keys; remove the one that is wrong.");
+        }
+
+        return given;
+    }
 
     static DataKey Parse(string text, string source) =>
         DataKey.TryParse(text, out var key, out var why) ? key : throw new ConfigException($"{source}: {why}");

@@ -156,5 +156,5 @@ internal static class LedgerJson
     }
 
     static RefusedException Broken(string why) => new(RefusalCode.IntegrityViolation,
-        $"The ledger {DocumentName} cannot be read: {why} Until it can, no token is accepted. Put back a copy, or remove the file and issue new tokens.");
+        $"The ledger {DocumentName} cannot be read: {why} Until it can, no token is accepted. Put back a copy; or remove the file (in an encrypted store, then `dbx recover --accept-document tokens.json`) and issue new tokens.");
 }

@@ -52,8 +52,8 @@ internal sealed partial class GroupPlanner
         Spend(append, view);
         if (head is null)
         {
-            entry.Cipher = append.Cipher;
-            entry.Head = head = new() { CreatedAt = createdAt, FirstPosition = _log!.Size + 1, WrappedKey = append.Cipher?.Wrapped ?? default };
+            entry.Cipher = append.Recorded is null ? keyring.WithCurrent(append.Cipher) : append.Cipher;
+            entry.Head = head = new() { CreatedAt = createdAt, FirstPosition = _log!.Size + 1, WrappedKey = entry.Cipher?.Wrapped ?? default };
         }
 
         head.Tree.Append(leaf);
@@ -105,12 +105,13 @@ internal sealed partial class GroupPlanner
         if (append is { Patch: not null, Fingerprint: not null } || (append.Recorded is { } recorded && (recorded.Flags & EntryRow.RowFlags.Patch) != 0))
             flags |= EntryRow.RowFlags.Patch;
         var version = entry.Head!.Version + 1;
+        var fingerprint = append.Fingerprint is null ? default : append.StoredFingerprint(entry.Cipher);
         var position = PutEntry(
             new()
             {
                 Flags = flags, Aggregate = append.Aggregate, Version = version, Type = append.EventType, EventId = append.EventId,
                 CreatedAt = createdAt, Actor = append.Actor, Note = append.Note, BatchIndex = place.Index, BatchCount = place.Count,
-                PatchFingerprint = (flags & EntryRow.RowFlags.Patch) != 0 ? append.Fingerprint!.Value : default,
+                PatchFingerprint = (flags & EntryRow.RowFlags.Patch) != 0 ? fingerprint : default,
                 SchemaRevision = schemaRevision, PreviousRoot = previousRoot, Root = entry.Head.Root,
                 WrappedKey = withKey && entry.Cipher is { } cipher ? cipher.Wrapped : default,
                 Body = SealedBody(append, entry.Cipher),
@@ -122,7 +123,7 @@ internal sealed partial class GroupPlanner
         new IndexRow(position, createdAt, leaf).Write(index.Body);
         index.Close();
 
-        if (append.Fingerprint is { } fingerprint)
+        if (append.Fingerprint is not null)
         {
             var id = new IdRow(version, fingerprint);
             var row = Checked.Open(plan, Family.Ids, key[..Keyspace.WriteEventId(key, append.Aggregate, append.EventId)], IdRow.EncodedBytes);
@@ -138,7 +139,7 @@ internal sealed partial class GroupPlanner
     /// <summary>The body as the caller's thread sealed it, or sealed again where another key has won the race.</summary>
     byte[] SealedBody(AppendOperation append, AggregateCipher? cipher)
     {
-        if (ReferenceEquals(cipher, append.Cipher) || (cipher is not null && append.Cipher is not null && cipher.Wrapped.Span.SequenceEqual(append.Cipher.Wrapped.Span)))
+        if (ReferenceEquals(cipher, append.Cipher) || (cipher is not null && append.Cipher is not null && cipher.HasKeyOf(append.Cipher)))
             return append.SealedBody;
         return EventBody.Seal(cipher, append.EventId, append.Salt, append.Payload.Text.Span, nonces);
     }

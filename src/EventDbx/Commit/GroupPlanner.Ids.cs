@@ -12,7 +12,7 @@ internal sealed partial class GroupPlanner
     /// <summary>The original of a repeated event id, a conflict, or null when the id is new.</summary>
     Outcome? FindKnown(AppendOperation append, IStorageView view)
     {
-        if (append.Fingerprint is not { } fingerprint)
+        if (append.Fingerprint is null)
             return null;
         var inGroup = _idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var known);
         var id = known.Row;
@@ -27,10 +27,21 @@ internal sealed partial class GroupPlanner
         if (append.KnownToItsActorOnly && (inGroup ? known.Actor : FindActor(append.Aggregate, id.Version, view)) != append.Actor)
             return TakenByAnother(append);
 
-        if (id.Fingerprint == fingerprint)
+        if (id.Fingerprint == append.StoredFingerprint(CipherOf(append, view)))
             return new() { KnownVersion = id.Version };
         // A record of an event that a patch asked for brings the payload the patch led to.
         return (append.Import is null ? null : FindImported(append, id.Version, view)) ?? IdConflict(append, id.Version);
+    }
+
+    /// <summary>The cipher of an aggregate that exists: what the caller sealed with may be a candidate that lost.</summary>
+    AggregateCipher? CipherOf(AppendOperation append, IStorageView view)
+    {
+        if (append.Cipher is null)
+            return null;
+        var entry = Load(append.Aggregate, view);
+        return entry.Archived
+            ? keyring.Open(append.Aggregate, ArchiveRow.ReadHead(append.Aggregate, Checked.Get(view, Family.Archive, append.Aggregate.Row)!.Value).WrappedKey)
+            : entry.Cipher;
     }
 
     static Outcome TakenByAnother(AppendOperation append) => Refuse(RefusalCode.IdempotencyConflict,

@@ -28,7 +28,7 @@ internal sealed partial class GroupPlanner
     Outcome PlanCreate(LifecycleOperation operation, HeadEntry entry, WritePlan plan)
     {
         Touch(entry, inBatch: false);
-        entry.Cipher = operation.Cipher;
+        entry.Cipher = operation.Recorded is null ? keyring.WithCurrent(operation.Cipher) : operation.Cipher;
         var now = operation.Recorded?.CreatedAt ?? Now();
         var position = PutControl(LifecycleNames.Create, operation, now, entry.Cipher, plan);
         entry.Blob = StateText.Empty;

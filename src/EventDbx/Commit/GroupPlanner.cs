@@ -59,11 +59,13 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _heads.Clear();
         _tokens.Clear();
         _log = null;
+        _nextKey = null;
     }
 
     public void Plan(IStorageView view, WritePlan plan)
     {
         _log ??= LogTreeStore.Load(view);
+        TakeUpNextKey();
         _groupNumber++;
         _changed.Clear();
         _idsOfGroup.Clear();
@@ -91,6 +93,9 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             if ((Planned > 0 && plan.Bytes > Limits.GroupBytesMax) || !PlanUnit(unit, view, plan))
                 break;
             Planned++;
+            // What it has put, no view has yet: nothing else of this group may look at the same rows.
+            if (unit.Operations is [.., KeyRotationOperation])
+                break;
         }
 
         foreach (var entry in _changed)
@@ -164,7 +169,9 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 continue;
             }
 
-            if (operation is ControlOperation or TokenOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
+            if (operation is KeyRotationOperation)
+                return false;
+            if (operation is ControlOperation or TokenOperation or DocumentOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
             if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry, unit))))
@@ -214,6 +221,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 SnapshotOperation snapshot => PlanSnapshot(snapshot, view, plan),
                 ControlOperation control => PlanControl(control, plan),
                 TokenOperation token => PlanToken(token, view),
+                DocumentOperation document => PlanDocument(document, view, plan),
+                KeyRotationOperation rotation => PlanKeyRotation(rotation, view, plan),
                 SchemaOperation schema => PlanSchema(schema, plan),
                 CheckpointOperation checkpoint => PlanCheckpoint(checkpoint, view, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),

@@ -41,8 +41,15 @@ internal sealed class AppendOperation : Operation
 
     public required Guid EventId { get; init; }
 
-    /// <summary>SHA-256 of the request, when the client chose the event id.</summary>
+    /// <summary>SHA-256 of the request, when the client chose the event id. Of an event that a patch asked for and that is recorded already, only <see cref="StoredFingerprint"/> is known.</summary>
     public Hash32? Fingerprint { get; init; }
+
+    /// <summary>The fingerprint as the store keeps it: where it is sealed, nobody without the aggregate's key can hold a guess against it.</summary>
+    /// <param name="cipher">Of the aggregate; null in a plain store.</param>
+    public Hash32 StoredFingerprint(AggregateCipher? cipher) =>
+        Recorded is { } recorded && (recorded.Flags & EntryRow.RowFlags.Patch) != 0 ? recorded.PatchFingerprint
+        : cipher is null ? Fingerprint!.Value
+        : cipher.HideFingerprint(Fingerprint!.Value);
 
     /// <summary>16 bytes.</summary>
     public required byte[] Salt { get; init; }
@@ -174,6 +181,16 @@ internal sealed class TokenOperation : Operation
     public bool Forget { get; init; }
 
     public override int Bytes => 256;
+}
+
+/// <summary>A sealed document has a newer revision. No log entry; <see cref="Operation.Aggregate"/> plays no part.</summary>
+internal sealed class DocumentOperation : Operation
+{
+    public required string Name { get; init; }
+
+    public required DocumentRow Row { get; init; }
+
+    public override int Bytes => 128 + Name.Length;
 }
 
 /// <summary>The row of a checkpoint is put or amended. No log entry; <see cref="Operation.Aggregate"/> plays no part.</summary>

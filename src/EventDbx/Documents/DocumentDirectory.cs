@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using System.Text.Json;
 
 namespace EventDbx.Documents;
@@ -6,35 +8,74 @@ namespace EventDbx.Documents;
 /// <remarks>
 /// <code>
 /// plain     the content, as it is
-/// sealed    {"eventdbx_sealed":1,"data":"base64 of a sealed value of purpose document, type document, id NAME"}
+/// sealed    {"eventdbx_sealed":2,"revision":N,"data":"base64 of a sealed value of purpose document, type document, id NAME, place N as u64"}
 /// </code>
 /// In an encrypted store a plain document is refused, and in a plain store a sealed one: whoever could put a plain one in the
 /// place of a sealed one would otherwise make tokens without the key. `schemas.json` holds no secret and is plain everywhere.
+/// Each replacement of a sealed document has the next revision. The store is told the newest one, after the file: so an older
+/// file that is put back, and one that is gone, are refused, and nothing that is written here waits for the log.
 /// </remarks>
-internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePool nonces) : IDocuments
+/// <param name="directory">The data directory.</param>
+/// <param name="keys">Null in a plain store.</param>
+/// <param name="nonces">Gives nonces.</param>
+/// <param name="find">What the store knows of a document.</param>
+/// <param name="note">Tells the store, without waiting.</param>
+internal sealed class DocumentDirectory(
+    string directory, DataKeys? keys, NoncePool nonces, Func<string, DocumentRow?> find, Action<string, DocumentRow> note) : IDocuments
 {
     const string Plain = "schemas.json";
+    const int Form = 2;
+
+    static ReadOnlySpan<byte> SealedBegins => "{\"eventdbx_sealed\":"u8;
 
     readonly Lock _gate = new();
 
+    /// <summary>What was read or written since the open; the store may not have been told yet.</summary>
+    readonly Dictionary<string, DocumentRow> _newest = new(StringComparer.Ordinal);
+
     public Document Read(string name)
     {
-        var stored = DurableFile.Read(PathOf(name), Limits.DocumentBytesMax);
-        return stored is null ? new(null, Hash32.Empty) : new(Open(name, stored), Hash32.Of(stored));
+        lock (_gate)
+        {
+            var stored = Stored(name);
+            if (!IsSealed(name))
+                return stored is null ? new(null, Hash32.Empty) : new(OpenPlain(name, stored), Hash32.Of(stored));
+            var newest = Newest(name);
+            if (stored is null)
+            {
+                return newest is null or { Gone: true } ? new(null, Hash32.Empty) : throw Violation.Of(
+                    $"The document `{name}` is gone: the store knows its revision {newest.Value.Revision}. Put it back, or {AcceptWith(name)} go on without it.");
+            }
+
+            var (content, revision) = Open(name, stored);
+            if (revision < newest?.Revision)
+            {
+                throw Violation.Of(
+                    $"The document `{name}` is an older one that was put back: it is revision {revision}, and the store knows {newest.Value.Revision}. Put the newer one back, or {AcceptWith(name)} go on with this one.");
+            }
+
+            if (newest is null || revision > newest.Value.Revision)
+                Note(name, new(revision, Gone: false));
+            return new(content, Hash32.Of(stored));
+        }
     }
 
     public bool TryReplace(string name, ReadOnlySpan<byte> content, Document read)
     {
-        var path = PathOf(name);
-        var stored = IsSealed(name) ? Seal(name, content) : content.ToArray();
-        if (stored.Length > Limits.DocumentBytesMax)
-            throw new RefusedException(RefusalCode.LimitExceeded, $"`{name}` would have {stored.Length} bytes; at most {Limits.DocumentBytesMax} are kept.");
         lock (_gate)
         {
-            var now = DurableFile.Read(path, Limits.DocumentBytesMax);
+            var now = Stored(name);
             if ((now is null ? Hash32.Empty : Hash32.Of(now)) != read.Revision)
                 return false;
-            DurableFile.Write(path, stored);
+            if (!IsSealed(name))
+            {
+                Write(name, content.ToArray());
+                return true;
+            }
+
+            var revision = Math.Max(Newest(name)?.Revision ?? 0, now is null ? 0 : Open(name, now).Revision) + 1;
+            Write(name, Seal(name, content, revision));
+            Note(name, new(revision, Gone: false));
             return true;
         }
     }
@@ -42,72 +83,137 @@ internal sealed class DocumentDirectory(string directory, DataKey? key, NoncePoo
     public void Delete(string name)
     {
         lock (_gate)
+        {
+            // Told first: a file that stays behind is an older one, and not one that is missed.
+            if (IsSealed(name) && Newest(name) is { Gone: false } newest)
+                Note(name, new(newest.Revision + 1, Gone: true));
             DurableFile.Delete(PathOf(name));
+        }
     }
 
-    bool IsSealed(string name) => key is not null && !name.StartsWith(Plain, StringComparison.Ordinal);
+    /// <summary>Takes an older document, or that there is none, for the newest one.</summary>
+    /// <returns>The revision that was found, null where there is none; and the newest that was known.</returns>
+    /// <exception cref="RefusedException">It is the newest one, or does not open.</exception>
+    public (ulong? Found, ulong Newest) Accept(string name)
+    {
+        lock (_gate)
+        {
+            if (!IsSealed(name) || Newest(name) is not { } newest)
+                throw Nothing(name);
+            if (Stored(name) is not { } stored)
+            {
+                if (newest.Gone)
+                    throw Nothing(name);
+                Note(name, new(newest.Revision + 1, Gone: true));
+                return (null, newest.Revision);
+            }
+
+            var (content, revision) = Open(name, stored);
+            if (revision >= newest.Revision)
+                throw Nothing(name);
+            Write(name, Seal(name, content, newest.Revision + 1));
+            Note(name, new(newest.Revision + 1, Gone: false));
+            return (revision, newest.Revision);
+        }
+    }
+
+    /// <summary>Seals every document that an earlier data key sealed with the newest one; how many.</summary>
+    /// <remarks>Its revision stays. One that does not open is left as it is: whoever reads it is told.</remarks>
+    public int Reseal()
+    {
+        var count = 0;
+        // By their names, and nothing else is opened: to close the lock file would let go of the lock.
+        foreach (var path in Directory.EnumerateFiles(directory))
+        {
+            var name = Path.GetFileName(path);
+            if (Path.GetExtension(name) is not (".json" or ".progress"))
+                continue;
+            lock (_gate)
+            {
+                if (!IsSealed(name) || Stored(name) is not { } stored || SealedIn(stored) is not { } found
+                    || SealedValue.EpochOf(found.Value) == keys!.Current.Generation)
+                    continue;
+                if (TryOpen(name, found) is not { } content)
+                    continue;
+                Write(name, Seal(name, content, found.Revision));
+                count++;
+            }
+        }
+
+        return count;
+    }
+
+    bool IsSealed(string name) => keys is not null && !name.StartsWith(Plain, StringComparison.Ordinal);
 
     string PathOf(string name) => Path.Combine(directory, name);
 
-    byte[] Seal(string name, ReadOnlySpan<byte> content)
+    byte[]? Stored(string name) => DurableFile.Read(PathOf(name), Limits.DocumentBytesMax);
+
+    void Write(string name, byte[] stored)
     {
-        var value = key!.SealDocument(NameOf(name), content, nonces);
-        return Encoding.UTF8.GetBytes($$"""{"eventdbx_sealed":1,"data":"{{Convert.ToBase64String(value)}}"}""" + "\n");
+        if (stored.Length > Limits.DocumentBytesMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"`{name}` would have {stored.Length} bytes; at most {Limits.DocumentBytesMax} are kept.");
+        DurableFile.Write(PathOf(name), stored);
     }
 
-    byte[] Open(string name, byte[] stored)
+    DocumentRow? Newest(string name) => _newest.TryGetValue(name, out var row) ? row : find(name);
+
+    void Note(string name, DocumentRow row)
     {
-        if (SealedIn(stored) is not { } value)
-            return IsSealed(name) ? throw Violation.Of($"The document `{name}` is not sealed, as this store seals it: somebody else has written it.") : stored;
-        if (!IsSealed(name))
-            throw Violation.Of($"The document `{name}` is sealed, and this store does not seal it.");
-        return key!.OpenDocument(NameOf(name), value)
-            ?? throw Violation.Of($"The document `{name}` does not open: it was changed, sealed with another key, or belongs under another name.");
+        _newest[name] = row;
+        note(name, row);
     }
 
-    static byte[]? SealedIn(byte[] stored)
+    byte[] Seal(string name, ReadOnlySpan<byte> content, ulong revision)
     {
-        if (!stored.AsSpan().StartsWith("{\"eventdbx_sealed\":"u8))
-            return null;
+        var value = keys!.Current.SealDocument(NameOf(name), PlaceOf(revision), content, nonces);
+        return Encoding.UTF8.GetBytes(string.Create(
+            CultureInfo.InvariantCulture, $$"""{"eventdbx_sealed":{{Form}},"revision":{{revision}},"data":"{{Convert.ToBase64String(value)}}"}""") + "\n");
+    }
+
+    static byte[] OpenPlain(string name, byte[] stored) => !stored.AsSpan().StartsWith(SealedBegins)
+        ? stored
+        : throw Violation.Of($"The document `{name}` is sealed, and this store does not seal it.");
+
+    (byte[] Content, ulong Revision) Open(string name, byte[] stored)
+    {
+        if (!stored.AsSpan().StartsWith(SealedBegins))
+            throw Violation.Of($"The document `{name}` is not sealed, as this store seals it: somebody else has written it.");
+        return SealedIn(stored) is { } found && TryOpen(name, found) is { } content
+            ? (content, found.Revision)
+            : throw Violation.Of($"The document `{name}` does not open: it was changed, sealed with another key, or belongs under another name.");
+    }
+
+    byte[]? TryOpen(string name, (byte[] Value, ulong Revision) found) =>
+        keys!.Find(SealedValue.EpochOf(found.Value))?.OpenDocument(NameOf(name), PlaceOf(found.Revision), found.Value);
+
+    static (byte[] Value, ulong Revision)? SealedIn(byte[] stored)
+    {
         try
         {
             using var json = JsonDocument.Parse(stored);
-            return json.RootElement.TryGetProperty("data", out var data) && data.TryGetBytesFromBase64(out var value) ? value : [];
+            var root = json.RootElement;
+            return root.TryGetProperty("eventdbx_sealed"u8, out var form) && form.TryGetInt32(out var number) && number == Form
+                && root.TryGetProperty("revision"u8, out var of) && of.TryGetUInt64(out var revision)
+                && root.TryGetProperty("data"u8, out var data) && data.TryGetBytesFromBase64(out var value)
+                ? (value, revision) : null;
         }
-        catch (JsonException)
+        catch (Exception cause) when (cause is JsonException or InvalidOperationException)
         {
-            return [];
+            return null;
         }
     }
+
+    static byte[] PlaceOf(ulong revision)
+    {
+        var place = new byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64BigEndian(place, revision);
+        return place;
+    }
+
+    static string AcceptWith(string name) => $"`dbx recover --accept-document {name}` to";
+
+    static RefusedException Nothing(string name) => new(RefusalCode.InvalidArgument, $"The document `{name}` is the one that the store knows: there is nothing to accept.");
 
     static AggregateKey NameOf(string name) => AggregateKey.Create("document", name);
-}
-
-/// <summary>Documents of a database without a directory.</summary>
-internal sealed class DocumentMemory : IDocuments
-{
-    readonly Dictionary<string, byte[]> _documents = [];
-
-    public Document Read(string name)
-    {
-        lock (_documents)
-            return _documents.TryGetValue(name, out var content) ? new(content, Hash32.Of(content)) : new(null, Hash32.Empty);
-    }
-
-    public bool TryReplace(string name, ReadOnlySpan<byte> content, Document read)
-    {
-        lock (_documents)
-        {
-            if (Read(name).Revision != read.Revision)
-                return false;
-            _documents[name] = content.ToArray();
-            return true;
-        }
-    }
-
-    public void Delete(string name)
-    {
-        lock (_documents)
-            _documents.Remove(name);
-    }
 }

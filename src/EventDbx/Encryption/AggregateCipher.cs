@@ -20,6 +20,7 @@ internal sealed class AggregateCipher : IDisposable
     SealingKey? _state;
     SealingKey? _snapshot;
     byte[]? _field;
+    byte[]? _request;
     bool _disposed;
 
     /// <param name="name">The aggregate; part of every context.</param>
@@ -35,6 +36,20 @@ internal sealed class AggregateCipher : IDisposable
 
     /// <summary>The key as the head row keeps it: <see cref="DataKey.WrappedBytes"/> bytes.</summary>
     public ReadOnlyMemory<byte> Wrapped => _wrapped;
+
+    /// <summary>The generation of the data key that wrapped it.</summary>
+    public uint WrappedBy => SealedValue.EpochOf(_wrapped);
+
+    /// <summary>The same key, wrapped with another data key.</summary>
+    public AggregateCipher Rewrap(DataKey dataKey, NoncePool nonces)
+    {
+        Span<byte> wrapped = stackalloc byte[DataKey.WrappedBytes];
+        dataKey.Wrap(Name, _key, wrapped, nonces);
+        return new(Name, _key, wrapped);
+    }
+
+    /// <summary>Whether both have the same key, however it is wrapped: what one sealed the other opens.</summary>
+    public bool HasKeyOf(AggregateCipher other) => ReferenceEquals(this, other) || CryptographicOperations.FixedTimeEquals(_key, other._key);
 
     /// <summary>A cipher with a new random key, for an aggregate's first event.</summary>
     public static AggregateCipher Create(AggregateKey name, DataKey dataKey, NoncePool nonces)
@@ -79,8 +94,21 @@ internal sealed class AggregateCipher : IDisposable
     public void FieldTag(ReadOnlySpan<byte> fieldName, Span<byte> tag16)
     {
         Span<byte> full = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(Volatile.Read(ref _field) ?? DeriveField(), fieldName, full);
+        HMACSHA256.HashData(Volatile.Read(ref _field) ?? Derive(ref _field, "field"u8), fieldName, full);
         full[..FieldTagBytes].CopyTo(tag16);
+    }
+
+    /// <summary>
+    /// A request's fingerprint as the store keeps it: HMAC-SHA-256 under the key derived as <c>request</c>. Without that key a
+    /// payload that somebody guesses cannot be held against it.
+    /// </summary>
+    public Hash32 HideFingerprint(in Hash32 fingerprint)
+    {
+        Span<byte> plain = stackalloc byte[Hash32.Length];
+        Span<byte> hidden = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        fingerprint.Write(plain);
+        HMACSHA256.HashData(Volatile.Read(ref _request) ?? Derive(ref _request, "request"u8), plain, hidden);
+        return Hash32.Read(hidden);
     }
 
     SealingKey KeyOf(Purpose purpose) => purpose switch
@@ -89,6 +117,7 @@ internal sealed class AggregateCipher : IDisposable
         Purpose.State => Volatile.Read(ref _state) ?? Derive(ref _state, purpose),
         Purpose.Snapshot => Volatile.Read(ref _snapshot) ?? Derive(ref _snapshot, purpose),
         Purpose.Key => throw new ArgumentOutOfRangeException(nameof(purpose), "Aggregate keys are wrapped by the data key."),
+        Purpose.Rotation => throw new ArgumentOutOfRangeException(nameof(purpose), "Data keys are sealed by data keys."),
         Purpose.Document => throw new ArgumentOutOfRangeException(nameof(purpose), "Documents are sealed by the data key."),
     };
 
@@ -103,19 +132,19 @@ internal sealed class AggregateCipher : IDisposable
         }
     }
 
-    byte[] DeriveField()
+    byte[] Derive(ref byte[]? slot, ReadOnlySpan<byte> name)
     {
         lock (_deriving)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_field is null)
+            if (slot is null)
             {
-                var field = new byte[SubKey.Bytes];
-                SubKey.Derive(_key, "field"u8, field);
-                Volatile.Write(ref _field, field);
+                var key = new byte[SubKey.Bytes];
+                SubKey.Derive(_key, name, key);
+                Volatile.Write(ref slot, key);
             }
 
-            return _field!;
+            return slot!;
         }
     }
 
@@ -130,6 +159,7 @@ internal sealed class AggregateCipher : IDisposable
             _state?.Dispose();
             _snapshot?.Dispose();
             Volatile.Write(ref _field, null);
+            Volatile.Write(ref _request, null);
         }
     }
 

@@ -24,14 +24,30 @@ public sealed class DataKey : IDisposable
     readonly byte[] _key = GC.AllocateArray<byte>(SubKey.Bytes, pinned: true);
     readonly SealingKey _wrapping;
     readonly SealingKey _documents;
+    readonly SealingKey _rotation;
     volatile bool _disposed;
 
-    internal DataKey(ReadOnlySpan<byte> key)
+    internal DataKey(ReadOnlySpan<byte> key, uint generation = SealedValue.FirstEpoch)
     {
+        Generation = generation;
         key.CopyTo(_key);
-        _wrapping = new SealingKey(_key, Purpose.Key);
-        _documents = new SealingKey(_key, Purpose.Document);
+        _wrapping = new SealingKey(_key, Purpose.Key, generation);
+        _documents = new SealingKey(_key, Purpose.Document, generation);
+        _rotation = new SealingKey(_key, Purpose.Rotation, generation);
     }
+
+    /// <summary>Which data key of its store it is: 1 for the first, one more after each rotation. Stands in everything it seals.</summary>
+    internal uint Generation { get; }
+
+    /// <summary>A copy of the caller's own, as that of a store.</summary>
+    internal DataKey Copy(uint generation)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new(_key, generation);
+    }
+
+    /// <summary>Whether both are the same 32 bytes, of whatever generation.</summary>
+    internal bool IsSameAs(DataKey other) => CryptographicOperations.FixedTimeEquals(_key, other._key);
 
     /// <summary>A new key from the system's random generator.</summary>
     public static DataKey Generate()
@@ -104,27 +120,50 @@ public sealed class DataKey : IDisposable
         return wrapped.Length == WrappedBytes && _wrapping.TryOpen(aggregate, place: [], wrapped, key32);
     }
 
-    /// <summary>Seals a document: a sealed value of purpose <c>document</c> that opens only under its name.</summary>
-    internal byte[] SealDocument(AggregateKey name, ReadOnlySpan<byte> content, NoncePool nonces)
+    /// <summary>Seals a document: a sealed value of purpose <c>document</c> that opens only under its name, in its place.</summary>
+    internal byte[] SealDocument(AggregateKey name, ReadOnlySpan<byte> place, ReadOnlySpan<byte> content, NoncePool nonces)
     {
         var value = new byte[content.Length + SealedValue.OverheadBytes];
-        _documents.Seal(name, place: [], content, value, nonces);
+        _documents.Seal(name, place, content, value, nonces);
         return value;
     }
 
-    /// <summary>The content of a sealed document; null when it was sealed with another key or under another name, or changed since.</summary>
-    internal byte[]? OpenDocument(AggregateKey name, ReadOnlySpan<byte> value)
+    /// <summary>The content of a sealed document; null when it was sealed with another key, under another name or in another place, or changed since.</summary>
+    internal byte[]? OpenDocument(AggregateKey name, ReadOnlySpan<byte> place, ReadOnlySpan<byte> value)
     {
         if (!SealedValue.HasForm(value))
             return null;
         var content = new byte[value.Length - SealedValue.OverheadBytes];
-        return _documents.TryOpen(name, place: [], value, content) ? content : null;
+        return _documents.TryOpen(name, place, value, content) ? content : null;
     }
+
+    /// <summary>Seals another data key of the same store, while the one replaces the other.</summary>
+    /// <param name="other">The key that is sealed.</param>
+    /// <param name="databaseId">Of the store, 16 bytes.</param>
+    /// <param name="nonces">Gives the nonce.</param>
+    internal byte[] SealKey(DataKey other, ReadOnlySpan<byte> databaseId, NoncePool nonces)
+    {
+        ObjectDisposedException.ThrowIf(other._disposed, other);
+        var value = new byte[WrappedBytes];
+        _rotation.Seal(RotationName, databaseId, other._key, value, nonces);
+        return value;
+    }
+
+    /// <summary>The data key that <see cref="SealKey"/> has sealed; null when it does not open here.</summary>
+    internal DataKey? OpenKey(uint generation, ReadOnlySpan<byte> databaseId, ReadOnlySpan<byte> value)
+    {
+        Span<byte> key = stackalloc byte[SubKey.Bytes];
+        var other = value.Length == WrappedBytes && _rotation.TryOpen(RotationName, databaseId, value, key) ? new DataKey(key, generation) : null;
+        CryptographicOperations.ZeroMemory(key);
+        return other;
+    }
+
+    static AggregateKey RotationName { get; } = AggregateKey.Create("eventdbx", "data-key");
 
     /// <summary>The key check value: lets an open tell a wrong key before it reads anything.</summary>
     /// <remarks>
     /// <code>
-    /// alg u8 (1) | epoch u32be (1) | HMAC-SHA-256(HKDF-Expand(key, "eventdbx/1/check"), database id)
+    /// alg u8 (1) | generation u32be | HMAC-SHA-256(HKDF-Expand(key, "eventdbx/1/check"), database id ‖ generation u32be if above 1)
     /// </code>
     /// A MAC and not a sealed constant: the same for the same key, no nonce to spend, and it commits to the key.
     /// </remarks>
@@ -134,12 +173,29 @@ public sealed class DataKey : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         var check = new byte[CheckBytes];
         check[0] = SealedValue.GcmAlgorithm;
-        BinaryPrimitives.WriteUInt32BigEndian(check.AsSpan(1), SealedValue.Epoch);
+        BinaryPrimitives.WriteUInt32BigEndian(check.AsSpan(1), Generation);
         Span<byte> key = stackalloc byte[SubKey.Bytes];
         SubKey.Derive(_key, "check"u8, key);
-        HMACSHA256.HashData(key, databaseId, check.AsSpan(CheckHeaderBytes));
+        ReadOnlySpan<byte> bound = Generation == SealedValue.FirstEpoch ? databaseId : [.. databaseId, .. check.AsSpan(1, sizeof(uint))];
+        HMACSHA256.HashData(key, bound, check.AsSpan(CheckHeaderBytes));
         CryptographicOperations.ZeroMemory(key);
         return check;
+    }
+
+    /// <summary>The generation that a check value speaks of; 0 where it is none.</summary>
+    internal static uint GenerationOf(ReadOnlySpan<byte> check) =>
+        check.Length == CheckBytes ? BinaryPrimitives.ReadUInt32BigEndian(check[1..]) : 0;
+
+    /// <summary>A copy of this key as the check value says it is; null when the value was made with another key, or for another database.</summary>
+    internal DataKey? Fit(ReadOnlySpan<byte> databaseId, ReadOnlySpan<byte> check)
+    {
+        if (GenerationOf(check) is not (> 0 and var generation))
+            return null;
+        var copy = Copy(generation);
+        if (copy.Matches(databaseId, check))
+            return copy;
+        copy.Dispose();
+        return null;
     }
 
     /// <summary>Whether the check value was made with this key for this database.</summary>
@@ -153,6 +209,7 @@ public sealed class DataKey : IDisposable
         CryptographicOperations.ZeroMemory(_key);
         _wrapping.Dispose();
         _documents.Dispose();
+        _rotation.Dispose();
     }
 
     /// <summary>Names the type and nothing of the key.</summary>

@@ -6,30 +6,31 @@ namespace EventDbx.Encryption;
 /// <remarks>
 /// Request threads seal before the writer has seen the head, so a new aggregate's first drafts need a key that does not
 /// exist yet: the first to ask makes a candidate, and whoever is committed first gives the aggregate its key. A draft sealed
-/// under a candidate that lost is sealed again by the writer.
+/// under a candidate that lost is sealed again by the writer. A candidate may also be wrapped with a data key that was replaced
+/// before it was committed: the writer wraps it again (<see cref="WithCurrent"/>).
 /// </remarks>
-internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
+internal sealed class Keyring(DataKeys? keys, NoncePool nonces, int capacity)
 {
     readonly ConcurrentDictionary<AggregateKey, AggregateCipher> _ciphers = new();
     int _count;
 
-    public bool Encrypted => dataKey is not null;
+    public bool Encrypted => keys is not null;
 
-    /// <summary>Whether a store of this row was made with this key, or, without encryption, with none.</summary>
-    public bool Made(StoreRow store) => dataKey is null
-        ? store.KeyCheck.IsEmpty
-        : dataKey.Matches(store.DatabaseId.ToByteArray(bigEndian: true), store.KeyCheck.Span);
+    /// <summary>The data keys; null in a plain store.</summary>
+    public DataKeys? Keys => keys;
+
+    /// <summary>Whether a store of this row was made with these keys, or, without encryption, with none.</summary>
+    public bool Made(StoreRow store) => keys is null ? store.KeyCheck.IsEmpty : keys.Made(store);
 
     /// <summary>The cipher of a stored aggregate.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: the wrapped key does not open.</exception>
     public AggregateCipher? Open(AggregateKey aggregate, ReadOnlyMemory<byte> wrapped)
     {
-        if (dataKey is null)
+        if (keys is null)
             return wrapped.IsEmpty ? null : throw Violation.Of($"{aggregate} has a key in a store without encryption.");
         if (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span))
             return cipher;
-        cipher = AggregateCipher.Open(aggregate, dataKey, wrapped.Span)
-            ?? throw Unopened(aggregate);
+        cipher = Unwrap(aggregate, wrapped);
         Remember(aggregate, cipher);
         return cipher;
     }
@@ -40,9 +41,24 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: the wrapped key does not open.</exception>
     public AggregateCipher? OpenOnce(AggregateKey aggregate, ReadOnlyMemory<byte> wrapped)
     {
-        if (dataKey is null || (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span)))
+        if (keys is null || (_ciphers.TryGetValue(aggregate, out var cipher) && cipher.Wrapped.Span.SequenceEqual(wrapped.Span)))
             return Open(aggregate, wrapped);
-        return AggregateCipher.Open(aggregate, dataKey, wrapped.Span) ?? throw Unopened(aggregate);
+        return Unwrap(aggregate, wrapped);
+    }
+
+    AggregateCipher Unwrap(AggregateKey aggregate, ReadOnlyMemory<byte> wrapped) =>
+        keys!.Find(SealedValue.EpochOf(wrapped.Span)) is { } key && AggregateCipher.Open(aggregate, key, wrapped.Span) is { } cipher
+            ? cipher
+            : throw Unopened(aggregate);
+
+    /// <summary>The same cipher, wrapped with the newest data key; itself where it is. For the writer: what is committed from now on.</summary>
+    public AggregateCipher? WithCurrent(AggregateCipher? cipher)
+    {
+        if (cipher is null || keys is null || cipher.WrappedBy == keys.Current.Generation)
+            return cipher;
+        cipher = cipher.Rewrap(keys.Current, nonces);
+        Remember(cipher.Name, cipher);
+        return cipher;
     }
 
     static RefusedException Unopened(AggregateKey aggregate) =>
@@ -53,7 +69,7 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
     /// <param name="findWrapped">Reads the wrapped key from the head; empty when there is no such aggregate.</param>
     public AggregateCipher? ForAppend(AggregateKey aggregate, Func<AggregateKey, ReadOnlyMemory<byte>> findWrapped)
     {
-        if (dataKey is null)
+        if (keys is null)
             return null;
         if (_ciphers.TryGetValue(aggregate, out var cipher))
             return cipher;
@@ -62,7 +78,7 @@ internal sealed class Keyring(DataKey? dataKey, NoncePool nonces, int capacity)
             return Open(aggregate, wrapped);
         if (_count < capacity)
         {
-            var candidate = AggregateCipher.Create(aggregate, dataKey, nonces);
+            var candidate = AggregateCipher.Create(aggregate, keys.Current, nonces);
             cipher = _ciphers.GetOrAdd(aggregate, candidate);
             if (ReferenceEquals(cipher, candidate))
                 Interlocked.Increment(ref _count);

@@ -15,8 +15,11 @@ internal enum Purpose : byte
     /// <summary>A snapshot or fold point. Place: the version, u64 big-endian.</summary>
     Snapshot = 4,
 
-    /// <summary>A document beside the log, under the data key itself. Place: empty; its name stands where the id does.</summary>
+    /// <summary>A document beside the log, under the data key itself. Place: its revision, u64 big-endian; its name stands where the id does.</summary>
     Document = 5,
+
+    /// <summary>While the data key is being replaced: the one key under the other. Place: the 16 bytes of the database id.</summary>
+    Rotation = 6,
 }
 
 internal static class Purposes
@@ -29,5 +32,6 @@ internal static class Purposes
         Purpose.State => "state"u8,
         Purpose.Snapshot => "snapshot"u8,
         Purpose.Document => "document"u8,
+        Purpose.Rotation => "rotation"u8,
     };
 }

@@ -12,7 +12,7 @@ namespace EventDbx.Encryption;
 /// context  lp(purpose) lp(type) lp(id) lp(place) u32be(epoch)        lp(x) = u32be length | x
 /// </code>
 /// The context is associated data: it is not stored, and a value opens only where it was sealed. The epoch counts the
-/// keys of one owner; it is 1 until keys are replaced. Nonces are random: at most 2^32 values under one key
+/// keys of one owner: it is the generation of the data key for what that seals, and 1 for everything under an aggregate key. Nonces are random: at most 2^32 values under one key
 /// (NIST SP 800-38D, 8.3), which is 2^32 events of one aggregate, or 2^32 aggregates under one data key.
 /// Source: docs/integrity.md, "Sealed values".
 /// </remarks>
@@ -24,7 +24,8 @@ internal static class SealedValue
     /// <summary>First byte of a value sealed with AES-256-GCM.</summary>
     public const byte GcmAlgorithm = 1;
 
-    public const uint Epoch = 1;
+    /// <summary>The epoch of the first key of an owner.</summary>
+    public const uint FirstEpoch = 1;
 
     public const int NonceBytes = 12;
 
@@ -44,7 +45,7 @@ internal static class SealedValue
         AesGcm key, in Context context, ReadOnlySpan<byte> plaintext, Span<byte> target, ReadOnlySpan<byte> nonce)
     {
         target[0] = GcmAlgorithm;
-        BinaryPrimitives.WriteUInt32BigEndian(target[1..], Epoch);
+        BinaryPrimitives.WriteUInt32BigEndian(target[1..], context.Epoch);
         nonce.CopyTo(target[HeaderBytes..]);
         var ciphertext = target.Slice(HeaderBytes + NonceBytes, plaintext.Length);
         var tag = target[^TagBytes..];
@@ -60,7 +61,7 @@ internal static class SealedValue
 
     /// <summary>
     /// False when any byte of the value or of its context is not what it was sealed with; the plaintext is zeroes then.
-    /// The value <see cref="HasForm"/>; the plaintext has exactly <see cref="OverheadBytes"/> less.
+    /// The value has the form, of this epoch; the plaintext has exactly <see cref="OverheadBytes"/> less.
     /// </summary>
     public static bool TryOpen(AesGcm key, in Context context, ReadOnlySpan<byte> value, Span<byte> plaintext)
     {
@@ -87,17 +88,25 @@ internal static class SealedValue
         }
     }
 
-    /// <summary>Whether the value has the form this version seals: long enough, its algorithm, its epoch.</summary>
+    /// <summary>Whether the value has the form this version seals: long enough, its algorithm, an epoch.</summary>
     public static bool HasForm(ReadOnlySpan<byte> value) =>
-        value.Length >= OverheadBytes && value[0] == GcmAlgorithm && BinaryPrimitives.ReadUInt32BigEndian(value[1..]) == Epoch;
+        value.Length >= OverheadBytes && value[0] == GcmAlgorithm && EpochOf(value) >= FirstEpoch;
+
+    /// <summary>Whether the value has that form, and is of this epoch.</summary>
+    public static bool HasForm(ReadOnlySpan<byte> value, uint epoch) => HasForm(value) && EpochOf(value) == epoch;
+
+    /// <summary>Which key of its owner sealed a value; 0 where it is too short to say.</summary>
+    public static uint EpochOf(ReadOnlySpan<byte> value) => value.Length < HeaderBytes ? 0 : BinaryPrimitives.ReadUInt32BigEndian(value[1..]);
 
     /// <summary>Where a value belongs: the parts of its associated data.</summary>
-    public readonly ref struct Context(Purpose purpose, AggregateKey aggregate, ReadOnlySpan<byte> place)
+    public readonly ref struct Context(Purpose purpose, AggregateKey aggregate, ReadOnlySpan<byte> place, uint epoch)
     {
         readonly ReadOnlySpan<byte> _purpose = Purposes.NameOf(purpose);
         readonly ReadOnlySpan<byte> _type = aggregate.TypeUtf8;
         readonly ReadOnlySpan<byte> _id = aggregate.IdUtf8;
         readonly ReadOnlySpan<byte> _place = place;
+
+        public uint Epoch => epoch;
 
         public int Bytes => (5 * sizeof(uint)) + _purpose.Length + _type.Length + _id.Length + _place.Length;
 
@@ -108,7 +117,7 @@ internal static class SealedValue
             at = Add(target, at, _type);
             at = Add(target, at, _id);
             at = Add(target, at, _place);
-            BinaryPrimitives.WriteUInt32BigEndian(target[at..], Epoch);
+            BinaryPrimitives.WriteUInt32BigEndian(target[at..], epoch);
             return target[..(at + sizeof(uint))];
         }
 

@@ -12,12 +12,14 @@ internal sealed class SealingKey : IDisposable
     readonly Lock _gate = new();
     readonly Purpose _purpose;
     readonly AesGcm _aes;
+    readonly uint _epoch;
 
     /// <param name="owner">32 bytes: the data key or an aggregate key, from which this one is derived.</param>
     /// <param name="purpose">Enters the derivation and every context.</param>
-    public SealingKey(ReadOnlySpan<byte> owner, Purpose purpose)
+    /// <param name="epoch">Which key of its owner it is; enters every value and context.</param>
+    public SealingKey(ReadOnlySpan<byte> owner, Purpose purpose, uint epoch = SealedValue.FirstEpoch)
     {
-        _purpose = purpose;
+        (_purpose, _epoch) = (purpose, epoch);
         Span<byte> key = stackalloc byte[SubKey.Bytes];
         SubKey.Derive(owner, Purposes.NameOf(purpose), key);
         _aes = new AesGcm(key, SealedValue.TagBytes);
@@ -33,7 +35,7 @@ internal sealed class SealingKey : IDisposable
         Span<byte> nonce = stackalloc byte[SealedValue.NonceBytes];
         nonces.Take(nonce);
         lock (_gate)
-            SealedValue.Seal(_aes, new(_purpose, aggregate, place), plaintext, target, nonce);
+            SealedValue.Seal(_aes, new(_purpose, aggregate, place, _epoch), plaintext, target, nonce);
     }
 
     /// <summary>
@@ -42,12 +44,12 @@ internal sealed class SealingKey : IDisposable
     /// </summary>
     public bool TryOpen(AggregateKey aggregate, ReadOnlySpan<byte> place, ReadOnlySpan<byte> value, Span<byte> plaintext)
     {
-        if (!SealedValue.HasForm(value))
+        if (!SealedValue.HasForm(value, _epoch))
             return false;
         if (plaintext.Length != value.Length - SealedValue.OverheadBytes)
             throw new ArgumentException("A sealed value is longer than its plaintext by exactly the overhead.", nameof(plaintext));
         lock (_gate)
-            return SealedValue.TryOpen(_aes, new(_purpose, aggregate, place), value, plaintext);
+            return SealedValue.TryOpen(_aes, new(_purpose, aggregate, place, _epoch), value, plaintext);
     }
 
     public void Dispose()

@@ -118,7 +118,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         {
             Aggregate = aggregate, Actor = entry.Actor, EventType = entry.Type, EventTypeUtf8 = type, Payload = payload, Note = entry.Note,
             EventId = entry.EventId, Salt = salt.ToArray(), Cipher = cipher, SealedBody = entry.Body.ToArray(), Recorded = entry,
-            Fingerprint = (entry.Flags & EntryRow.RowFlags.ClientId) != 0 ? entry.RequestFingerprintOf(payload.Text.Span) : null,
+            Fingerprint = (entry.Flags & EntryRow.RowFlags.ClientId) != 0 ? entry.PayloadFingerprintOf(payload.Text.Span) : null,
             Import = new()
             {
                 Draft = new() { Aggregate = aggregate, EventType = entry.Type, Payload = text, EventId = entry.EventId, Note = entry.Note },

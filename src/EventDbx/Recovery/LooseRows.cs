@@ -4,7 +4,7 @@ namespace EventDbx.Recovery;
 
 /// <summary>What is in no entry of the log, and so in no replay: the rows of it that can be read are taken over as they are.</summary>
 /// <remarks>
-/// What tokens have spent begins anew where a row is lost. Checkpoints are what the log has said of itself: they stay under their epoch, and
+/// What tokens have spent, and how new a document is, begins anew where a row is lost. Checkpoints are what the log has said of itself: they stay under their epoch, and
 /// those of entries that are gone say what was lost.
 /// </remarks>
 internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
@@ -19,6 +19,9 @@ internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
     public Checkpoints.Checkpoint? Copy(uint epoch)
     {
         Take(Family.Tokens, Keyspace.FirstName.ToArray(), static (key, body) => TokenRow.IsKey(key) && TokenRow.TryRead(body, out _));
+        // Else an older document could be put back once the store has been recovered.
+        Take(Family.Meta, Keyspace.DocumentPrefix.ToArray(), static (key, body) =>
+            key.AsSpan().StartsWith(Keyspace.DocumentPrefix) && DocumentRow.TryRead(body, out _));
         CheckpointRow? newest = null;
         Take(Family.Checkpoints, [0, 0], (key, body) =>
         {

@@ -62,7 +62,10 @@ internal sealed class Salvage : IDisposable
 
     public LogReplay Replay(Keyring keyring) => new(View, keyring);
 
-    public Keyring KeyringFor(DatabaseOptions options) => new(Encrypted ? options.Key : null, new(), Limits.HeadCacheDefault);
+    /// <summary>With the data keys of the store; where its row cannot be read, the key that was given may be of any generation, and the first entry says which.</summary>
+    public Keyring KeyringFor(DatabaseOptions options) => new(!Encrypted ? null : KeysOf(options), new(), Limits.HeadCacheDefault);
+
+    DataKeys KeysOf(DatabaseOptions options) => (Row is null ? null : options.KeysOf(Row)) ?? new(options.Key!.Copy(FirstGeneration() ?? SealedValue.FirstEpoch));
 
     static IEnumerable<Salvage?> Attempts(DatabaseOptions options, DataDirectory directory)
     {
@@ -160,16 +163,20 @@ internal sealed class Salvage : IDisposable
         return count;
     }
 
-    bool FirstEntryHasKey()
+    uint? FirstGeneration() => FirstKey() is { IsEmpty: false } wrapped ? SealedValue.EpochOf(wrapped.Span) : null;
+
+    bool FirstEntryHasKey() => !FirstKey().IsEmpty;
+
+    ReadOnlyMemory<byte> FirstKey()
     {
         try
         {
             return View.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue) is [var row]
-                && Checked.TryBody(Family.Log, row.Key, row.Value, out var body) && EntryRow.TryRead(body) is { WrappedKey.IsEmpty: false };
+                && Checked.TryBody(Family.Log, row.Key, row.Value, out var body) && EntryRow.TryRead(body) is { } entry ? entry.WrappedKey : default;
         }
         catch (Exception cause) when (IsUnreadable(cause))
         {
-            return false;
+            return default;
         }
     }
 

@@ -31,6 +31,12 @@ internal static class Keyspace
     /// <summary>In <c>meta</c>: the schema of an aggregate type.</summary>
     public static byte[] SchemaRow(string type) => [.. SchemaPrefix, .. Encoding.UTF8.GetBytes(type)];
 
+    /// <summary>In <c>meta</c>: what the keys of sealed documents begin with.</summary>
+    public static ReadOnlySpan<byte> DocumentPrefix => "document\0"u8;
+
+    /// <summary>In <c>meta</c>: the newest revision of a sealed document.</summary>
+    public static byte[] DocumentRow(string name) => [.. DocumentPrefix, .. Encoding.UTF8.GetBytes(name)];
+
     /// <summary>The lowest key that is a name.</summary>
     public static ReadOnlySpan<byte> FirstName => [1];
 

@@ -222,17 +222,30 @@ internal sealed class OpenStore
             throw OtherFormat(row, path);
         if (row.Encrypted && options.Key is null)
             throw new StoreRefusedException($"The store in {path} is encrypted, and no key was given. Put its `data_encryption_key` back into the configuration, or give it as EVENTDBX_DEK.");
-        if (row.Encrypted && !options.Key!.Matches(IdBytes(row.DatabaseId), row.KeyCheck.Span))
+        if (row.Encrypted && !Fits(row, options))
             throw new StoreRefusedException($"The key is not the one the store in {path} was made with.");
         if (!row.Encrypted && options.Encrypted)
             throw new StoreRefusedException($"The store in {path} was made without encryption. Set encryption = \"off\" to use it as it is, or export it and import it into an encrypted one.");
+    }
+
+    static bool Fits(StoreRow row, DatabaseOptions options)
+    {
+        using var keys = options.KeysOf(row);
+        return keys is not null;
     }
 
     public static StoreRefusedException OtherFormat(StoreRow row, string path) => new(
         $"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
 
     /// <summary>Writes what a new store is.</summary>
-    public static StoreRow Create(IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1)
+    /// <param name="engine">An empty one.</param>
+    /// <param name="options">Its key, clock and randomness.</param>
+    /// <param name="databaseId">Of a store that is built anew.</param>
+    /// <param name="epoch">The same.</param>
+    /// <param name="keys">The keys of what will be put there; null: the one in the options.</param>
+    /// <param name="before">The row of the store it is built from: the data key, and a replacement of it under way, are as there.</param>
+    public static StoreRow Create(
+        IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1, DataKeys? keys = null, StoreRow? before = null)
     {
         if (options is { Encrypted: true, Key: null })
             throw NeedsKey();
@@ -244,7 +257,11 @@ internal sealed class OpenStore
         var now = Timestamp.From(options.Clock.GetUtcNow());
         var id = databaseId ?? EventIds.New(now, random[..10]);
         var row = new StoreRow(
-            StoreRow.CurrentFormat, id, epoch, options.Encrypted, now.Ticks100ns, options.Encrypted ? options.Key!.MakeCheck(IdBytes(id)) : default);
+            StoreRow.CurrentFormat, id, epoch, options.Encrypted, now.Ticks100ns, !options.Encrypted ? default : before?.KeyCheck ?? (keys?.Current ?? options.Key!).MakeCheck(IdBytes(id)))
+        {
+            // What has been wrapped again is not known of what could be read: all of it is looked at once more.
+            Rotation = before?.Rotation is { } rotation ? rotation with { Cursor = 0 } : null,
+        };
         engine.Commit(new RowPlanner(row), sync: true);
         return row;
     }
@@ -287,13 +304,14 @@ internal sealed class OpenStore
     public async Task CloseAsync(LogPoint point)
     {
         var flushed = TryFlush();
+        var row = ReadRowAtClose();
         Engine.Dispose();
         try
         {
             await Engine.Closed.WaitAsync(ReadersLimit).ConfigureAwait(false);
             if (flushed)
             {
-                StoreInventory.Write(_directory.Inventory, _directory.Store, Row.Write());
+                StoreInventory.Write(_directory.Inventory, _directory.Store, row.Write());
                 _watermark.WriteSynced(_identity.Slot(point), clean: true);
             }
         }
@@ -304,6 +322,20 @@ internal sealed class OpenStore
         finally
         {
             LetGo();
+        }
+    }
+
+    /// <summary>The row as it is by now: the data key may have been replaced since the store was opened.</summary>
+    StoreRow ReadRowAtClose()
+    {
+        try
+        {
+            using var view = Engine.OpenView();
+            return StoreRow.Find(view) ?? Row;
+        }
+        catch (Exception cause) when (cause is RefusedException or StorageFailedException)
+        {
+            return Row;
         }
     }
 

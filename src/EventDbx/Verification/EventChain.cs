@@ -116,7 +116,7 @@ internal sealed class EventChain(AggregateKey aggregate, AggregateCipher? cipher
         if (id.Version != version)
             throw Bad(version, index, $"has event id {entry.EventId}, but family `ids` says that this is version {id.Version}");
         var known = opens || (entry.Flags & EntryRow.RowFlags.Patch) != 0;
-        if (known && entry.RequestFingerprintOf(payload) != id.Fingerprint)
+        if (known && entry.StoredFingerprintOf(payload, cipher) != id.Fingerprint)
             throw Bad(version, index, $"has event id {entry.EventId}, whose fingerprint in family `ids` is of another request");
     }
 

@@ -195,6 +195,8 @@ internal sealed class StoreVerifier
                 log = LogSizeRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
             else if (row.Key.AsSpan().SequenceEqual(Keyspace.StoreRow))
                 store = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
+            else if (row.Key.AsSpan().StartsWith(Keyspace.DocumentPrefix))
+                _ = DocumentRow.TryRead(body, out _) ? true : throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
             else if (!row.Key.AsSpan().StartsWith(Keyspace.SchemaPrefix))
                 throw Violation.OfRow(Family.Meta, row.Key, "there is no row of that name");
         }

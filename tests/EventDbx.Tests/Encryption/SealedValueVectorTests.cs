@@ -50,9 +50,17 @@ public sealed class SealedValueVectorTests
         else if (vector["purpose"] == "document")
         {
             using var key = new DataKey(Hex(vector, "owner"));
-            sealedValue = key.SealDocument(aggregate, plaintext, nonces);
-            opened = key.OpenDocument(aggregate, sealedValue);
+            sealedValue = key.SealDocument(aggregate, place, plaintext, nonces);
+            opened = key.OpenDocument(aggregate, place, sealedValue);
             opens = opened is not null;
+        }
+        else if (vector["purpose"] == "rotation")
+        {
+            using var key = new DataKey(Hex(vector, "owner"));
+            using var other = new DataKey(plaintext, generation: 2);
+            sealedValue = key.SealKey(other, place, nonces);
+            using var again = key.OpenKey(2, place, sealedValue);
+            (opens, opened) = (again is not null, Convert.FromBase64String(again!.ToBase64()));
         }
         else
         {
@@ -98,6 +106,33 @@ public sealed class SealedValueVectorTests
         Assert.Equal(vector["derived"], Convert.ToHexStringLower(derived));
         Assert.Equal(vector["check"], "0100000001" + Convert.ToHexStringLower(HMACSHA256.HashData(derived, Hex(vector, "database"))));
         Assert.Equal(vector["check"], Convert.ToHexStringLower(key.MakeCheck(Hex(vector, "database"))));
+    }
+
+    [Fact]
+    public void The_check_of_a_key_that_replaced_another_binds_which_one_it_is()
+    {
+        var vector = Vectors["key check value, second key"];
+        using var second = new DataKey(Hex(vector, "owner"), generation: 2);
+        using var first = new DataKey(Hex(vector, "owner"));
+
+        Assert.Equal(vector["check"], Convert.ToHexStringLower(second.MakeCheck(Hex(vector, "database"))));
+        using var fit = first.Fit(Hex(vector, "database"), Hex(vector, "check"));
+        Assert.Equal(2u, fit!.Generation);
+        var asAnother = Hex(vector, "check");
+        asAnother[4] = 3;
+        Assert.Null(first.Fit(Hex(vector, "database"), asAnother));
+    }
+
+    [Fact]
+    public void The_request_fingerprint_is_hidden_as_the_page_says()
+    {
+        var vector = Vectors["request fingerprint"];
+        var derived = HKDF.Expand(HashAlgorithmName.SHA256, Hex(vector, "owner"), 32, "eventdbx/1/request"u8.ToArray());
+        using var cipher = new AggregateCipher(Given.Order, Hex(vector, "owner"), []);
+
+        Assert.Equal(vector["derived"], Convert.ToHexStringLower(derived));
+        Assert.Equal(vector["hidden"], Convert.ToHexStringLower(HMACSHA256.HashData(derived, Hex(vector, "plain"))));
+        Assert.Equal(vector["hidden"], cipher.HideFingerprint(EventDbx.Integrity.Hash32.Read(Hex(vector, "plain"))).ToString());
     }
 
     [Fact]

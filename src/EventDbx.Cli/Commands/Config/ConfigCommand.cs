@@ -18,6 +18,7 @@ internal static class ConfigCommand
         (Options.Text("--plugin-max-attempts", "N", "Attempts before an event that a plugin refuses is set aside."), "plugin_max_attempts"),
         (Options.Text("--snapshot-threshold", "N", "For new schemas: a snapshot every N versions."), "snapshot_threshold"),
         (Options.Text("--encryption", "on|off", "Whether the store that is created next is encrypted."), "encryption"),
+        (Options.Text("--dek-command", "\"PROGRAM,ARG\"", "A program that prints the data encryption key, and its arguments, with commas between; run without a shell."), "data_encryption_key_command"),
         (Options.Text("--durability", "sync|relaxed", "Answer an append after its sync, or before."), "durability"),
         (Options.Text("--relaxed-interval-ms", "MS", "With relaxed durability: how much a crash may take back."), "relaxed_interval_ms"),
         (Options.Text("--restrict", "off|default|strict", "How events are held against schemas."), "restrict"),
@@ -38,6 +39,8 @@ internal static class ConfigCommand
 
     static readonly Option<string> DataKey = Options.Text(
         "--data-encryption-key", "KEY", $"The data encryption key: 32 bytes in base64. {SecretText.Forms}", "--dek");
+
+    static readonly Option<string> DataKeyFile = Options.Text("--dek-file", "PATH", "A file that holds the data encryption key.");
 
     static readonly Option<string> MasterKey = Options.Text(
         "--admin-master-key", "SECRET", $"The secret of the Admin API; only its hash is kept. {SecretText.Forms}");
@@ -64,7 +67,8 @@ internal static class ConfigCommand
                 "takes them up at its next start, those of the Admin API (admin.*) at once. `--data-dir` is kept here, not only used: data that exists is not moved.",
                 "A variable of the environment stands above the file: EVENTDBX_ and the key in capitals, `_` for a dot, such as " +
                 "EVENTDBX_PORT or EVENTDBX_AUTH_SECRET. It is never saved.",
-                "The data encryption key is made together with the store, unless one is given here or in EVENTDBX_DEK before.",
+                "The data encryption key is made together with the store, unless one is given here or in EVENTDBX_DEK before; " +
+                "`--dek-file` and `--dek-command` say where it comes from instead, and then none is ever made.",
             ],
             Examples =
             [
@@ -95,7 +99,7 @@ internal static class ConfigCommand
         };
         foreach (var (option, _) in Settings)
             verb.Options.Add(option);
-        foreach (var option in (Option[])[DataKey, MasterKey, ClearMasterKey, ClearTlsCert, ClearTlsClientCa, ClearSnapshotThreshold, ClearWitnesses, ShowSecrets])
+        foreach (var option in (Option[])[DataKey, DataKeyFile, MasterKey, ClearMasterKey, ClearTlsCert, ClearTlsClientCa, ClearSnapshotThreshold, ClearWitnesses, ShowSecrets])
             verb.Options.Add(option);
         return verb;
     }
@@ -164,6 +168,8 @@ internal static class ConfigCommand
             changes.Add(config => config with { DataDir = call.Shell.Resolve(directory) });
         if (call.Get(DataKey) is { } dek && await SecretText.ReadAsync("--dek", dek, call.Shell, cancellation).ConfigureAwait(false) is { } key)
             changes.Add(Setting(DataKey, "data_encryption_key", key));
+        if (call.Get(DataKeyFile) is { } keyFile && !string.IsNullOrWhiteSpace(keyFile))
+            changes.Add(config => config with { DataEncryptionKeyFile = call.Shell.Resolve(keyFile) });
         if (call.Get(MasterKey) is { } secret
             && await SecretText.ReadAsync(MasterKey.Name, secret, call.Shell, cancellation).ConfigureAwait(false) is { } masterKey)
         {
@@ -221,8 +227,8 @@ internal static class ConfigCommand
             throw new ConfigException(StartCheck.MasterKeyMissing);
         if (!after.ApiRest && !after.ApiGraphQL && !after.ApiGrpc)
             throw new UsageException("`--api` names no surface.");
-        if (!after.Encryption && after.DataEncryptionKey is not null)
-            throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key; remove one of the two.");
+        if (!after.Encryption && (after.DataEncryptionKey is not null || after.DataEncryptionKeyFile is not null || after.DataEncryptionKeyCommand.Count > 0))
+            throw new ConfigException("encryption cannot be \"off\" while there is a data_encryption_key, or a file or command that gives one; remove one of the two.");
 
         if (after.LogQuorum != before.LogQuorum || !after.LogWitnesses.Equals(before.LogWitnesses))
             StartCheck.DemandQuorum(after);

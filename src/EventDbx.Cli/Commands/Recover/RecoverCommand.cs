@@ -8,6 +8,8 @@ internal static class RecoverCommand
 {
     static readonly Option<bool> AcceptLoss = Options.Switch("--accept-loss", "Go on with what is left. The rest is given up, for good.");
 
+    static readonly Option<string> AcceptDocument = Options.Text("--accept-document", "NAME", "Go on with an older document that was put back, or without one that is gone.");
+
     public static Verb Create() => new("recover", "Look at a store that does not open, and go on with what is left of it.")
     {
         Remarks =
@@ -17,13 +19,17 @@ internal static class RecoverCommand
             "Exit code 0: the store is sound; 4: it is not.",
             "A backup is the better way back. With `--accept-loss` a new store is built from what is left; it takes the place of the " +
             "damaged one, which stays beside it, and says in its log what was lost.",
+            "`--accept-document tokens.json` is for an encrypted store that refuses a document beside it, because it is older than the newest one, or gone. " +
+            "Revoked tokens in an older one stay revoked. An entry of the log says that it was accepted.",
         ],
         Examples =
         [
             new("dbx recover", "What is wrong, and what is left?"),
             new("dbx recover --accept-loss", "Go on with it."),
+            new("dbx recover --accept-document tokens.json", "An older tokens.json was put back on purpose."),
         ],
-        Options = { AcceptLoss },
+        Options = { AcceptLoss, AcceptDocument },
+        Check = call => call.NotBoth(AcceptLoss, AcceptDocument),
         Run = RunAsync,
     };
 
@@ -35,6 +41,9 @@ internal static class RecoverCommand
             throw new StoreRefusedException($"There is no store in {directory}, and nothing that is left of one.");
         var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = options.Key;
+        using var nextKey = options.NextKey;
+        if (call.Get(AcceptDocument) is { } name)
+            return await AcceptDocumentAsync(call, options, name).ConfigureAwait(false);
         var accept = call.Get(AcceptLoss);
         var report = accept ? StoreRecovery.AcceptLoss(options) : StoreRecovery.Inspect(options);
         await call.Shell.Out.WriteAsync(call.Json ? Json(report) : Text(report, directory)).ConfigureAwait(false);
@@ -42,6 +51,17 @@ internal static class RecoverCommand
             return ExitCode.Done;
         await call.NoteAsync("Restore a backup, or run `dbx recover --accept-loss` to go on with what is left.").ConfigureAwait(false);
         return ExitCode.Refused;
+    }
+
+    static async Task<ExitCode> AcceptDocumentAsync(Call call, DatabaseOptions options, string name)
+    {
+        var database = Database.Open(options);
+        await using (database.ConfigureAwait(false))
+            await database.OpenSession(new("cli", Environment.UserName)).AcceptDocumentAsync(name).ConfigureAwait(false);
+        await call.Shell.Out.WriteAsync(call.Json
+            ? new JsonText().BeginObject().Member("accepted", name).EndObject().ToString()
+            : $"accepted {name} as it is\n").ConfigureAwait(false);
+        return ExitCode.Done;
     }
 
     static string Text(RecoveryReport report, string directory) => report.Damage is null

@@ -48,7 +48,9 @@ internal static class ServerLife
         }
 
         // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
-        (await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false)).Key?.Dispose();
+        var found = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+        found.Key?.Dispose();
+        found.NextKey?.Dispose();
         _ = await AuthSettings.EnsureAsync(call.LoadConfig(), cancellation).ConfigureAwait(false);
 
         string[] arguments =
@@ -80,6 +82,7 @@ internal static class ServerLife
         StartCheck.Demand(config);
         var database = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
         using var key = database.Key;
+        using var nextKey = database.NextKey;
         var auth = await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false);
         await new ServerRun(
             new ServerOptions

@@ -53,6 +53,23 @@ internal sealed record ArchiveRow(HeadRow Head, byte[] Fields, long ArchivedAt, 
         return new(head, fields, archivedAt, cipher);
     }
 
+    /// <summary>The same record with its aggregate's key wrapped otherwise.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static byte[] WithKey(AggregateKey aggregate, ReadOnlyMemory<byte> body, ReadOnlyMemory<byte> wrapped)
+    {
+        var head = ReadHead(aggregate, body, out var sealedState, out var archivedAt);
+        head.WrappedKey = wrapped;
+        var bytes = new byte[1 + 8 + 4 + head.EncodedBytes + 4 + sealedState.Length];
+        var row = new RowWriter(bytes);
+        row.U8(Format);
+        row.I64(archivedAt);
+        row.U32((uint)head.EncodedBytes);
+        head.Write(row.Take(head.EncodedBytes));
+        row.Long(sealedState.Span);
+        row.Done();
+        return bytes;
+    }
+
     public static HeadRow ReadHead(AggregateKey aggregate, ReadOnlyMemory<byte> body) => ReadHead(aggregate, body, out _, out _);
 
     /// <summary>What can be read without the key: all but the state, which is returned as it is sealed.</summary>

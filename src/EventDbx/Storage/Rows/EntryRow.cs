@@ -222,11 +222,28 @@ internal sealed class EntryRow
         };
     }
 
-    /// <summary>What makes another request with its event id the same request.</summary>
-    public Hash32 RequestFingerprintOf(ReadOnlySpan<byte> payload)
+    /// <summary>The same entry with its aggregate's key wrapped otherwise. Its leaf stays: no hash binds how a key is wrapped.</summary>
+    public EntryRow WithKey(ReadOnlyMemory<byte> wrapped) => new()
+    {
+        Flags = Flags, Aggregate = Aggregate, Version = Version, Type = Type, Subject = Subject, EventId = EventId, CreatedAt = CreatedAt, Actor = Actor,
+        Note = Note, BatchIndex = BatchIndex, BatchCount = BatchCount, SchemaRevision = SchemaRevision, PreviousRoot = PreviousRoot, Root = Root,
+        PatchFingerprint = PatchFingerprint, WrappedKey = wrapped, Salt = Salt, Body = Body,
+    };
+
+    /// <summary>What makes another request with its event id the same request, as it is kept in family <c>ids</c>.</summary>
+    /// <param name="payload">The opened payload; plays no part where a patch asked for the event.</param>
+    /// <param name="cipher">Of its aggregate; null in a plain store.</param>
+    public Hash32 StoredFingerprintOf(ReadOnlySpan<byte> payload, AggregateCipher? cipher)
     {
         if ((Flags & RowFlags.Patch) != 0)
             return PatchFingerprint;
+        var fingerprint = PayloadFingerprintOf(payload);
+        return cipher is null ? fingerprint : cipher.HideFingerprint(fingerprint);
+    }
+
+    /// <summary>The fingerprint of the request that brought this payload.</summary>
+    public Hash32 PayloadFingerprintOf(ReadOnlySpan<byte> payload)
+    {
         Span<byte> type = stackalloc byte[Limits.TypeBytesMax];
         return RequestFingerprint.Of(RequestFingerprint.Payload, type[..Encoding.UTF8.GetBytes(Type, type)], payload, Note);
     }

@@ -22,7 +22,7 @@ internal readonly record struct IndexRow(ulong Position, long CreatedAt, Hash32 
     }
 }
 
-/// <summary>A row of family <c>ids</c>: version u64 | request fingerprint [32].</summary>
+/// <summary>A row of family <c>ids</c>: version u64 | request fingerprint [32], hidden in an encrypted store (<see cref="AggregateCipher.HideFingerprint"/>).</summary>
 internal readonly record struct IdRow(ulong Version, Hash32 Fingerprint)
 {
     public const int EncodedBytes = 8 + Hash32.Length;
@@ -67,17 +67,24 @@ internal static class LogSizeRow
 
 /// <summary>The row <c>store</c> of family <c>meta</c>: what this store is.</summary>
 /// <remarks>
-/// <code>format u32 | database id [16] | epoch u32 | encrypted u8 | created_at i64 | key check u16+</code>
-/// The key check opens only with the store's own data key: a wrong key is found before anything is read.
+/// <code>format u32 | database id [16] | epoch u32 | encrypted u8 | created_at i64 | key check u16+ | {rotation}</code>
+/// The key check opens only with the store's own data key: a wrong key is found before anything is read. The rotation stands there
+/// while one data key replaces another.
 /// </remarks>
 internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool Encrypted, long CreatedAt, ReadOnlyMemory<byte> KeyCheck)
 {
+    /// <summary>How far the replacement of the data key is; null while none is under way.</summary>
+    public KeyRotationState? Rotation { get; init; }
+
+    /// <summary>Which data key it is, 1 for the first; 0 in a plain store.</summary>
+    public uint KeyGeneration => DataKey.GenerationOf(KeyCheck.Span);
+
     /// <summary>Raised with every change of any layout. Until 2.1.0 is tagged it may change freely.</summary>
     public const uint CurrentFormat = 1;
 
     public byte[] Write()
     {
-        var bytes = new byte[4 + 16 + 4 + 1 + 8 + 2 + KeyCheck.Length];
+        var bytes = new byte[4 + 16 + 4 + 1 + 8 + 2 + KeyCheck.Length + (Rotation?.EncodedBytes ?? 0)];
         var row = new RowWriter(bytes);
         row.U32(Format);
         row.Id(DatabaseId);
@@ -85,6 +92,7 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
         row.U8(Encrypted ? (byte)1 : (byte)0);
         row.I64(CreatedAt);
         row.Short(KeyCheck.Span);
+        Rotation?.Write(ref row);
         row.Done();
         return bytes;
     }
@@ -105,6 +113,63 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
             return new(format, default, 0, false, 0, default);
         var (id, epoch, encrypted) = (row.Id(), row.U32(), row.U8());
         var store = new StoreRow(format, id, epoch, encrypted == 1, row.I64(), row.Short().ToArray());
+        if (row.Ok && !row.Finished)
+            store = store with { Rotation = KeyRotationState.Read(ref row) };
         return row.Finished && encrypted <= 1 ? store : null;
+    }
+}
+
+/// <summary>In the row <c>store</c>: a data key that is being replaced by another.</summary>
+/// <remarks>
+/// <code>next key check u16+ | old key under the next u16+ | next key under the old u16+ | cursor u64 | end u64</code>
+/// Until the end either key opens the store. Entries up to the cursor have been looked at, and whatever key they bring is wrapped with the
+/// next data key; entries beyond the end were committed since, and bring keys that are.
+/// </remarks>
+internal sealed record KeyRotationState(ReadOnlyMemory<byte> NextCheck, ReadOnlyMemory<byte> OldUnderNext, ReadOnlyMemory<byte> NextUnderOld, ulong Cursor, ulong End)
+{
+    public int EncodedBytes => (3 * 2) + NextCheck.Length + OldUnderNext.Length + NextUnderOld.Length + (2 * 8);
+
+    public void Write(ref RowWriter row)
+    {
+        row.Short(NextCheck.Span);
+        row.Short(OldUnderNext.Span);
+        row.Short(NextUnderOld.Span);
+        row.U64(Cursor);
+        row.U64(End);
+    }
+
+    public static KeyRotationState Read(ref RowReader row) =>
+        new(row.Short().ToArray(), row.Short().ToArray(), row.Short().ToArray(), row.U64(), row.U64());
+}
+
+/// <summary>A row <c>document</c> of family <c>meta</c>: revision u64 | gone u8. The newest revision of a sealed document that the store knows of.</summary>
+internal readonly record struct DocumentRow(ulong Revision, bool Gone)
+{
+    public const int EncodedBytes = 8 + 1;
+
+    public void Write(Span<byte> target)
+    {
+        var row = new RowWriter(target);
+        row.U64(Revision);
+        row.U8(Gone ? (byte)1 : (byte)0);
+        row.Done();
+    }
+
+    public static bool TryRead(ReadOnlyMemory<byte> bytes, out DocumentRow document)
+    {
+        var row = new RowReader(bytes);
+        var (revision, gone) = (row.U64(), row.U8());
+        document = new(revision, gone == 1);
+        return row.Finished && gone <= 1;
+    }
+
+    /// <summary>What the store knows; none when nothing was ever kept under that name.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static DocumentRow? Find(IStorageView view, string name)
+    {
+        var key = Keyspace.DocumentRow(name);
+        if (Checked.Get(view, Family.Meta, key) is not { } body)
+            return null;
+        return TryRead(body, out var row) ? row : throw Violation.OfRow(Family.Meta, key, "it cannot be read");
     }
 }

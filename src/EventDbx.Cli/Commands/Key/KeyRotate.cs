@@ -1,0 +1,137 @@
+using System.Globalization;
+using EventDbx.Encryption;
+using EventDbx.Server.Configuration;
+
+namespace EventDbx.Cli.Commands.Key;
+
+/// <summary><c>dbx key rotate</c>: another data key, while everything goes on.</summary>
+/// <remarks>
+/// <code>
+/// 1  the new key is written into the configuration, as data_encryption_key_next     before anything is wrapped with it
+/// 2  the store wraps every aggregate's key again                                     it opens with either key meanwhile
+/// 3  the new key becomes data_encryption_key, and the next one is taken away
+/// </code>
+/// Interrupted anywhere, the same command goes on. Where the key is not in the configuration, whoever keeps it does 1 and 3.
+/// </remarks>
+internal static class KeyRotate
+{
+    static readonly Option<string> NewKey = Options.Text("--new-key", "KEY", $"The new key: 32 bytes in base64. {SecretText.Forms}");
+
+    public static Verb Create() => new("rotate", "Replace the data key; goes on where it was interrupted.")
+    {
+        Remarks =
+        [
+            "Every aggregate has a key of its own, which the data key wraps: those are wrapped again, not the data. Appends and reads go on meanwhile. " +
+            "Until the end the store opens with the old key or the new one; after it the old key opens nothing. Interrupted, run it again.",
+            "Where the key lies in the configuration, the new one is made, unless `--new-key` gives it, and kept there before it is used. Where it comes " +
+            "from a file, the environment or a command, `--new-key` is needed, and it says what to change where.",
+            "Keep a copy of the new key elsewhere, and of the old one as long as there are backups that need it. Who had the old key and a copy of the " +
+            "store can read what was stored until then: a rotation does not change that.",
+        ],
+        Examples =
+        [
+            new("dbx key rotate", "A new key, kept in the configuration."),
+            new("dbx key rotate --new-key @/run/secrets/dek.new", "To this one."),
+            new("dbx key rotate --json", "The result as JSON."),
+        ],
+        Options = { NewKey },
+        Run = RunAsync,
+    };
+
+    static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
+    {
+        var file = call.LoadConfig();
+        if (!Database.ExistsIn(file.Config.DataDir))
+            throw new RefusedException(RefusalCode.NotFound, "There is no store yet, and so no key to replace.");
+        var given = call.Get(NewKey) is { } text ? await SecretText.ReadAsync(NewKey.Name, text, call.Shell, cancellation).ConfigureAwait(false) : null;
+        using var asked = given is null ? null : DataKey.TryParse(given, out var key, out var why) ? key : throw new UsageException($"`--new-key`: {why}");
+        var sources = KeySource.Of(file, call.Shell.Environment(StoreKey.Variable));
+        var ours = sources is [{ Kind: KeySourceKind.Configuration }];
+        using var next = ours ? await PrepareAsync(file, asked?.ToBase64(), cancellation).ConfigureAwait(false) : Theirs(sources, asked);
+
+        KeyRotationResult? result = null;
+        await Link.ToExistingAsync(
+            call,
+            async store =>
+            {
+                using var bar = new Bar(call.Shell);
+                result = await store.RotateKeyAsync(next, bar, cancellation).ConfigureAwait(false);
+                return ExitCode.Done;
+            },
+            absent: static () => throw new RefusedException(RefusalCode.NotFound, "There is no store any more."),
+            cancellation).ConfigureAwait(false);
+        var now = next.ToBase64();
+        if (ours)
+            await file.UpdateAsync(config => config.DataEncryptionKeyNext == now ? config with { DataEncryptionKey = now, DataEncryptionKeyNext = null } : config, CancellationToken.None).ConfigureAwait(false);
+        await call.Shell.Out.WriteAsync(call.Json ? Json(result!) : Text(result!)).ConfigureAwait(false);
+        await call.NoteAsync(ours
+            ? $"The new key lies in {file.Path} (data_encryption_key): keep a copy elsewhere. Backups that were made before need the old one."
+            : $"The old key opens nothing any more. Change it now, before the store is opened again: {string.Join("; ", sources.Select(Change))}.").ConfigureAwait(false);
+        return ExitCode.Done;
+    }
+
+    /// <summary>The next key, once it is safely in the configuration.</summary>
+    static async Task<DataKey> PrepareAsync(ConfigFile file, string? asked, CancellationToken cancellation)
+    {
+        if (asked is not null && asked == file.Saved.DataEncryptionKey)
+            throw new RefusedException(RefusalCode.InvalidArgument, "`--new-key` is the data_encryption_key of now. Give another one, or none.");
+        using var made = DataKey.Generate();
+        var wanted = asked ?? made.ToBase64();
+        var saved = await file.UpdateAsync(config => config with { DataEncryptionKeyNext = config.DataEncryptionKeyNext ?? wanted }, cancellation).ConfigureAwait(false);
+        if (asked is not null && saved.DataEncryptionKeyNext != asked)
+        {
+            throw new RefusedException(
+                RefusalCode.InvalidArgument, $"A rotation to another key is unfinished: it is the data_encryption_key_next in {file.Path}. Run `dbx key rotate` without `--new-key`, and it goes on with that one.");
+        }
+
+        return DataKey.TryParse(saved.DataEncryptionKeyNext, out var next, out var why) ? next : throw new ConfigException($"{file.Path}: {why}");
+    }
+
+    static DataKey Theirs(IReadOnlyList<KeySource> sources, DataKey? asked)
+    {
+        var where = sources.Count == 0 ? "from nowhere that this command line knows" : "from " + string.Join(" and from ", sources.Select(source => source.Location));
+        if (asked is null)
+            throw new UsageException($"the data key comes {where}: give the new one with `--new-key`, and have it kept safely before.");
+        return DataKey.TryParse(asked.ToBase64(), out var copy, out _) ? copy : throw new UsageException("`--new-key` is no key.");
+    }
+
+    static string Change(KeySource source) => source.Kind switch
+    {
+        KeySourceKind.Configuration => $"replace {source.Location}",
+        KeySourceKind.Environment => $"set {source.Location} to the new key where the server and its commands are started",
+        KeySourceKind.File => $"put the new key into {source.Location}",
+        KeySourceKind.Command => $"have {source.Location} print the new key",
+    };
+
+    static string Text(KeyRotationResult result) => result.WasDone
+        ? FormattableString.Invariant($"the store has that key already; it is key number {result.Generation}\n")
+        : FormattableString.Invariant($"rotated to key number {result.Generation}: {result.Keys:N0} keys wrapped again, {result.Documents:N0} documents sealed again{(result.Resumed ? ", since it was interrupted" : "")}\n");
+
+    static string Json(KeyRotationResult result) => new JsonText().BeginObject()
+        .Member("generation", (ulong)result.Generation).Member("keys", result.Keys).Member("documents", (ulong)result.Documents)
+        .Member("resumed", result.Resumed).Member("was_done", result.WasDone).EndObject().ToString();
+
+    /// <summary>One bar for the log; then a word that files are rewritten.</summary>
+    sealed class Bar(Shell shell) : IProgress<KeyRotationProgress>, IDisposable
+    {
+        readonly Progress _bar = new(shell, "entries of the log");
+        bool _compacting;
+
+        public void Report(KeyRotationProgress value)
+        {
+            if (!value.Compacting)
+            {
+                _bar.Report((long)value.Done, value.Total == 0 ? null : (double)value.Done / value.Total);
+                return;
+            }
+
+            if (_compacting || !shell.ErrorIsTerminal)
+                return;
+            _compacting = true;
+            _bar.Dispose();
+            shell.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Every key is wrapped again. Files are being rewritten without the old ones…"));
+        }
+
+        public void Dispose() => _bar.Dispose();
+    }
+}

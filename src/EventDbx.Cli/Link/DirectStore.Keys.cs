@@ -1,0 +1,10 @@
+using EventDbx.Encryption;
+
+namespace EventDbx.Cli;
+
+/// <summary>The data key, in this process.</summary>
+internal sealed partial class DirectStore
+{
+    public Task<KeyRotationResult> RotateKeyAsync(DataKey next, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation) =>
+        session.RotateKeyAsync(next, progress, cancellation);
+}

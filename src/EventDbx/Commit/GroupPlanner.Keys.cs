@@ -1,0 +1,104 @@
+namespace EventDbx.Commit;
+
+/// <summary>The replacement of the data key, step by step, and the revisions of documents that are sealed with it.</summary>
+/// <remarks>
+/// A step has its group to itself, so that it sees every row as it is. In one batch an aggregate's key is wrapped again in the
+/// entry that brought it, in its head or archive record, and in what the writer remembers; the cursor moves with it.
+/// </remarks>
+internal sealed partial class GroupPlanner
+{
+    /// <summary>Planned to seal from the next group on.</summary>
+    DataKey? _nextKey;
+
+    /// <summary>The group that planned it is written: a planner that is asked again has been believed.</summary>
+    void TakeUpNextKey()
+    {
+        if (_nextKey is { } next)
+            keyring.Keys!.Add(next);
+        _nextKey = null;
+    }
+
+    Outcome PlanKeyRotation(KeyRotationOperation operation, IStorageView view, WritePlan plan)
+    {
+        var store = StoreRow.Find(view) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it is missing, or cannot be read");
+        if (operation.Step == KeyRotationStep.Begin)
+        {
+            if (store.Rotation is not null)
+                return Refuse(RefusalCode.InvalidArgument, "A rotation of the data key is under way already.");
+            PutStore(store with { Rotation = operation.State! with { Cursor = 0, End = _log!.Size } }, plan);
+            _nextKey = operation.Next;
+            return default;
+        }
+
+        if (store.Rotation is not { } rotation)
+            return Refuse(RefusalCode.InvalidArgument, "No rotation of the data key is under way.");
+        if (operation.Step == KeyRotationStep.End)
+        {
+            if (rotation.Cursor < rotation.End)
+                return Refuse(RefusalCode.InvalidArgument, "The rotation of the data key has not come to its end.");
+            PutStore(store with { KeyCheck = rotation.NextCheck, Rotation = null }, plan);
+            return default;
+        }
+
+        foreach (var position in operation.Positions)
+            Rewrap(position, view, plan);
+        PutStore(store with { Rotation = rotation with { Cursor = Math.Max(rotation.Cursor, operation.Cursor) } }, plan);
+        return default;
+    }
+
+    void Rewrap(ulong position, IStorageView view, WritePlan plan)
+    {
+        var key = Keyspace.Position(position);
+        if (Checked.Get(view, Family.Log, key) is not { } body || EntryRow.TryRead(body) is not { WrappedKey.IsEmpty: false } entry)
+            throw Violation.OfRow(Family.Log, key, "it is missing, or brings no key any more");
+        var aggregate = entry.Aggregate ?? LifecycleNames.Aggregate(entry.Subject) ?? throw Violation.OfRow(Family.Log, key, "it names no aggregate");
+        var before = keyring.OpenOnce(aggregate, entry.WrappedKey)!;
+        var cipher = keyring.WithCurrent(before)!;
+        if (ReferenceEquals(before, cipher))
+            return;
+        var again = entry.WithKey(cipher.Wrapped);
+        var row = Checked.Open(plan, Family.Log, key, again.EncodedBytes);
+        again.Write(row.Body);
+        row.Close();
+        RewrapHead(aggregate, position, entry.WrappedKey, cipher, view, plan);
+    }
+
+    /// <summary>The head, or the archive record, of the aggregate that this entry began; one that was removed since has neither.</summary>
+    void RewrapHead(AggregateKey aggregate, ulong position, ReadOnlyMemory<byte> before, AggregateCipher cipher, IStorageView view, WritePlan plan)
+    {
+        var remembered = _heads.Find(aggregate);
+        var head = remembered?.Head
+            ?? (Checked.Get(view, Family.Heads, aggregate.Row) is { } stored
+                ? HeadRow.TryRead(stored) ?? throw Violation.OfRow(Family.Heads, aggregate.Row, "it cannot be read") : null);
+        if (head is not null)
+        {
+            if (!BeganAt(head, Family.Heads, aggregate, position, before))
+                return;
+            head.WrappedKey = cipher.Wrapped;
+            if (remembered is not null)
+                remembered.Cipher = cipher;
+            PutHeadRow(aggregate, head, plan);
+        }
+        else if (Checked.Get(view, Family.Archive, aggregate.Row) is { } archived
+            && BeganAt(ArchiveRow.ReadHead(aggregate, archived), Family.Archive, aggregate, position, before))
+        {
+            Checked.Put(plan, Family.Archive, aggregate.Row, ArchiveRow.WithKey(aggregate, archived, cipher.Wrapped));
+        }
+    }
+
+    static bool BeganAt(HeadRow head, Family family, AggregateKey aggregate, ulong position, ReadOnlyMemory<byte> wrapped) =>
+        head.FirstPosition == position
+        && (head.WrappedKey.Span.SequenceEqual(wrapped.Span) ? true : throw Violation.OfRow(family, aggregate.Row, $"its key is not the one of position {position}, which began it"));
+
+    static void PutStore(StoreRow store, WritePlan plan) => Checked.Put(plan, Family.Meta, Keyspace.StoreRow, store.Write());
+
+    static Outcome PlanDocument(DocumentOperation operation, IStorageView view, WritePlan plan)
+    {
+        if (DocumentRow.Find(view, operation.Name) is { } known && known.Revision >= operation.Row.Revision)
+            return default;
+        var row = Checked.Open(plan, Family.Meta, Keyspace.DocumentRow(operation.Name), DocumentRow.EncodedBytes);
+        operation.Row.Write(row.Body);
+        row.Close();
+        return default;
+    }
+}

@@ -1,0 +1,266 @@
+using EventDbx.Documents;
+
+namespace EventDbx;
+
+/// <summary>How far a rotation is.</summary>
+/// <param name="Done">Entries of the log that have been looked at for the keys they bring.</param>
+/// <param name="Total">Those that were there when it began.</param>
+public readonly record struct KeyRotationProgress(ulong Done, ulong Total)
+{
+    /// <summary>Every key is wrapped again; files are being rewritten without what was before.</summary>
+    public bool Compacting { get; init; }
+}
+
+/// <summary>How a data key and a store go together.</summary>
+/// <param name="Encrypted">Whether the store is.</param>
+/// <param name="Fits">Whether the key opens it; false in a plain store.</param>
+/// <param name="Generation">Of the store's data key, 1 for the first; 0 in a plain store.</param>
+/// <param name="RotationUnfinished">Whether a rotation was begun and has not come to its end.</param>
+public sealed record KeyFit(bool Encrypted, bool Fits, uint Generation, bool RotationUnfinished);
+
+/// <summary>What a rotation came to.</summary>
+/// <param name="Generation">Of the data key now: 2 after the first rotation.</param>
+/// <param name="Keys">Aggregate keys that were wrapped again by this call.</param>
+/// <param name="Documents">Documents that were sealed again by this call.</param>
+/// <param name="Resumed">Whether it went on with one that was interrupted.</param>
+public sealed record KeyRotationResult(uint Generation, ulong Keys, int Documents, bool Resumed)
+{
+    /// <summary>The store had that key already: nothing was left to do.</summary>
+    public bool WasDone { get; init; }
+}
+
+/// <summary>The replacement of the data key, while everything goes on.</summary>
+/// <remarks>
+/// <code>
+/// begin     one commit: the row `store` has both keys' checks, and each key sealed with the other; entry `key_rotation`
+/// rewrap    the log from its first entry: the keys that entries bring, in bounded batches through the one writer; the cursor moves in
+///           the same commit. What is appended meanwhile is wrapped with the next key
+/// reseal    documents beside the log
+/// end       one commit: the row has the next key's check alone; entry `key_rotation`
+/// compact   tables and write-ahead log are rewritten without what the old key opened
+/// </code>
+/// Interrupted anywhere, the store opens with either key, reads and verifies as ever, and the same call goes on. After the end the old
+/// key opens nothing.
+/// </remarks>
+public sealed partial class Database
+{
+    /// <summary>Whether the keys of these options fit the store that is there. Nothing is changed; the directory is locked meanwhile.</summary>
+    /// <exception cref="StoreRefusedException">There is no store; it is in use, or damaged.</exception>
+    public static KeyFit LookAtKey(DatabaseOptions options)
+    {
+        var directory = new DataDirectory(Path.GetFullPath(options.Directory));
+        if (!directory.HasStore)
+            throw new StoreRefusedException($"There is no store in {directory.Path}.");
+        using var held = Hold(directory.Path, options.Holder, options.LockTimeout);
+        var row = ReadStoreRow(options, directory);
+        if (row.Format != StoreRow.CurrentFormat)
+            throw OpenStore.OtherFormat(row, directory.Path);
+        using var keys = row.Encrypted ? options.KeysOf(row) : null;
+        return new(row.Encrypted, keys is not null, row.KeyGeneration, row.Rotation is not null);
+    }
+
+    static StoreRow ReadStoreRow(DatabaseOptions options, DataDirectory directory)
+    {
+        using var watermark = Watermark.Open(directory.Watermark);
+        try
+        {
+            if (OpenStore.CheckFiles(options, directory, watermark)
+                && StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } kept && StoreRow.TryRead(kept) is { } row)
+                return row;
+            using var engine = EventDbx.Storage.RocksDb.RocksDbEngine.OpenReadOnly(directory.Store, new());
+            using var view = engine.OpenView();
+            return StoreRow.Find(view) ?? throw new StoreRefusedException($"The store in {directory.Path} does not say what it is.");
+        }
+        catch (Exception cause) when (cause is StorageFailedException or RefusedException)
+        {
+            throw new StoreRefusedException($"The store in {directory.Path} was not opened: {cause.Message}", cause);
+        }
+    }
+
+    readonly SemaphoreSlim _rotating = new(1, 1);
+    readonly DocumentDirectory? _documents;
+
+    /// <summary>Which data key the store has: 1 for the first, one more after each rotation; 0 in a plain store.</summary>
+    public uint KeyGeneration => _keys is null ? 0 : StoreNow().KeyGeneration;
+
+    /// <summary>Whether a rotation of the data key was begun and has not come to its end.</summary>
+    public bool KeyRotationUnfinished => StoreNow().Rotation is not null;
+
+    internal async Task<KeyRotationResult> RotateKeyAsync(
+        Actor? actor, string? origin, DataKey next, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation)
+    {
+        if (_keys is null)
+            throw new RefusedException(RefusalCode.InvalidArgument, "The store is not encrypted: it has no data key to rotate. Export it and import it into an encrypted one.");
+        if (!await _rotating.WaitAsync(TimeSpan.Zero, cancellation).ConfigureAwait(false))
+            throw new RefusedException(RefusalCode.Unavailable, "A rotation of the data key is under way in this process; wait for its end.");
+        try
+        {
+            return await Task.Run(() => RotateAsync(actor, origin, next, progress, cancellation), cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _rotating.Release();
+        }
+    }
+
+    async Task<KeyRotationResult> RotateAsync(Actor? actor, string? origin, DataKey next, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation)
+    {
+        var store = StoreNow();
+        var resumed = store.Rotation is not null;
+        if (store.Rotation is { } begun)
+        {
+            using var fits = next.Fit(IdBytes, begun.NextCheck.Span);
+            if (fits is null)
+                throw new RefusedException(RefusalCode.InvalidArgument, "A rotation to another data key is unfinished, and this is not that key. Give that one, and it goes on.");
+        }
+        else
+        {
+            if (_keys!.Current.IsSameAs(next))
+                return new(_keys.Current.Generation, 0, 0, Resumed: false) { WasDone = true };
+            await BeginRotationAsync(actor, origin, store, next).ConfigureAwait(false);
+        }
+
+        var keys = 0UL;
+        var target = StoreNow().Rotation!;
+        for (var cursor = target.Cursor; ;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var (positions, seen) = FindKeys(cursor, target.End);
+            // Even where nothing is left: with this commit at the latest the writer seals with the next key.
+            await RunAsync(new KeyRotationOperation { Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.Rewrap, Positions = positions, Cursor = seen }).ConfigureAwait(false);
+            (keys, cursor) = (keys + (ulong)positions.Count, seen);
+            progress?.Report(new(seen, target.End));
+            if (seen >= target.End)
+                break;
+        }
+
+        var documents = _documents?.Reseal() ?? 0;
+        var generation = _keys!.Current.Generation;
+        await RunAsync(
+            new KeyRotationOperation { Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.End },
+            Note(actor, origin, "ended", generation, target.NextCheck)).ConfigureAwait(false);
+        progress?.Report(new(target.End, target.End) { Compacting = true });
+        CompactKeys();
+        return new(generation, keys, documents, resumed);
+    }
+
+    async Task BeginRotationAsync(Actor? actor, string? origin, StoreRow store, DataKey given)
+    {
+        var current = _keys!.Current;
+        var next = given.Copy(checked(current.Generation + 1));
+        var check = next.MakeCheck(IdBytes);
+        await RunAsync(
+            new KeyRotationOperation
+            {
+                Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.Begin, Next = next,
+                State = new(check, next.SealKey(current, IdBytes, Nonces), current.SealKey(next, IdBytes, Nonces), 0, 0),
+            },
+            Note(actor, origin, "begun", next.Generation, check)).ConfigureAwait(false);
+    }
+
+    static ControlOperation Note(Actor? actor, string? origin, string step, uint generation, ReadOnlyMemory<byte> check) => new()
+    {
+        Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Origin = origin, Kind = "key_rotation", Subject = "data_encryption_key",
+        Body = Encoding.UTF8.GetBytes(string.Create(
+            System.Globalization.CultureInfo.InvariantCulture, $$"""{"step":"{{step}}","generation":{{generation}},"key_check":"{{Convert.ToHexStringLower(check.Span)}}"}""")),
+    };
+
+    async Task RunAsync(KeyRotationOperation step, ControlOperation? note = null)
+    {
+        // The step comes last: it counts the log with its note.
+        PendingCommit commit = note is null ? new(step) : new(note, step);
+        var outcomes = await _loop.CommitAsync(commit).ConfigureAwait(false);
+        if (commit.Refused)
+            throw new RefusedException(Array.Find(outcomes, static outcome => outcome.Refusal is not null).Refusal!.Value);
+    }
+
+    /// <summary>The next entries that bring a key, and how far it looked for them. Read here, so that the writer reads those alone.</summary>
+    (List<ulong> Positions, ulong Seen) FindKeys(ulong cursor, ulong end)
+    {
+        List<ulong> positions = [];
+        using var view = _engine.OpenScan();
+        var limit = cursor + Limits.RotationEntriesMax;
+        while (cursor < end && cursor < limit && positions.Count < Limits.RotationKeysMax)
+        {
+            var rows = view.Range(Family.Log, Keyspace.Position(cursor + 1), Keyspace.Position(end + 1), Limits.PageItemsMax, Limits.PageBytesMax);
+            // A store that was recovered may end before.
+            if (rows.Count == 0)
+                return (positions, end);
+            foreach (var row in rows)
+            {
+                var position = Keyspace.ReadPosition(row.Key);
+                if (EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is not { } entry)
+                    throw Violation.OfRow(Family.Log, row.Key, "it cannot be read");
+                cursor = position;
+                if (entry.WrappedKey.IsEmpty)
+                    continue;
+                positions.Add(position);
+                if (positions.Count == Limits.RotationKeysMax)
+                    break;
+            }
+        }
+
+        return (positions, cursor);
+    }
+
+    /// <summary>RocksDB keeps what was replaced until it rewrites a table: here, for the families that had wrapped keys.</summary>
+    void CompactKeys()
+    {
+        if (_store is null)
+            return;
+        try
+        {
+            _store.Engine.FlushMemtables();
+            foreach (var family in (ReadOnlySpan<Family>)[Family.Log, Family.Heads, Family.Archive, Family.Meta])
+                _store.Engine.Compact(family);
+        }
+        catch (StorageFailedException cause)
+        {
+            throw new RefusedException(new Refusal(RefusalCode.Unavailable,
+                $"The data key was replaced, but files of the store still hold keys that were wrapped with the old one: they could not be rewritten. {cause.Message}"));
+        }
+    }
+
+    StoreRow StoreNow()
+    {
+        using var view = _engine.OpenView();
+        return StoreRow.Find(view) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it is missing, or cannot be read");
+    }
+
+    byte[] IdBytes => Identity.DatabaseId.ToByteArray(bigEndian: true);
+
+    /// <summary>Goes on with a document that is not the newest one, or is gone, and says so in the log.</summary>
+    internal async Task AcceptDocumentAsync(Actor? actor, string? origin, string name)
+    {
+        if (_documents is null || _keys is null)
+            throw new RefusedException(RefusalCode.InvalidArgument, "The documents of this store are not sealed: whatever is there is taken as it is.");
+        var (found, newest) = _documents.Accept(name);
+        var revision = found?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null";
+        await _loop.CommitAsync(new(new ControlOperation
+        {
+            Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Origin = origin, Kind = "document_accepted", Subject = name,
+            Body = Encoding.UTF8.GetBytes(string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"revision":{{revision}},"newest":{{newest}}}""")),
+        })).ConfigureAwait(false);
+    }
+
+    DocumentRow? FindDocumentRow(string name)
+    {
+        using var view = _engine.OpenView();
+        return DocumentRow.Find(view, name);
+    }
+
+    /// <summary>Tells the store how new a document is. Nobody waits: a token dies even where the log takes no more writes.</summary>
+    void NoteDocument(string name, DocumentRow row)
+    {
+        try
+        {
+            // Observed, for nobody asks: what is not noted is noted when the document is read or written next.
+            _ = _loop.CommitAsync(new(new DocumentOperation { Aggregate = ControlOperation.AboutTheDatabase, Name = name, Row = row }))
+                .ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
+        }
+        catch (RefusedException)
+        {
+            // The writer has stopped, is closing, or has too much to do.
+        }
+    }
+}
