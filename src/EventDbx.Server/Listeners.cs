@@ -61,7 +61,7 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
     {
         if (socketPath is not null && Encoding.UTF8.GetByteCount(socketPath) is var length && length > ServerLimits.SocketPathBytesMax)
             throw new IOException($"The path of the socket, {socketPath}, has {length} bytes; this system takes {ServerLimits.SocketPathBytesMax}. Choose a shorter one.");
-        kestrel.Listen(bind, Port, listen => Guard(listen, new(Door.Main), strangers, tls));
+        kestrel.Listen(bind, Port, listen => Guard(listen, new(Door.Main)));
         if (socketPath is not null)
             kestrel.ListenUnixSocket(socketPath, listen => Guard(listen, new(Door.Socket), owners, tls: null));
     }
@@ -86,8 +86,10 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
         owners.Dispose();
     }
 
-    /// <summary>What every connection passes before its first request: its door is noted, it is counted, it has to speak, and TLS.</summary>
-    internal static void Guard(ListenOptions listen, Arrival arrival, ConnectionTable table, ServerTls? tls)
+    /// <summary>What every connection of a TCP port passes before its first request: its door is noted, it is counted, it has to speak, and TLS.</summary>
+    public void Guard(ListenOptions listen, Arrival arrival) => Guard(listen, arrival, strangers, tls);
+
+    static void Guard(ListenOptions listen, Arrival arrival, ConnectionTable table, ServerTls? tls)
     {
         // With gRPC: Http1AndHttp2. TLS offers in ALPN what stands here.
         listen.Protocols = HttpProtocols.Http1;

@@ -18,7 +18,7 @@ public enum Exposure
 
 /// <summary>The certificate of a server that speaks TLS.</summary>
 /// <param name="Certificate">Its file, absolute.</param>
-/// <param name="Fingerprint">SHA-256 of it, 64 hex digits.</param>
+/// <param name="Fingerprint">Of the certificate: <c>sha256:</c> and 64 hex digits.</param>
 /// <param name="NotAfter">When it expires.</param>
 /// <param name="SelfSigned">Whether it was made here: clients trust it by its file or its fingerprint only.</param>
 /// <param name="ClientCertificates">Whether clients have to show one, too.</param>

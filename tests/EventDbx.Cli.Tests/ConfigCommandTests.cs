@@ -45,6 +45,29 @@ public sealed class ConfigCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Tls_files_are_kept_as_seen_from_where_they_were_typed_and_cleared_together()
+    {
+        var saved = await _line.RunAsync("config", "--tls", "true", "--tls-cert", "c.pem", "--tls-key", "/srv/k.pem", "--tls-client-ca", "ca.pem");
+        Assert.Equal(ExitCode.Done, saved.Code);
+        Assert.Contains("A server does not start like this. There is no file", saved.Error, StringComparison.Ordinal);
+        Assert.Contains(
+            $"[tls]\nenabled = true\ncert_file = \"{_line.Directory["c.pem"]}\"\nkey_file = \"/srv/k.pem\"\nclient_ca_file = \"{_line.Directory["ca.pem"]}\"\n", _line.ConfigText, StringComparison.Ordinal);
+
+        var cleared = await _line.RunAsync("config", "--clear-tls-cert", "--clear-tls-client-ca");
+        Assert.Equal($"Configuration saved to {_line.ConfigPath}\n", cleared.Error);
+        Assert.DoesNotContain("_file", _line.ConfigText, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Usage, (await _line.RunAsync("config", "--tls-key", "k.pem", "--clear-tls-cert")).Code);
+        Assert.Equal(ExitCode.Usage, (await _line.RunAsync("config", "--tls-client-ca", "k.pem", "--clear-tls-client-ca")).Code);
+        Assert.Equal(ExitCode.Usage, (await _line.RunAsync("config", "--tls", "on")).Code);
+
+        // One without the other is told of, and refused at the start.
+        Assert.Contains("tls.key_file is not", (await _line.RunAsync("config", "--tls-cert", "c.pem")).Error, StringComparison.Ordinal);
+        var refused = await _line.RunAsync("start", "--port=0");
+        Assert.Equal(ExitCode.Failed, refused.Code);
+        Assert.Contains("tls.cert_file is set and tls.key_file is not", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Clears_what_can_be_cleared()
     {
         await _line.RunAsync("config", "--snapshot-threshold", "5", "--admin-master-key", "rotate-me");

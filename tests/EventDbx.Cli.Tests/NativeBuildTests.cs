@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Json;
 
 namespace EventDbx.Cli.Tests;
 
@@ -72,6 +74,14 @@ public sealed class NativeBuildTests
             Assert.Equal(HttpStatusCode.OK, appended.StatusCode);
             Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
             Assert.Contains("\"state\":{\"total\":\"42.50\"}", state, StringComparison.Ordinal);
+
+            var restarted = await Program.RunAsync(program, served, served, "restart", "--port=0", "--tls");
+            Assert.True(restarted.Code == ExitCode.Done, restarted.Error);
+            var status = JsonDocument.Parse((await Program.RunAsync(program, served, served, "status", "--json")).Out).RootElement;
+            using var made = X509CertificateLoader.LoadCertificateFromFile(home["h/.eventdbx/tls.crt"]);
+            using HttpClient stranger = new(new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, shown, _, _) => made.Equals(shown) });
+            Assert.Equal(
+                """{"status":"ok"}""", await stranger.GetStringAsync(new Uri($"https://localhost:{status.GetProperty("port")}/health"), TestContext.Current.CancellationToken));
         }
         finally
         {

@@ -14,9 +14,9 @@ internal abstract class Caller : IDisposable
 }
 
 /// <summary><c>POST /v1/events</c>.</summary>
-internal sealed class HttpAppender(int port, string? token, Receipts receipts) : Caller
+internal sealed class HttpAppender(int port, string? token, Receipts receipts, bool tls = false) : Caller
 {
-    readonly HttpConnection _connection = new(port, token);
+    readonly HttpConnection _connection = new(port, token, tls);
     readonly ArrayBufferWriter<byte> _body = new(1024);
 
     public override void Call(AggregateKey aggregate, int number)
@@ -46,9 +46,9 @@ internal sealed class HttpAppender(int port, string? token, Receipts receipts) :
 }
 
 /// <summary><c>GET /v1/aggregates/{type}/{id}</c>.</summary>
-internal sealed class HttpReader(int port, string? token) : Caller
+internal sealed class HttpReader(int port, string? token, bool tls = false) : Caller
 {
-    readonly HttpConnection _connection = new(port, token);
+    readonly HttpConnection _connection = new(port, token, tls);
     readonly ArrayBufferWriter<byte> _path = new(256);
 
     public override void Call(AggregateKey aggregate, int number)

@@ -9,16 +9,21 @@ namespace EventDbx.Benchmarks.Rest;
 /// <summary>Our server as a user starts it: <c>dbx start --foreground</c>, in a home directory of its own.</summary>
 internal sealed partial class DbxServer : IDisposable
 {
+    /// <summary>Makes a server speak TLS, with a certificate that it makes itself.</summary>
+    public const string TlsSetting = "EVENTDBX_TLS_ENABLED=true";
+
     const int Terminate = 15;
 
     readonly Process _process;
     readonly string _home;
 
-    DbxServer(Process process, string home, int port) => (_process, _home, Port) = (process, home, port);
+    DbxServer(Process process, string home, int port, bool tls) => (_process, _home, Port, Tls) = (process, home, port, tls);
 
     public int Id => _process.Id;
 
     public int Port { get; }
+
+    public bool Tls { get; }
 
     public TimeSpan Processor => ProcessUsage.Processor(Id);
 
@@ -40,13 +45,13 @@ internal sealed partial class DbxServer : IDisposable
             start.Environment[setting[..at]] = setting[(at + 1)..];
         }
 
-        DbxServer server = new(Process.Start(start)!, home, port);
+        DbxServer server = new(Process.Start(start)!, home, port, settings.Contains(TlsSetting));
         StringBuilder said = new();
         server._process.OutputDataReceived += (_, line) => said.AppendLine(line.Data);
         server._process.ErrorDataReceived += (_, line) => said.AppendLine(line.Data);
         server._process.BeginOutputReadLine();
         server._process.BeginErrorReadLine();
-        while (!IsHealthy(port))
+        while (!IsHealthy(server))
         {
             if (server._process.HasExited)
                 throw new IOException($"{program} start --foreground ended with {server._process.ExitCode}: {said}");
@@ -83,7 +88,7 @@ internal sealed partial class DbxServer : IDisposable
     /// <summary>One event in each aggregate.</summary>
     public void Fill(string token, Receipts receipts, AggregateKey[] aggregates)
     {
-        using HttpAppender appender = new(Port, token, receipts);
+        using HttpAppender appender = new(Port, token, receipts, Tls);
         for (var first = 0; first < aggregates.Length; first += Limits.BatchEventsMax)
             appender.AppendBatch(aggregates.AsSpan(first, Math.Min(Limits.BatchEventsMax, aggregates.Length - first)));
     }
@@ -96,11 +101,11 @@ internal sealed partial class DbxServer : IDisposable
         _process.Dispose();
     }
 
-    static bool IsHealthy(int port)
+    static bool IsHealthy(DbxServer server)
     {
         try
         {
-            using HttpConnection connection = new(port, token: null);
+            using HttpConnection connection = new(server.Port, token: null, server.Tls);
             connection.Get("/health"u8);
             return true;
         }

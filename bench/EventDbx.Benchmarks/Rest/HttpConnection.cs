@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 
 namespace EventDbx.Benchmarks.Rest;
@@ -17,14 +18,20 @@ internal sealed class HttpConnection : IDisposable
     readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 30_000 };
     readonly ArrayBufferWriter<byte> _request = new(4096);
     readonly byte[] _headers;
+    readonly SslStream? _tls;
     byte[] _answer = new byte[16 * 1024];
 
     /// <param name="token">Bearer token, or null for none.</param>
-    public HttpConnection(int port, string? token)
+    /// <param name="tls">Whether the server speaks TLS; whose certificate it is makes no difference to how long it takes.</param>
+    public HttpConnection(int port, string? token, bool tls = false)
     {
         _headers = Encoding.ASCII.GetBytes(
             $" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{(token is null ? "" : $"Authorization: Bearer {token}\r\n")}");
         _socket.Connect(IPAddress.Loopback, port);
+        if (!tls)
+            return;
+        _tls = new(new NetworkStream(_socket), leaveInnerStreamOpen: false, static (_, certificate, _, _) => certificate is not null);
+        _tls.AuthenticateAsClient("localhost");
     }
 
     /// <returns>The body, until the next call.</returns>
@@ -47,7 +54,11 @@ internal sealed class HttpConnection : IDisposable
         return Exchange();
     }
 
-    public void Dispose() => _socket.Dispose();
+    public void Dispose()
+    {
+        _tls?.Dispose();
+        _socket.Dispose();
+    }
 
     void Begin(ReadOnlySpan<byte> method, ReadOnlySpan<byte> path)
     {
@@ -60,7 +71,8 @@ internal sealed class HttpConnection : IDisposable
     ReadOnlySpan<byte> Exchange()
     {
         var request = _request.WrittenSpan;
-        for (var sent = 0; sent < request.Length;)
+        _tls?.Write(request);
+        for (var sent = _tls is null ? 0 : request.Length; sent < request.Length;)
             sent += _socket.Send(request[sent..]);
 
         var (received, body, end) = (0, 0, -1);
@@ -68,7 +80,7 @@ internal sealed class HttpConnection : IDisposable
         {
             if (received == _answer.Length)
                 Array.Resize(ref _answer, _answer.Length * 2);
-            var more = _socket.Receive(_answer.AsSpan(received));
+            var more = _tls?.Read(_answer.AsSpan(received)) ?? _socket.Receive(_answer.AsSpan(received));
             if (more == 0)
                 throw new IOException("The server closed the connection before its answer was whole.");
             received += more;

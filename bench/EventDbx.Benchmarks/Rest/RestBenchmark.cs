@@ -24,6 +24,8 @@ internal static class RestBenchmark
             List<RestSubject> subjects = [Endpoint(Empty), .. EventDbx("", DbxPrograms.Managed)];
             if (arguments.Texts("server-env") is { Length: > 0 } settings)
                 subjects.AddRange(EventDbx($" {string.Join(' ', settings)}", DbxPrograms.Managed, settings));
+            if (arguments.Flag("tls"))
+                subjects.AddRange(EventDbx(" TLS", DbxPrograms.Managed, DbxServer.TlsSetting));
             if (DbxPrograms.Native(arguments) is { } native)
                 subjects.AddRange(EventDbx(" native", native));
             if (!arguments.Flag("no-postgres"))
@@ -60,7 +62,7 @@ internal static class RestBenchmark
                 var token = server.IssueToken();
                 server.Fill(token, receipts, aggregates);
                 yield return new(
-                    name, () => server.Processor, () => appends ? new HttpAppender(server.Port, token, receipts) : new HttpReader(server.Port, token));
+                    name, () => server.Processor, () => appends ? new HttpAppender(server.Port, token, receipts, server.Tls) : new HttpReader(server.Port, token, server.Tls));
             }
         }
 

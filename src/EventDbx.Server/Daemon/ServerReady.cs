@@ -13,7 +13,7 @@ namespace EventDbx.Server.Daemon;
 /// <param name="LogFile">Where its log lies.</param>
 /// <param name="Notices">What whoever starts it should know, a sentence or two each.</param>
 /// <param name="Certificate">The file of its TLS certificate; null: it does not speak TLS.</param>
-/// <param name="Fingerprint">SHA-256 of that certificate, 64 hex digits.</param>
+/// <param name="Fingerprint">Of that certificate: <c>sha256:</c> and 64 hex digits.</param>
 public sealed record ServerReady(
     int Pid, int Port, string StartedAt, string Restriction, string DataDir, string LogFile, IReadOnlyList<string> Notices,
     string? Certificate = null, string? Fingerprint = null)
@@ -23,7 +23,7 @@ public sealed record ServerReady(
         $"EventDBX server is running on port {Port} (pid {Pid}) since {StartedAt} (restrict={Restriction})");
 
     /// <summary>How clients come to trust its certificate; null where it speaks no TLS.</summary>
-    public string? TlsText => Certificate is null ? null : $"TLS certificate {Certificate}, SHA-256 fingerprint {Fingerprint}";
+    public string? TlsText => Certificate is null ? null : $"TLS certificate {Certificate}, fingerprint {Fingerprint}";
 
     /// <summary>One line.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, ServerReadyJson.Default.ServerReady);

@@ -35,7 +35,7 @@ internal sealed class ServerTls : IDisposable
         _expiry = clock.CreateTimer(_ => WarnOfExpiry(), null, ExpiryInterval, ExpiryInterval);
     }
 
-    /// <summary>SHA-256 of the certificate in use, 64 hex digits.</summary>
+    /// <summary>Of the certificate in use: <c>sha256:</c> and 64 hex digits.</summary>
     public string? Fingerprint => Volatile.Read(ref _identity).Fingerprint;
 
     /// <summary>Whether certificate and key were made at this start.</summary>

@@ -15,7 +15,7 @@ internal sealed class TlsIdentity
 
     TlsIdentity(X509Certificate2 certificate, X509Certificate2Collection chain, X509Certificate2Collection? clientCas)
     {
-        Fingerprint = Convert.ToHexStringLower(SHA256.HashData(certificate.RawData));
+        Fingerprint = $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.RawData))}";
         NotBefore = new DateTimeOffset(certificate.NotBefore);
         NotAfter = new DateTimeOffset(certificate.NotAfter);
         // Offline: no certificate that the file lacks is fetched from wherever a certificate says.
@@ -23,7 +23,7 @@ internal sealed class TlsIdentity
         _clientCas = clientCas;
     }
 
-    /// <summary>SHA-256 of the certificate, 64 hex digits.</summary>
+    /// <summary>Of the certificate: <c>sha256:</c> and 64 hex digits.</summary>
     public string Fingerprint { get; }
 
     public DateTimeOffset NotBefore { get; }

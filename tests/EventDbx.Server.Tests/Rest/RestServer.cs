@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Server.Configuration;
@@ -12,13 +15,24 @@ namespace EventDbx.Server.Tests.Rest;
 public sealed class RestServer : IAsyncLifetime
 {
     readonly TemporaryDirectory _directory = new();
-    readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 256 });
+    readonly HttpClient _client;
     readonly Func<DatabaseOptions, DatabaseOptions> _change;
     readonly Action<KestrelServerLimits>? _limits;
 
     public RestServer() : this(static options => options) { }
 
-    internal RestServer(Func<DatabaseOptions, DatabaseOptions> change, Action<KestrelServerLimits>? limits = null) => (_change, _limits) = (change, limits);
+    internal RestServer(Func<DatabaseOptions, DatabaseOptions> change, Action<KestrelServerLimits>? limits = null)
+    {
+        (_change, _limits) = (change, limits);
+        _client = new(new SocketsHttpHandler
+        {
+            UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 256,
+            SslOptions = new() { RemoteCertificateValidationCallback = IsOurs },
+        });
+    }
+
+    /// <summary>What a test starts the server with besides.</summary>
+    internal Func<ServerOptions, ServerOptions> ChangeOptions { get; init; } = static options => options;
 
     public ServerHost Host { get; private set; } = null!;
 
@@ -45,7 +59,7 @@ public sealed class RestServer : IAsyncLifetime
     }
 
     public async Task StartAsync() => Host = await ServerHost.StartAsync(
-        new()
+        ChangeOptions(new()
         {
             Config = new ServerConfig { DataDir = DataDir, PageLimit = 50 }, Auth = Settings, Bind = IPAddress.Loopback, Port = 0, Version = "2.1.0-test",
             Database = _change(new() { Directory = DataDir, Encrypted = false, Clock = Clock }), SocketPath = SocketPath, Clock = Clock,
@@ -56,7 +70,7 @@ public sealed class RestServer : IAsyncLifetime
             },
             ChangeLimits = _limits,
             LogFrom = Microsoft.Extensions.Logging.LogLevel.Debug,
-        },
+        }),
         TestContext.Current.CancellationToken);
 
     /// <summary>The owner's session, in process.</summary>
@@ -74,7 +88,7 @@ public sealed class RestServer : IAsyncLifetime
     {
         using var request = new HttpRequestMessage(
             new HttpMethod(method),
-            new Uri($"http://127.0.0.1:{Host.Port}{target}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+            new Uri($"{(Host.Status().Tls is null ? "http" : "https")}://127.0.0.1:{Host.Port}{target}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
         if (body is not null)
         {
             request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
@@ -112,6 +126,21 @@ public sealed class RestServer : IAsyncLifetime
         return new(socket, ownsSocket: true);
     }
 
+    /// <summary>The same, in whatever the server speaks there.</summary>
+    public async Task<Stream> ConnectAsSpokenAsync()
+    {
+        var stream = await ConnectAsync();
+        if (Host.Status().Tls is null)
+            return stream;
+        var secured = new SslStream(stream, leaveInnerStreamOpen: false, IsOurs);
+        await secured.AuthenticateAsClientAsync("localhost");
+        return secured;
+    }
+
+    /// <summary>Whether a certificate is the one that the server says it has.</summary>
+    bool IsOurs(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
+        certificate is not null && $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.GetRawCertData()))}" == Host.Status().Tls?.Fingerprint;
+
     /// <summary>Sends these bytes and reads until the server closes; the request says so.</summary>
     public async Task<string> SayAsync(string request)
     {
@@ -138,7 +167,8 @@ public sealed class RestServer : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _client.Dispose();
-        await Host.DisposeAsync();
+        if (Host is not null)
+            await Host.DisposeAsync();
         _directory.Dispose();
     }
 }
