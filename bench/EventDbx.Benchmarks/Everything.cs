@@ -17,6 +17,7 @@ internal static class Everything
         ("export", ExportBenchmark.Run, ["--aggregates", "2000", "--rounds", "1"]),
         ("append-schema", SchemaBenchmark.Run, ["--seconds", "0.3", "--rounds", "1", "--aggregates", "200"]),
         ("checkpoints", CheckpointBenchmark.Run, ["--events", "2000", "--seconds", "0.5", "--rounds", "1"]),
+        ("tokens", TokenBenchmark.Run, ["--checks", "2000", "--rounds", "1"]),
         ("open", OpenBenchmark.Run, ["--events", "5000", "--rounds", "1"]),
         ("rest-append", RestBenchmark.Append, s_quickRest),
         ("rest-read", RestBenchmark.Read, s_quickRest),

@@ -13,6 +13,7 @@ Verb[] verbs =
     new("export", "--dir DIR [--aggregates 100000] [--rounds 3]", "everything as CSV, as JSON, as events: rate and memory", ExportBenchmark.Run),
     new("append-schema", "--dir DIR [--seconds 2] [--rounds 5] [--writers 1,16] [--aggregates 5000]", "appends under a schema of 20 columns, and without", SchemaBenchmark.Run),
     new("checkpoints", "--dir DIR [--events 100000] [--seconds 4] [--rounds 5] [--writers 1,16]", "appends with a checkpoint a second and without; evidence of everything", CheckpointBenchmark.Run),
+    new("tokens", "--dir DIR [--checks 200000] [--rounds 5]", "what a request pays for its token", TokenBenchmark.Run),
     new("open", "--dir DIR [--events 1000000] [--rounds 3]", "opening, and bytes per event", OpenBenchmark.Run),
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
     new("rest-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--native DIR] [--only PART,…] [--no-postgres] [--tls] [--server-env NAME=VALUE,…]", "appends over REST against an empty endpoint and PostgreSQL", RestBenchmark.Append),
