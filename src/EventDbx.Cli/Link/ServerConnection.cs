@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Schemas;
+using EventDbx.Server.Daemon;
 
 namespace EventDbx.Cli;
 
@@ -26,8 +27,12 @@ internal sealed class ServerConnection : IDisposable
     /// <param name="user">The owner's name in the operating system.</param>
     /// <param name="patience">How long the server may be silent before it is asked whether it is there at all.</param>
     /// <param name="clock">Measures that.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unauthenticated"/>: this is no token that could be sent.</exception>
     public ServerConnection(ServerEndpoint server, string? token, string user, TimeSpan patience, TimeProvider clock)
     {
+        // What is no header must not become two of them.
+        if (token?.Any(char.IsControl) == true)
+            throw new RefusedException(RefusalCode.Unauthenticated, "The token is malformed: it holds a line break, or another control character.");
         (_server, _patience, _clock) = (server, patience, clock);
         _http = new(new SocketsHttpHandler
         {
@@ -226,7 +231,8 @@ internal sealed class ServerConnection : IDisposable
         return request;
     }
 
-    RefusedException Refused(HttpResponseMessage response, ReadOnlyMemory<byte> body)
+    /// <summary>What was refused; or, from somebody else at this address, that it is somebody else.</summary>
+    Exception Refused(HttpResponseMessage response, ReadOnlyMemory<byte> body)
     {
         try
         {
@@ -235,7 +241,7 @@ internal sealed class ServerConnection : IDisposable
         }
         catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            return new(RefusalCode.Internal, $"The server at {_server.Name} answered {(int)response.StatusCode} {response.StatusCode}, and not with an error of EventDBX.");
+            return new DaemonException($"The server at {_server.Name} answered {(int)response.StatusCode} {response.StatusCode}, and not with an error of EventDBX.");
         }
     }
 
@@ -294,7 +300,6 @@ internal sealed class ServerConnection : IDisposable
 
     ServerLostException Lost(Exception cause) => new($"The server at {_server.Name} went away before it answered.{(_heard ? "" : _server.GoneHint)}", cause);
 
-    RefusedException NotUnderstood(Exception? cause) => new(
-        RefusalCode.Internal,
+    DaemonException NotUnderstood(Exception? cause) => new(
         $"The server at {_server.Name} answered, and what it said is no answer of EventDBX {Release.Version}: it is of another version, or no EventDBX at all.{(cause is null ? "" : $" ({cause.Message.TrimEnd('.')})")}");
 }

@@ -97,7 +97,7 @@ public static class SettingCheck
             else if (left < ServerLimits.CertificateWarning)
                 findings.Warn("tls", $"The certificate {files.Certificate} expires at {until}.", Renew(files));
             else
-                findings.Ok("tls", $"The certificate {files.Certificate} is good until {until}; its fingerprint is sha256:{identity.Fingerprint}.");
+                findings.Ok("tls", $"The certificate {files.Certificate} is good until {until}; its fingerprint is {identity.Fingerprint}.");
         }
         catch (TlsException unusable)
         {

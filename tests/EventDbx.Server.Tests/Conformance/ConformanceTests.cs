@@ -36,7 +36,9 @@ public sealed class ConformanceTests
         public async ValueTask DisposeAsync()
         {
             Assert.True(elsewhere.LeftNothing);
-            await elsewhere.DisposeAsync();
+            // The driver disposes its own line.
+            await elsewhere.Server.DisposeAsync();
+            elsewhere.Owner.Dispose();
         }
     }
 

@@ -237,7 +237,6 @@ public sealed partial class BothRoadsTests
         ["token", "generate", "--group", "audit", "--user", "eve", "--auditor", "--resource", "aggregate:order:o-1", "--json"],
         ["token", "generate", "--group", "audit", "--user", "eve", "--auditor"],
         ["token", "generate", "--group", "audit", "--user", "eve", "--auditor", "--root", "--resource", "*"],
-        ["token", "rotate-secret"],
         ["token", "rotate-secret", "--overlap", "60", "--json"],
         ["token", "rotate-secret", "--overlap", "-1"],
         ["token", "revoke", "nothing-of-the-kind"],

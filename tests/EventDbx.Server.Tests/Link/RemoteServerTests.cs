@@ -147,6 +147,7 @@ public sealed class RemoteServerTests : IDisposable
 
         Assert.Equal((ExitCode.Failed, ""), (failed.Code, failed.Out));
         Assert.Contains(words, failed.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("please report", failed.Error, StringComparison.Ordinal);
         // A redirect is not followed: the token is for the server that was named.
         Assert.Single(server.Requests);
         Assert.Contains("Authorization: Bearer x\r\n", server.Requests[0], StringComparison.Ordinal);
@@ -211,6 +212,13 @@ public sealed class RemoteServerTests : IDisposable
             Assert.True(
                 refused is { Code: ExitCode.Failed, Out: "" } && JsonNode.Parse(refused.Error)!["code"]!.GetValue<string>() == "unauthenticated",
                 $"A token that is {crafted.Name}: {refused}");
+        }
+
+        // Nor is one that would be two headers.
+        foreach (var broken in (string[])["x\ny", $"{good.Token}\r\nX-EventDBX-User: root", $"{good.Token}\u0001"])
+        {
+            var refused = await _line.RunAsync([.. there, "aggregate", "get", "order", "o-1", "--json", $"--token={broken}"]);
+            Assert.Equal((ExitCode.Failed, "", "unauthenticated"), (refused.Code, refused.Out, JsonNode.Parse(refused.Error)!["code"]!.GetValue<string>()));
         }
 
         Assert.Equal(ExitCode.Done, (await _line.RunAsync([.. there, "aggregate", "get", "order", "o-1", $"--token={good.Token}"])).Code);

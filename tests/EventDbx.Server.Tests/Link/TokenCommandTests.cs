@@ -151,6 +151,36 @@ public sealed class TokenCommandTests : IDisposable
         Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "list", "--token", successor)).Code);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_secret_is_replaced_at_once_and_what_it_signed_ends_with_its_overlap(bool running)
+    {
+        await NotEncryptedAsync();
+        await _line.RunAsync("aggregate", "apply", "order", "o-1", "made");
+        var old = await GenerateAsync("a", "b", "--root");
+        await using var server = running ? await RunningServer.StartAsync(_line) : null;
+
+        var rotated = await _line.RunAsync("token", "rotate-secret");
+        var overlapping = await _line.RunAsync("aggregate", "list", "--token", old);
+        var middle = await GenerateAsync("a", "c", "--root");
+        var again = await _line.RunAsync("token", "rotate-secret", "--overlap", "3600");
+        var dropped = await _line.RunAsync("aggregate", "list", "--token", old, "--json");
+        var ended = await _line.RunAsync("token", "rotate-secret", "--overlap", "0", "--json");
+        var refused = await _line.RunAsync("aggregate", "list", "--token", middle, "--json");
+
+        Assert.Matches("^key_id=key-[0-9-]+\n  previous_key_id=key-[0-9-]+\n  previous_until=20.*Z\n$", rotated.Out);
+        Assert.Equal((ExitCode.Done, "", ExitCode.Done), (rotated.Code, rotated.Error, overlapping.Code));
+        Assert.Matches("^Tokens of key-[0-9-]+, which would have been taken until 20.*Z, are refused now: there are two secrets at most.\n$", again.Error);
+        Assert.Null(JsonNode.Parse(ended.Out)!["previous_until"]);
+        Assert.All((Outcome[])[dropped, refused], outcome => Assert.Equal("unauthenticated", JsonNode.Parse(outcome.Error)!["code"]!.GetValue<string>()));
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "list", "--token", await GenerateAsync("a", "d", "--root"))).Code);
+        var settings = await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken);
+        Assert.DoesNotContain("previous_", settings, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Failed, (await _line.RunAsync("token", "rotate-secret", "--token", middle)).Code);
+        Assert.Equal(settings, await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task Where_there_is_no_store_there_is_no_token_and_none_is_made()
     {

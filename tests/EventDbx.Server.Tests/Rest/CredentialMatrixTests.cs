@@ -169,6 +169,7 @@ public sealed class CredentialMatrixTests
             // What is left over from one route is not to be in the way of the next.
             await Server.SendAsync("DELETE", "/v1/staged");
             await Server.SendAsync("DELETE", "/v1/aggregates/m/new");
+            await Server.SendAsync("DELETE", "/v1/aggregates/m/empty");
             await Server.SendAsync("PATCH", "/admin/schemas/made", """{"change":"drop"}""");
             return reply;
         }

@@ -196,6 +196,29 @@ public sealed class CosigningTests : IAsyncLifetime
         Assert.InRange(refusing.Asked, 1, 12);
     }
 
+    [Fact]
+    public async Task Who_waits_for_a_quorum_with_a_token_that_is_revoked_waits_no_longer()
+    {
+        await StartAsync(witnesses: 1, quorum: 1);
+        await _witnesses[0].DisposeAsync();
+        _witnesses.Clear();
+        await AppendAsync();
+        var owner = _server!.Database.OpenSession(new("cli", "test"));
+        var issued = await _server.Tokens.IssueAsync(owner, new() { Group = "g", User = "u", Root = true, TtlSeconds = 3600, KeepAlive = true }, Cancellation);
+        using var client = new HttpClient();
+        client.DefaultRequestHeaders.Authorization = new("Bearer", issued.Token);
+
+        var waiting = client.GetAsync($"http://127.0.0.1:{_server.Port}/v1/log/checkpoint?wait=checkpoint", Cancellation);
+        // Each use moves its end: so the request has come in.
+        await UntilAsync(() => _server.Tokens.List(owner).Single(token => token.Jti == issued.Listing.Jti).ExpiresAt!.Value.CompareTo(issued.Listing.ExpiresAt!.Value) > 0);
+        await _server.Tokens.RevokeAsync(owner, issued.Token, "left", Cancellation);
+
+        using var response = await waiting;
+        // Otherwise it would have waited for a minute, and said that the witness is missing.
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        Assert.Contains("The token has been revoked.", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>The server makes its key first: its witnesses are started with it.</summary>

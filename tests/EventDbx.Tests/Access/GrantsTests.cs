@@ -177,6 +177,7 @@ public sealed class GrantsTests
 
         Assert.Equal(RefusalCode.PermissionDenied, await RefusalOf(() => Note(database.OpenSession(new Actor("ops", "kim"), all, null))));
         await Note(database.OpenSession(new Actor("cli", "jane")));
+        Assert.Equal(RefusalCode.PermissionDenied, await RefusalOf(() => database.OpenSession(new Actor("ops", "kim"), all, null).NoteKeyAsync("auth.secret", "{}"u8.ToArray(), default)));
         Assert.Equal(1UL, database.LogSize);
     }
 

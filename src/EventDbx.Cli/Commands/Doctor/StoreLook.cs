@@ -75,7 +75,7 @@ internal static class StoreLook
             {
                 TokenCheck.Look(findings, await store.ListTokensAsync(cancellation).ConfigureAwait(false));
             }
-            catch (Exception refused) when (refused is RefusedException or ServerLostException)
+            catch (Exception refused) when (refused is RefusedException or ServerLostException or DaemonException)
             {
                 findings.Problem("tokens", refused.Message, "The log of the server says more.");
             }

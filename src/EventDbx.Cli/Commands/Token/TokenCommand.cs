@@ -15,6 +15,9 @@ internal static class TokenCommand
         TokenRefresh.Create(),
         TokenRotateSecret.Create());
 
+    /// <summary>Who manages tokens, where the command line does not say.</summary>
+    public const string Who = "Without `--token` and `--server` it is done as the owner of the data directory, whatever EVENTDBX_TOKEN says.";
+
     /// <summary>Where <c>--token</c> names the token that something is done to, and not the one that does it.</summary>
     public const string WhoDoesIt = "With `--server` the token that does it stands before the command (`dbx --token TOKEN token …`), or in EVENTDBX_TOKEN.";
 

@@ -36,6 +36,7 @@ internal static class TokenGenerate
         [
             "Without `--root` and `--action` it may append to everything and read everything. Actions: aggregate.read, aggregate.append " +
             "(which implies reading), aggregate.archive, feed.read, log.read, records.import.",
+            TokenCommand.Who,
         ],
         Examples =
         [

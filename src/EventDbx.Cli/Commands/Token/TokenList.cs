@@ -5,7 +5,7 @@ internal static class TokenList
 {
     public static Verb Create() => new("list", "List the tokens that were issued, with what is left of them.")
     {
-        Remarks = ["The tokens themselves are not shown, for only their hashes are kept."],
+        Remarks = ["The tokens themselves are not shown, for only their hashes are kept.", TokenCommand.Who],
         Examples =
         [
             new("dbx token list", "One after the other."),

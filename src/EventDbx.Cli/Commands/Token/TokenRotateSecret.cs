@@ -16,6 +16,7 @@ internal static class TokenRotateSecret
             "It takes effect at once, in a running server too, and is kept in the configuration (auth.secret; the old one is auth.previous_secret). " +
             "New tokens, and those that `token refresh` makes, are signed with the new one. There are two secrets at most: what was still overlapping ends.",
             "A secret that somebody has seen is replaced with `--overlap 0`: every token is refused from the next request on, and new ones are issued on the machine of the server.",
+            TokenCommand.Who,
         ],
         Examples =
         [
