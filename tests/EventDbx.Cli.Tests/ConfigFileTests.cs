@@ -197,7 +197,7 @@ public sealed class ConfigFileTests : IDisposable
             AdminEnabled = true,
             AdminBindAddr = "::1",
             AdminPort = 0,
-            AdminMasterKeyHash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+            AdminMasterKeyHash = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY",
             AuthIssuer = "i",
             AuthAudience = "a",
             AuthSecret = "s",
