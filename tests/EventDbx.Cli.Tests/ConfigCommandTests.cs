@@ -173,7 +173,7 @@ public sealed class ConfigCommandTests : IDisposable
         var withdrawn = await _line.RunAsync("config", "--clear-admin-master-key");
 
         Assert.Equal((ExitCode.Failed, ExitCode.Done, ExitCode.Done), (without.Code, with.Code, withdrawn.Code));
-        Assert.StartsWith("Error: The Admin API is enabled (admin.enabled) and has no master key.", without.Error, StringComparison.Ordinal);
+        Assert.StartsWith("Error: The Admin API is enabled (admin.enabled) and has no master key: it lets nobody in.", without.Error, StringComparison.Ordinal);
         Assert.Contains("has no master key: it lets nobody in.", withdrawn.Error, StringComparison.Ordinal);
     }
 

@@ -167,6 +167,27 @@ public sealed class ConfigFileTests : IDisposable
         Assert.Equal(kept, Without(await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), "created_at", "updated_at"));
     }
 
+    [Theory]
+    [InlineData("port = 1\n", "port = 1\n\n[remotes.b]\nendpoint = \"e\"\npublic_key = \"k\"\n")]
+    [InlineData("port = 1\r\n", "port = 1\r\n\r\n[remotes.b]\r\nendpoint = \"e\"\r\npublic_key = \"k\"\r\n")]
+    [InlineData("port = 1\n\n# far\n[remotes.a]\nendpoint = \"x\"\n\n[remotes.b] # old\nendpoint = \"old\"\n\n[api]\nrest = true\n", "port = 1\n\n# far\n[remotes.a]\nendpoint = \"x\"\n\n[api]\nrest = true\n\n[remotes.b]\nendpoint = \"e\"\npublic_key = \"k\"\n")]
+    public async Task A_remote_that_is_put_takes_the_place_of_the_one_of_its_name_and_of_nothing_else(string text, string kept)
+    {
+        await SaveAsync(text, config => config with { Remotes = config.Remotes.SetItem("b", new() { Endpoint = "e", PublicKey = "k" }) });
+
+        Assert.Equal(kept, Without(await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), "created_at", "updated_at"));
+    }
+
+    [Fact]
+    public async Task A_remote_that_stands_in_no_table_of_its_own_is_left_to_its_owner()
+    {
+        const string text = "remotes = { b = { endpoint = \"x\", public_key = \"y\" } }\n";
+
+        await Assert.ThrowsAsync<ConfigException>(() => SaveAsync(text, config => config with { Remotes = config.Remotes.Remove("b") }));
+
+        Assert.Equal(text, await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public void Every_key_survives_being_written_and_read()
     {
@@ -197,7 +218,7 @@ public sealed class ConfigFileTests : IDisposable
             AdminEnabled = true,
             AdminBindAddr = "::1",
             AdminPort = 0,
-            AdminMasterKeyHash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+            AdminMasterKeyHash = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$V1loW78P8Cx7WWVKoD4i/ElobtuKLnJEg2Q0XZVphyY",
             AuthIssuer = "i",
             AuthAudience = "a",
             AuthSecret = "s",

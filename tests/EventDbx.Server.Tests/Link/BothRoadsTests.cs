@@ -247,6 +247,12 @@ public sealed partial class BothRoadsTests
         ["verify", "--all"],
         ["verify", "--all", "--json"],
         ["verify"],
+        ["audit", "list"],
+        ["audit", "list", "--kind", "create,archive", "--json"],
+        ["audit", "list", "--take", "2", "--group", "cli"],
+        ["audit", "list", "--subject", "none"],
+        ["audit", "export", "--output", "-"],
+        ["audit", "export"],
     ];
 
     [Fact]
@@ -311,6 +317,8 @@ public sealed partial class BothRoadsTests
         text = Hash().Replace(text, "HASH");
         text = KeyId().Replace(text, "+ID+");
         text = Salt().Replace(text, "\"salt\":\"SALT\"");
+        // That they come by different ways is what they are to say.
+        text = From().Replace(text, "$1WAY");
         text = Uuid().Replace(text, match => match.Value.StartsWith(Id, StringComparison.Ordinal) ? match.Value : "UUID");
         text = Base64().Replace(text, "BASE64");
         text = Time().Replace(text, match => match.Value.StartsWith("2020", StringComparison.Ordinal) ? match.Value : "TIME");
@@ -332,6 +340,9 @@ public sealed partial class BothRoadsTests
 
     [GeneratedRegex("\\+[0-9a-f]{8}\\+")]
     private static partial Regex KeyId();
+
+    [GeneratedRegex("(from=|\"from\": ?\")(socket|directory)")]
+    private static partial Regex From();
 
     [GeneratedRegex("\"salt\":\"[^\"]+\"")]
     private static partial Regex Salt();
