@@ -32,7 +32,7 @@ public sealed partial class Database : IAsyncDisposable
         Identity = new(row.DatabaseId, row.Epoch);
         Nonces = options.Random is { } random ? new(random) : new();
         // A copy of our own: the caller may dispose theirs, and the writer must not find out in the middle of a commit.
-        _keys = row.Encrypted ? options.KeysOf(row) ?? throw new RefusedException(RefusalCode.InvalidArgument, "The key is not the one the store was made with.") : null;
+        _keys = row.Encrypted ? options.KeysOf(row) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "the key that was given does not fit it") : null;
         Keyring = new(_keys, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
         LogPoint start;
         using (var view = engine.OpenView())

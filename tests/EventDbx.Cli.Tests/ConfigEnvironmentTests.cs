@@ -63,7 +63,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
     public void Every_setting_has_a_variable_that_stands_above_the_file(string name)
     {
         var key = ConfigKeys.Named(name);
-        var file = Load("");
+        var file = Load("# by hand\nlist_page_size = 10\n");
         var variable = "EVENTDBX_" + name.Replace('.', '_').ToUpperInvariant();
         _variables[variable] = Values[name];
 
@@ -90,7 +90,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
     {
         _variables[variable] = value;
 
-        var refused = Assert.Throws<ConfigException>(() => Load(""));
+        var refused = Assert.Throws<ConfigException>(() => Load("# by hand\nlist_page_size = 10\n"));
 
         Assert.Equal($"The environment variable {variable} {problem}", refused.Message);
     }
@@ -102,7 +102,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
     {
         _variables[variable] = "c2VjcmV0";
 
-        var refused = Assert.Throws<ConfigException>(() => Load(""));
+        var refused = Assert.Throws<ConfigException>(() => Load("# by hand\nlist_page_size = 10\n"));
 
         Assert.Contains(variable, refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("c2VjcmV0", refused.Message, StringComparison.Ordinal);
@@ -119,7 +119,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
         foreach (var pair in variables.Split(' '))
             _variables[pair.Split('=')[0]] = pair.Split('=')[1];
 
-        Assert.Equal(expected, Load("").Config.Restrict);
+        Assert.Equal(expected, Load("# by hand\nlist_page_size = 10\n").Config.Restrict);
     }
 
     [Theory]
@@ -131,7 +131,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
         Assert.All(spellings, spelling =>
         {
             _variables["EVENTDBX_RESTRICT"] = spelling;
-            Assert.Equal(expected, Load("").Config.Restrict);
+            Assert.Equal(expected, Load("# by hand\nlist_page_size = 10\n").Config.Restrict);
         });
     }
 

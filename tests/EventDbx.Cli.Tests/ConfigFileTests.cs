@@ -145,8 +145,7 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("[api]\nrest = true")]
     [InlineData("[api]")]
     [InlineData("[api]\nrest = true\n[grpc]\nenabled = true")]
-    [InlineData("")]
-    [InlineData("# nothing but this")]
+    [InlineData("# nothing but this\nport = 1")]
     [InlineData("[admin]\nport = 3\n")]
     public async Task Surfaces_change_together_in_whatever_form_they_stand(string text)
     {

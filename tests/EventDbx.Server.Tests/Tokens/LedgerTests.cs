@@ -143,6 +143,11 @@ public sealed class LedgerTests
         await bench.Tokens.DisposeAsync();
         await bench.Database.DisposeAsync();
         File.WriteAllBytes(bench.LedgerPath, older);
+        var refused = await Assert.ThrowsAsync<RefusedException>(bench.ReopenAsync);
+        Assert.Equal(RefusalCode.IntegrityViolation, refused.Refusal.Code);
+        // Put back on purpose: then it is said, and even so no token lives again.
+        await bench.Database.OpenSession(new Actor("cli", "owner")).AcceptDocumentAsync("tokens.json");
+        await bench.Database.DisposeAsync();
         await bench.ReopenAsync();
 
         Assert.Equal(RefusalCode.Unauthenticated, Assert.Throws<RefusedException>(() => bench.Tokens.Authenticate(issued.Token)).Refusal.Code);
