@@ -6,6 +6,7 @@ internal sealed class TokenWatch : IAsyncDisposable
     readonly CancellationTokenSource _ended;
     readonly ITimer _timer;
     RefusedException? _refused;
+    Task _ending = Task.CompletedTask;
 
     /// <param name="look">Throws the refusal of a token that is not good any more.</param>
     /// <param name="clock">Every <see cref="TokenBounds.WatchInterval"/> of it.</param>
@@ -25,6 +26,7 @@ internal sealed class TokenWatch : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _timer.DisposeAsync().ConfigureAwait(false);
+        await _ending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _ended.Dispose();
     }
 
@@ -39,7 +41,8 @@ internal sealed class TokenWatch : IAsyncDisposable
         catch (RefusedException refused)
         {
             Volatile.Write(ref _refused, refused);
-            _ended.Cancel();
+            // Whatever ends with it ends elsewhere, and so does what goes wrong there: nobody catches anything above a timer.
+            _ending = _ended.CancelAsync();
         }
     }
 }
