@@ -69,8 +69,8 @@ public static class ServerLimits
     /// <summary>Admin master keys checked at once in this process: each takes 19 MiB for as long as it runs, and a core.</summary>
     public const int AdminChecksMax = 2;
 
-    /// <summary>Admin requests that wait for one of those checks: a burst of a script, not a crowd. Beyond it the answer is 429.</summary>
-    public const int AdminChecksWaitingMax = 8;
+    /// <summary>Admin requests that wait for one of those checks: a burst of a script, not a crowd. They take no memory yet, and half a second at most. Beyond it the answer is 429.</summary>
+    public const int AdminChecksWaitingMax = 32;
 
     /// <summary>Characters of an admin master key: longer ones are not looked at.</summary>
     public const int AdminKeyMax = 1024;

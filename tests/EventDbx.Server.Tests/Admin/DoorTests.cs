@@ -139,6 +139,38 @@ public sealed class DoorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Too_many_wrong_keys_are_told_when_to_come_back_and_who_is_known_is_let_in()
+    {
+        await _admin.EnableAsync("key");
+        Assert.Equal(200, (await _admin.AskAsync("GET", "/admin/status")).Status);
+        for (var i = 0; i < ServerLimits.AdminFailuresMax; i++)
+            Refused(await _admin.AskAsync("GET", "/admin/status", key: $"wrong {i}"));
+
+        var held = await _admin.AskAsync("GET", "/admin/status", key: "wrong");
+        Assert.Equal((429, "too_many_requests", "6"), (held.Status, held.Code, held["Retry-After"]));
+        Assert.Equal(200, (await _admin.AskAsync("GET", "/admin/status")).Status);
+    }
+
+    [Fact]
+    public async Task The_owner_on_the_socket_needs_no_key_and_a_wrong_one_is_not_looked_at()
+    {
+        await _admin.EnableAsync("key");
+        using var client = new HttpClient(new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellation) =>
+            {
+                var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+                await socket.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(Server.SocketPath), cancellation);
+                return new System.Net.Sockets.NetworkStream(socket, ownsSocket: true);
+            },
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("http://dbx/admin/remotes"));
+        request.Headers.Add("X-Admin-Key", "wrong");
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(200, (int)response.StatusCode);
+    }
+
+    [Fact]
     public async Task The_listener_opens_moves_and_closes_while_the_server_runs()
     {
         Assert.False(await AdminServer.ListensAsync(_admin.AdminPort));

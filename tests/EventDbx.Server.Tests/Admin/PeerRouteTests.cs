@@ -95,6 +95,8 @@ public sealed class PeerRouteTests : IAsyncLifetime
     [Fact]
     public async Task Remotes_that_many_put_at_once_are_all_kept()
     {
+        // A key that is known is not checked again, so none of them has to wait.
+        Assert.Equal(200, (await _admin.AskAsync("GET", "/admin/status")).Status);
         var replies = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => PutRemoteAsync($"r{i}", $"192.0.2.{i}")));
 
         Assert.All(replies, reply => Assert.Equal(201, reply.Status));
