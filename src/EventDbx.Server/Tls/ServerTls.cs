@@ -47,7 +47,7 @@ internal sealed class ServerTls : IDisposable
         get
         {
             var identity = Volatile.Read(ref _identity);
-            return new(_files.Certificate, identity.Fingerprint, Timestamp.From(identity.NotAfter), _files.SelfMade, identity.AsksClients);
+            return new(_files.Certificate, identity.Fingerprint, Timestamp.From(identity.NotAfter), _files.SelfMade && identity.IssuedItself, identity.AsksClients);
         }
     }
 

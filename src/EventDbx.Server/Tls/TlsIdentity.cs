@@ -18,6 +18,7 @@ internal sealed class TlsIdentity
         Fingerprint = $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.RawData))}";
         NotBefore = new DateTimeOffset(certificate.NotBefore);
         NotAfter = new DateTimeOffset(certificate.NotAfter);
+        IssuedItself = IsRoot(certificate);
         // Offline: no certificate that the file lacks is fetched from wherever a certificate says.
         _context = SslStreamCertificateContext.Create(certificate, chain, offline: true);
         _clientCas = clientCas;
@@ -29,6 +30,9 @@ internal sealed class TlsIdentity
     public DateTimeOffset NotBefore { get; }
 
     public DateTimeOffset NotAfter { get; }
+
+    /// <summary>Whether no CA issued it.</summary>
+    public bool IssuedItself { get; }
 
     /// <summary>Whether clients have to show a certificate.</summary>
     public bool AsksClients => _clientCas is not null;
