@@ -16,7 +16,6 @@ internal sealed class TlsIdentity
     TlsIdentity(X509Certificate2 certificate, X509Certificate2Collection chain, X509Certificate2Collection? clientCas)
     {
         Fingerprint = $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.RawData))}";
-        NotBefore = new DateTimeOffset(certificate.NotBefore);
         NotAfter = new DateTimeOffset(certificate.NotAfter);
         IssuedItself = IsRoot(certificate);
         // Offline: no certificate that the file lacks is fetched from wherever a certificate says.
@@ -27,8 +26,7 @@ internal sealed class TlsIdentity
     /// <summary>Of the certificate: <c>sha256:</c> and 64 hex digits.</summary>
     public string Fingerprint { get; }
 
-    public DateTimeOffset NotBefore { get; }
-
+    /// <summary>When it expires.</summary>
     public DateTimeOffset NotAfter { get; }
 
     /// <summary>Whether no CA issued it.</summary>
