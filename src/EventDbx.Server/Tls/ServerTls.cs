@@ -27,9 +27,9 @@ internal sealed class ServerTls : IDisposable
     /// <summary>What the files held when they were read last, usable or not; empty: they could not be read.</summary>
     byte[] _digest;
 
-    ServerTls(TlsFiles files, bool made, TimeProvider clock, Action<LogLine>? log)
+    ServerTls(TlsFiles files, TimeProvider clock, Action<LogLine>? log)
     {
-        (_files, Made, _clock, _log) = (files, made, clock, log);
+        (_files, _clock, _log) = (files, clock, log);
         using (var contents = files.Read())
             (_digest, _identity) = (contents.Digest(), contents.Parse());
         _expiry = clock.CreateTimer(_ => WarnOfExpiry(), null, ExpiryInterval, ExpiryInterval);
@@ -38,16 +38,13 @@ internal sealed class ServerTls : IDisposable
     /// <summary>Of the certificate in use: <c>sha256:</c> and 64 hex digits.</summary>
     public string? Fingerprint => Volatile.Read(ref _identity).Fingerprint;
 
-    /// <summary>Whether certificate and key were made at this start.</summary>
-    public bool Made { get; }
-
     /// <summary>What it is right now.</summary>
     public TlsStatus Status
     {
         get
         {
             var identity = Volatile.Read(ref _identity);
-            return new(_files.Certificate, identity.Fingerprint, Timestamp.From(identity.NotAfter), _files.SelfMade, identity.AsksClients);
+            return new(_files.Certificate, identity.Fingerprint, Timestamp.From(identity.NotAfter), _files.SelfMade && identity.IssuedItself, identity.AsksClients);
         }
     }
 
@@ -58,9 +55,8 @@ internal sealed class ServerTls : IDisposable
     {
         if (TlsFiles.Of(config) is not { } files)
             return null;
-        var made = files.AreToBeMade;
         files.MakeMissing(bind, clock.GetUtcNow());
-        return new(files, made, clock, log);
+        return new(files, clock, log);
     }
 
     /// <summary>What comes by this listener speaks TLS from here on.</summary>

@@ -16,8 +16,8 @@ internal sealed class TlsIdentity
     TlsIdentity(X509Certificate2 certificate, X509Certificate2Collection chain, X509Certificate2Collection? clientCas)
     {
         Fingerprint = $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.RawData))}";
-        NotBefore = new DateTimeOffset(certificate.NotBefore);
         NotAfter = new DateTimeOffset(certificate.NotAfter);
+        IssuedItself = IsRoot(certificate);
         // Offline: no certificate that the file lacks is fetched from wherever a certificate says.
         _context = SslStreamCertificateContext.Create(certificate, chain, offline: true);
         _clientCas = clientCas;
@@ -26,9 +26,11 @@ internal sealed class TlsIdentity
     /// <summary>Of the certificate: <c>sha256:</c> and 64 hex digits.</summary>
     public string Fingerprint { get; }
 
-    public DateTimeOffset NotBefore { get; }
-
+    /// <summary>When it expires.</summary>
     public DateTimeOffset NotAfter { get; }
+
+    /// <summary>Whether no CA issued it.</summary>
+    public bool IssuedItself { get; }
 
     /// <summary>Whether clients have to show a certificate.</summary>
     public bool AsksClients => _clientCas is not null;

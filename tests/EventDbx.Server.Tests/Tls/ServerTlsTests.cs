@@ -62,6 +62,13 @@ public sealed class ServerTlsTests : IAsyncDisposable
         await _server.StartAsync();
         Assert.Equal(tls, _server.Host.Status().Tls);
         Assert.Equal(tls.Fingerprint, await FingerprintAsync());
+
+        // One that a CA issued may take its place.
+        var issued = _ca.Issue();
+        Replace(Path.Combine(_server.DataDir, "tls.crt"), issued.Certificate);
+        Replace(Path.Combine(_server.DataDir, "tls.key"), issued.Key);
+        Assert.Equal(issued.Fingerprint, await FingerprintAsync());
+        Assert.False(_server.Host.Status().Tls!.SelfSigned);
     }
 
     [Fact]
