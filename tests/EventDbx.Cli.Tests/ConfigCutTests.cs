@@ -39,7 +39,7 @@ public sealed class ConfigCutTests : IDisposable
     {
         await WrittenAsync();
 
-        await Load().UpdateAsync(config => config with { LogOrigin = "example.com/log", PageLimit = 7, AdminMasterKeyHash = null }, default);
+        await Load().UpdateAsync(config => config with { LogOrigin = "example.com/log", PageLimit = 7, AdminMasterKeyHash = null }, TestContext.Current.CancellationToken);
 
         var lines = (await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken)).TrimEnd('\n').Split('\n');
         Assert.StartsWith("# EventDBX configuration.", lines[0], StringComparison.Ordinal);
@@ -53,7 +53,7 @@ public sealed class ConfigCutTests : IDisposable
         var whole = await WrittenAsync();
         _directory.Write("config.toml", whole + "\n[remotes.copy]\nendpoint = \"10.0.0.1:7443\"\npublic_key = \"x\"\n");
 
-        await Load().UpdateAsync(config => config with { PageLimit = 7 }, default);
+        await Load().UpdateAsync(config => config with { PageLimit = 7 }, TestContext.Current.CancellationToken);
 
         Assert.Equal("10.0.0.1:7443", Load().Config.Remotes["copy"].Endpoint);
         Assert.Equal(7, Load().Config.PageLimit);

@@ -170,7 +170,7 @@ public sealed class TokenCommandTests : IDisposable
         await using (await RunningServer.StartAsync(_line))
         {
             var settings = await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken);
-            await File.WriteAllTextAsync(_line.ConfigPath, "", TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(_line.ConfigPath, "list_page_size = 10\n", TestContext.Current.CancellationToken);
 
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "get", "order", "o-1")).Code);
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "paid")).Code);
