@@ -130,7 +130,7 @@ public sealed class StoreAccessTests : IDisposable
         Assert.Equal((ExitCode.Refused, ""), (withKey.Code, withKey.Out));
         Assert.Contains("is gone", withKey.Error, StringComparison.Ordinal);
         Assert.Equal((ExitCode.Refused, ""), (withoutKey.Code, withoutKey.Out));
-        Assert.Equal("", _line.ConfigText);
+        Assert.Equal("list_page_size = 10\n", _line.ConfigText);
     }
 
     [Fact]
