@@ -176,7 +176,7 @@ public sealed class TokenCommandTests : IDisposable
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "paid")).Code);
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("token", "generate", "a", "b", "--root")).Code);
 
-            Assert.Equal("", await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken));
+            Assert.Equal("list_page_size = 10\n", await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken));
             Assert.Equal(ExitCode.Refused, (await _line.RunAsync("recover", "--lock-timeout", "0")).Code);
             await File.WriteAllTextAsync(_line.ConfigPath, settings, TestContext.Current.CancellationToken);
         }
