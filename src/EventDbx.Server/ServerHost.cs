@@ -43,7 +43,7 @@ public sealed class ServerHost : IAsyncDisposable
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
         _rest = new(this, options);
-        Admin = new(options, database, _rest.AnswerAsync, tls is null ? null : tls.Secure);
+        Admin = new(options, database, _rest.AnswerAsync, listen => _listeners.Guard(listen, new(Door.Admin)), encrypted: tls is not null);
         _app = Build();
     }
 

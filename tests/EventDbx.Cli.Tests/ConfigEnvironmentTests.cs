@@ -17,6 +17,8 @@ public sealed class ConfigEnvironmentTests : IDisposable
         ["cache_threshold"] = "5",
         ["snapshot_threshold"] = "6",
         ["data_encryption_key"] = Dek,
+        ["data_encryption_key_file"] = "/run/secrets/dek",
+        ["data_encryption_key_command"] = "/bin/echo,a key",
         ["encryption"] = "off",
         ["durability"] = "relaxed",
         ["relaxed_interval_ms"] = "7",

@@ -7,6 +7,7 @@ namespace EventDbx.CrashWriter;
 /// <summary>
 /// <code>
 /// CrashWriter write DIR SEED CYCLE WRITERS KEY|- sync|relaxed     appends until it is killed
+/// CrashWriter rotate DIR KEY NEXT                                 replaces the data key under writers; says when it has
 /// CrashWriter check DIR                                           the check of an uncleanly stopped store: 0 ok, 4 refused
 /// CrashWriter recover DIR KEY|-                                   accepts the loss; prints what was kept
 /// CrashWriter hang DIR | crash DIR                                checks that never end, or end badly
@@ -22,6 +23,9 @@ internal static class Program
                 await Writers.RunAsync(
                     Options(directory, key) with { Durability = durability == "relaxed" ? Durability.Relaxed : Durability.Sync },
                     Number(seed), Number(cycle), Number(writers));
+                return 0;
+            case ["rotate", var directory, var key, var next]:
+                await Rotation.RunAsync(Options(directory, key) with { LockTimeout = TimeSpan.FromSeconds(30) }, next);
                 return 0;
             case ["check", var directory]:
                 return StoreCheck.Report(StoreInspection.Run(directory), Console.Out);

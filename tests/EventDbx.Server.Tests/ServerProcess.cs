@@ -17,9 +17,10 @@ internal sealed partial class ServerProcess : IDisposable
     /// <summary>Starts a server and returns once it says that it is ready.</summary>
     /// <param name="home">Its home, and its working directory.</param>
     /// <param name="port">0: any.</param>
-    public static async Task<ServerProcess> StartAsync(string home, int port = 0)
+    /// <param name="logLevel">How much its log says.</param>
+    public static async Task<ServerProcess> StartAsync(string home, int port = 0, string logLevel = "info")
     {
-        var process = Start(home, "start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lock-timeout", "60");
+        var process = Start(home, logLevel, "start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lock-timeout", "60");
         List<string> lines = [];
         while (await process.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
@@ -40,7 +41,7 @@ internal sealed partial class ServerProcess : IDisposable
     /// <summary>Runs a command to its end.</summary>
     public static async Task<Outcome> RunAsync(string home, params string[] arguments)
     {
-        using var process = Start(home, arguments);
+        using var process = Start(home, "info", arguments);
         process.StandardInput.Close();
         var (output, error) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -61,7 +62,7 @@ internal sealed partial class ServerProcess : IDisposable
         _process.Dispose();
     }
 
-    static Process Start(string home, params string[] arguments)
+    static Process Start(string home, string logLevel, params string[] arguments)
     {
         var start = new ProcessStartInfo(CommandLine.Program, arguments)
         {
@@ -69,6 +70,7 @@ internal sealed partial class ServerProcess : IDisposable
         };
         start.Environment["HOME"] = start.Environment["USERPROFILE"] = home;
         start.Environment.Remove("EVENTDBX_TOKEN");
+        start.Environment["EVENTDBX_LOG"] = logLevel;
         return Process.Start(start)!;
     }
 

@@ -16,8 +16,9 @@ namespace EventDbx.Server.Admin;
 /// <remarks>Used by one thread at a time; <see cref="Address"/> by any.</remarks>
 /// <param name="options">Of the server.</param>
 /// <param name="answer">Answers a request.</param>
-/// <param name="secure">Puts TLS on the listener; null: plaintext.</param>
-internal sealed class AdminListener(ServerOptions options, RequestDelegate answer, Action<ListenOptions>? secure) : IAsyncDisposable
+/// <param name="guard">What every connection passes before its first request, TLS included.</param>
+/// <param name="encrypted">Whether that is TLS.</param>
+internal sealed class AdminListener(ServerOptions options, RequestDelegate answer, Action<ListenOptions> guard, bool encrypted) : IAsyncDisposable
 {
     /// <summary>How long requests under way may take when it closes.</summary>
     static readonly TimeSpan CloseDeadline = TimeSpan.FromSeconds(5);
@@ -27,10 +28,10 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
     IPEndPoint? _failed;
 
     /// <summary>Such as <c>http://127.0.0.1:7171</c>; null while it is closed.</summary>
-    public string? Address => _at is { } at ? $"{(secure is null ? "http" : "https")}://{at}" : null;
+    public string? Address => _at is { } at ? $"{(encrypted ? "https" : "http")}://{at}" : null;
 
     /// <summary>Whether others than this machine can reach it, and read along.</summary>
-    public bool Exposed => _at is { } at && secure is null && !IPAddress.IsLoopback(at.Address);
+    public bool Exposed => _at is { } at && !encrypted && !IPAddress.IsLoopback(at.Address);
 
     /// <summary>Opens it for the first time.</summary>
     /// <exception cref="DaemonException">The address cannot be listened on.</exception>
@@ -116,16 +117,7 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
             kestrel.Limits.MaxConcurrentConnections = ServerLimits.AdminConnectionsMax;
             options.ChangeLimits?.Invoke(kestrel.Limits);
             kestrel.AddServerHeader = false;
-            kestrel.Listen(at, listen =>
-            {
-                listen.Protocols = HttpProtocols.Http1;
-                listen.Use(next => connection =>
-                {
-                    connection.Features.Set(new Arrival(Door.Admin));
-                    return next(connection);
-                });
-                secure?.Invoke(listen);
-            });
+            kestrel.Listen(at, guard);
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddSingleton<IHostLifetime, ServerHost.NoSignals>();

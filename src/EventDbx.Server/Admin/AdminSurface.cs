@@ -27,15 +27,16 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <param name="options">Of the server.</param>
     /// <param name="database">Open.</param>
     /// <param name="answer">Answers the requests of its listener.</param>
-    /// <param name="secure">Puts TLS on its listener; null: plaintext.</param>
-    public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions>? secure = null)
+    /// <param name="guard">What every connection to its listener passes before its first request, TLS included.</param>
+    /// <param name="encrypted">Whether that is TLS.</param>
+    public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions> guard, bool encrypted)
     {
         (_options, _database) = (options, database);
         Settings = new(options);
         Plugins = new(database.Documents);
         _gate = new(options.Clock, options.Log);
         _record = new(database);
-        _listener = new(options, answer, secure);
+        _listener = new(options, answer, guard, encrypted);
     }
 
     public LiveSettings Settings { get; }

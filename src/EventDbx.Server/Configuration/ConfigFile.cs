@@ -57,8 +57,10 @@ public sealed class ConfigFile
     public static ConfigFile Load(string? path, string root, string? dataDir, TimeProvider clock, ConfigEnvironment? environment = null)
     {
         var full = System.IO.Path.GetFullPath(path ?? System.IO.Path.Combine(root, "config.toml"));
-        var text = ReadText(full);
-        ConfigText.DemandWhole(full, text);
+        var found = ReadText(full);
+        if (found is not null)
+            ConfigText.DemandWhole(full, found);
+        var text = found ?? "";
         var saved = ConfigReader.Read(full, text, Defaults(root));
         return new ConfigFile(
             full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
@@ -132,7 +134,8 @@ public sealed class ConfigFile
     static bool Same(ServerConfig left, ServerConfig right) =>
         left.Remotes.SequenceEqual(right.Remotes) && left with { Remotes = right.Remotes } == right;
 
-    static string ReadText(string path)
+    /// <summary>Null where there is no file.</summary>
+    static string? ReadText(string path)
     {
         try
         {
@@ -140,7 +143,7 @@ public sealed class ConfigFile
         }
         catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
         {
-            return "";
+            return null;
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {

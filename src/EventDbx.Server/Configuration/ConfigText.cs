@@ -25,7 +25,7 @@ internal static class ConfigText
                 + "Put back a copy; or, where you have removed that line yourself, add it again.");
         }
 
-        if (!HoldsASetting(text) && IsRegularFile(path))
+        if (!HoldsASetting(text) && !IsDevice(path))
         {
             throw new ConfigException(
                 $"{path} holds no setting at all: it was cut off, or emptied. Put back a copy; or delete it to start from the defaults, which makes a new data key with the next store.");
@@ -59,12 +59,12 @@ internal static class ConfigText
         return false;
     }
 
-    /// <summary>Not <c>/dev/null</c>, which is how a configuration is left out, and not a link to it.</summary>
-    static bool IsRegularFile(string path)
+    /// <summary><c>/dev/null</c>, which is how a configuration is left out, or a link to it.</summary>
+    static bool IsDevice(string path)
     {
         const string devices = "/dev/";
-        return File.Exists(path)
-            && !path.StartsWith(devices, StringComparison.Ordinal)
-            && File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName.StartsWith(devices, StringComparison.Ordinal) != true;
+        return path.StartsWith(devices, StringComparison.Ordinal)
+            || (new FileInfo(path).LinkTarget is not null
+                && File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName.StartsWith(devices, StringComparison.Ordinal) == true);
     }
 }

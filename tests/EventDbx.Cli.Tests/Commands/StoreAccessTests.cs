@@ -35,7 +35,7 @@ public sealed class StoreAccessTests : IDisposable
     public async Task A_store_without_its_key_is_refused_and_nothing_changes(params string[] arguments)
     {
         await GivenAnOrderAsync();
-        await File.WriteAllTextAsync(_line.ConfigPath, "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_line.ConfigPath, "list_page_size = 10\n", TestContext.Current.CancellationToken);
         var before = Image();
 
         var refused = await _line.RunAsync(arguments);
@@ -51,7 +51,7 @@ public sealed class StoreAccessTests : IDisposable
     public async Task A_store_with_another_key_is_refused_and_nothing_changes(params string[] arguments)
     {
         await GivenAnOrderAsync();
-        await File.WriteAllTextAsync(_line.ConfigPath, "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_line.ConfigPath, "list_page_size = 10\n", TestContext.Current.CancellationToken);
         _line.Environment["EVENTDBX_DEK"] = OtherKey;
         var before = Image();
 
@@ -67,7 +67,7 @@ public sealed class StoreAccessTests : IDisposable
     {
         await _line.RunAsync("config", "--encryption", "off");
         var applied = await _line.RunAsync("aggregate", "apply", "order", "o-1", "placed");
-        await File.WriteAllTextAsync(_line.ConfigPath, "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_line.ConfigPath, "list_page_size = 10\n", TestContext.Current.CancellationToken);
 
         var encrypted = await _line.RunAsync("aggregate", "list");
         _line.Environment["EVENTDBX_DEK"] = OtherKey;
@@ -123,14 +123,14 @@ public sealed class StoreAccessTests : IDisposable
         await GivenAnOrderAsync();
         Directory.Delete(_line.Directory[".eventdbx/event_store"], recursive: true);
         var withKey = await _line.RunAsync(arguments);
-        await File.WriteAllTextAsync(_line.ConfigPath, "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_line.ConfigPath, "list_page_size = 10\n", TestContext.Current.CancellationToken);
 
         var withoutKey = await _line.RunAsync(arguments);
 
         Assert.Equal((ExitCode.Refused, ""), (withKey.Code, withKey.Out));
         Assert.Contains("is gone", withKey.Error, StringComparison.Ordinal);
         Assert.Equal((ExitCode.Refused, ""), (withoutKey.Code, withoutKey.Out));
-        Assert.Equal("", _line.ConfigText);
+        Assert.Equal("list_page_size = 10\n", _line.ConfigText);
     }
 
     [Fact]

@@ -200,13 +200,13 @@ public sealed class TokenCommandTests : IDisposable
         await using (await RunningServer.StartAsync(_line))
         {
             var settings = await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken);
-            await File.WriteAllTextAsync(_line.ConfigPath, "", TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(_line.ConfigPath, "list_page_size = 10\n", TestContext.Current.CancellationToken);
 
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "get", "order", "o-1")).Code);
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("aggregate", "apply", "order", "o-1", "paid")).Code);
             Assert.Equal(ExitCode.Done, (await _line.RunAsync("token", "generate", "a", "b", "--root")).Code);
 
-            Assert.Equal("", await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken));
+            Assert.Equal("list_page_size = 10\n", await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken));
             Assert.Equal(ExitCode.Refused, (await _line.RunAsync("recover", "--lock-timeout", "0")).Code);
             await File.WriteAllTextAsync(_line.ConfigPath, settings, TestContext.Current.CancellationToken);
         }

@@ -31,7 +31,7 @@ internal static class TamperReasons
     };
 
     /// <summary>What a document is that was put back.</summary>
-    public const string OldDocument = "An older document of the same name opens: what it says is no history. A token that was revoked since stays so, for the store remembers it.";
+    public const string CopiedDocument = "A copy under another name is no document that anybody asks for, and opens under no other name.";
 
     /// <summary>What a document is that nothing seals.</summary>
     public const string PlainDocument = "A plain store seals nothing: whoever can write there can write another ledger of tokens. It is no history; the store remembers which tokens are dead and what was spent.";
