@@ -62,14 +62,7 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
 
     string Here(string text) => _ports.Aggregate(text, (so, port) => so.Replace(port.Key, port.Value, StringComparison.Ordinal));
 
-    static Dictionary<string, string> FreePorts()
-    {
-        var listeners = Ports.Select(_ => new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0)).ToList();
-        listeners.ForEach(listener => listener.Start());
-        var ports = Ports.Zip(listeners, (port, listener) => (port, $"{((System.Net.IPEndPoint)listener.LocalEndpoint).Port}")).ToDictionary();
-        listeners.ForEach(listener => listener.Dispose());
-        return ports;
-    }
+    static Dictionary<string, string> FreePorts() => Ports.ToDictionary(port => port, _ => $"{FreePort.Take()}");
 
     /// <summary>Every line shown was printed, in that order.</summary>
     static void Shows(string document, string shown, string said)

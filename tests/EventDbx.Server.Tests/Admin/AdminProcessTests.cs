@@ -17,7 +17,7 @@ public sealed class AdminProcessTests : IAsyncDisposable
 
     int _appended;
     readonly Dbx _dbx = new();
-    readonly int _port = AdminServer.FreePort();
+    readonly int _port = FreePort.Take();
     readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 256 });
 
     public async ValueTask DisposeAsync()

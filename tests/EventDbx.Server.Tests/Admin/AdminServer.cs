@@ -19,7 +19,7 @@ public sealed class AdminServer : IAsyncLifetime
     public ServerHost Host => Server.Host;
 
     /// <summary>A port that was free a moment ago.</summary>
-    public int AdminPort { get; } = FreePort();
+    public int AdminPort { get; } = FreePort.Take();
 
     public ValueTask InitializeAsync() => Server.InitializeAsync();
 
@@ -80,13 +80,6 @@ public sealed class AdminServer : IAsyncLifetime
         {
             return false;
         }
-    }
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     ConfigFile File() => ConfigFile.Load(Server.ConfigPath, Path.GetDirectoryName(Server.ConfigPath)!, Server.DataDir, TimeProvider.System);

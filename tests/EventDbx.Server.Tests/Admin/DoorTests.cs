@@ -178,7 +178,7 @@ public sealed class DoorTests : IAsyncLifetime
         Assert.True(await AdminServer.ListensAsync(_admin.AdminPort));
         Assert.Contains($"http://127.0.0.1:{_admin.AdminPort}", _admin.Host.Status().Addresses);
 
-        var other = AdminServer.FreePort();
+        var other = FreePort.Take();
         await _admin.SetAsync(config => config with { AdminPort = other });
         await AdminServer.UntilAsync(() => _admin.Host.Admin.Address == $"http://127.0.0.1:{other}");
         Assert.False(await AdminServer.ListensAsync(_admin.AdminPort));

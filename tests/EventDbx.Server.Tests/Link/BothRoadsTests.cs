@@ -341,7 +341,7 @@ public sealed partial class BothRoadsTests
     [GeneratedRegex("\\+[0-9a-f]{8}\\+")]
     private static partial Regex KeyId();
 
-    [GeneratedRegex("(from=|\"from\": ?\")(socket|directory)")]
+    [GeneratedRegex("(from=|\"from\": ?\")(socket|directory|rest [0-9a-f.:]+)")]
     private static partial Regex From();
 
     [GeneratedRegex("\"salt\":\"[^\"]+\"")]
