@@ -31,14 +31,28 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
     }
 
     /// <summary>Runs every block of a document, and returns how many there are.</summary>
-    public async Task<int> FollowAsync(params string[] document)
+    public async Task<int> FollowAsync(params string[] document) => await FollowAsync(document[^1], await TextAsync(document));
+
+    /// <summary>The same for one section, its heading named, after a change of what it says.</summary>
+    public async Task<int> FollowSectionAsync(string heading, Func<string, string> change, params string[] document)
+    {
+        var text = await TextAsync(document);
+        var begin = text.IndexOf($"\n## {heading}\n", StringComparison.Ordinal);
+        Assert.True(begin >= 0, heading);
+        var end = text.IndexOf("\n## ", begin + 1, StringComparison.Ordinal);
+        return await FollowAsync(document[^1], change(text[begin..(end < 0 ? text.Length : end)]));
+    }
+
+    static Task<string> TextAsync(string[] document) => File.ReadAllTextAsync(Path.Combine([Checkout.Root, .. document]), TestContext.Current.CancellationToken);
+
+    async Task<int> FollowAsync(string name, string document)
     {
         var (said, ran) = ("", 0);
-        foreach (var (language, text) in Blocks(await File.ReadAllTextAsync(Path.Combine([Checkout.Root, .. document]), TestContext.Current.CancellationToken)))
+        foreach (var (language, text) in Blocks(document))
         {
             if (language == "text")
             {
-                Shows(document[^1], Here(text), said);
+                Shows(name, Here(text), said);
             }
             else if (language == "sh")
             {

@@ -16,4 +16,25 @@ public sealed class ReadmeTests
                 Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(home[secret]));
         }
     }
+
+    [Fact]
+    public async Task The_walk_of_the_Admin_API_works_over_TLS_as_well()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The commands are for a shell.");
+        using var home = new TemporaryDirectory();
+        await using var walk = await DocumentWalk.BeginAsync(home, "dbx");
+        var asked = 0;
+        var ran = await walk.FollowSectionAsync(
+            "The Admin API",
+            text =>
+            {
+                asked = text.Split("http://127.0.0.1:7171").Length - 1;
+                return text.Replace("http://127.0.0.1:7171", "--cacert ~/.eventdbx/tls.crt https://127.0.0.1:7171", StringComparison.Ordinal)
+                    .Replace("./dbx start\n", "./dbx start --tls\n", StringComparison.Ordinal);
+            },
+            "README.md");
+
+        Assert.True(ran > 3 && asked > 5);
+        Assert.True(File.Exists(home[".eventdbx/tls.crt"]));
+    }
 }
