@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Tls;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
@@ -32,7 +33,8 @@ internal sealed record Arrival(Door Door)
 /// <remarks>
 /// The socket is bound inside a directory that only its owner may enter, made 0600 there, and then moved to its place: at no
 /// moment can anybody else open it, whatever the umask. The move also replaces what a killed server left behind.
-/// What comes over the network is counted apart from what comes by the socket: no crowd outside keeps the owner out.
+/// What comes over the network is counted apart from what comes by the socket, and what comes to the port of the Admin API apart
+/// from both: no crowd outside keeps the owner out, and none at one port those of the other.
 /// </remarks>
 /// <param name="bind">The address of the TCP port.</param>
 /// <param name="port">The port; 0: any.</param>
@@ -40,7 +42,9 @@ internal sealed record Arrival(Door Door)
 /// <param name="tls">What the TCP port speaks; null: clear text.</param>
 /// <param name="strangers">Counts what comes by TCP.</param>
 /// <param name="owners">Counts what comes by the socket.</param>
-internal sealed class Listeners(IPAddress bind, int port, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners) : IDisposable
+/// <param name="admins">Counts what comes by the port of the Admin API, where it has one of its own.</param>
+internal sealed class Listeners(
+    IPAddress bind, int port, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners, ConnectionTable admins) : IDisposable
 {
     const UnixFileMode OwnerOnlyFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     const UnixFileMode OwnerOnlyDirectory = OwnerOnlyFile | UnixFileMode.UserExecute;
@@ -48,7 +52,7 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
     /// <summary>The real one, once bound.</summary>
     public int Port { get; private set; } = port;
 
-    public int Connections => strangers.Count + owners.Count;
+    public int Connections => strangers.Count + owners.Count + admins.Count;
 
     public Exposure Exposure => IPAddress.IsLoopback(bind) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
 
@@ -84,10 +88,11 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
     {
         strangers.Dispose();
         owners.Dispose();
+        admins.Dispose();
     }
 
     /// <summary>What every connection of a TCP port passes before its first request: its door is noted, it is counted, it has to speak, and TLS.</summary>
-    public void Guard(ListenOptions listen, Arrival arrival) => Guard(listen, arrival, strangers, tls);
+    public void Guard(ListenOptions listen, Arrival arrival) => Guard(listen, arrival, arrival.Door == Door.Admin ? admins : strangers, tls);
 
     static void Guard(ListenOptions listen, Arrival arrival, ConnectionTable table, ServerTls? tls)
     {
@@ -96,7 +101,10 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
         listen.Use(next => async connection =>
         {
             connection.Features.Set(arrival);
-            var open = new OpenConnection(table, ClientAddress.Of(connection.RemoteEndPoint), () => connection.Abort(new("Closed in favour of others, or for its silence.")));
+            var lifetime = connection.Features.Get<IConnectionLifetimeNotificationFeature>();
+            var open = new OpenConnection(
+                table, ClientAddress.Of(connection.RemoteEndPoint),
+                () => connection.Abort(new("Closed in favour of others, or for its silence.")), lifetime is null ? null : lifetime.RequestClose);
             if (!table.TryEnter(open))
             {
                 connection.Abort(new("Too many connections, all of them in use."));
@@ -104,6 +112,7 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
             }
 
             connection.Features.Set(open);
+            connection.Transport = new WatchedTransport(connection.Transport, open);
             try
             {
                 if (await FirstByte.PeekAsync(connection).ConfigureAwait(false) is not { } first)
@@ -116,6 +125,11 @@ internal sealed class Listeners(IPAddress bind, int port, string? socketPath, Se
             }
             finally
             {
+                // What was answered last may not have been taken yet: until it is, the connection is there, and counted.
+                var handedOver = connection.DisposeAsync();
+                if (!handedOver.IsCompleted)
+                    open.Stalls();
+                await handedOver.ConfigureAwait(false);
                 table.Leave(open);
             }
         });

@@ -37,7 +37,8 @@ public sealed class ServerHost : IAsyncDisposable
         _listeners = new(
             options.Bind, options.Port, options.SocketPath, tls,
             new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
-            new(ConnectionLimits.OfSocket, options.Clock, options.Log));
+            new(ConnectionLimits.OfSocket, options.Clock, options.Log),
+            new(ConnectionLimits.OfAdmin, options.Clock, options.Log));
         _startedAt = Timestamp.From(options.Clock.GetUtcNow());
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)

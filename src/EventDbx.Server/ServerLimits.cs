@@ -9,14 +9,23 @@ public static class ServerLimits
     /// <summary>TCP connections at once from one address: a proxy, or an office behind one address, has hundreds, and nobody needs more than a fraction of all.</summary>
     public const int ConnectionsPerAddressMax = 2_500;
 
+    /// <summary>What one address may have of all: the n-th part at most, whatever the system allows in all. Four of them shut a port, not one.</summary>
+    public const int ConnectionsAddressPart = 4;
+
     /// <summary>TCP connections that are taken even where the system lets this process have few descriptors.</summary>
     public const int ConnectionsLeast = 64;
 
     /// <summary>Connections at once by the socket in the file system: commands of one owner. Counted apart, so that no crowd outside keeps the owner out.</summary>
     public const int SocketConnectionsMax = 500;
 
-    /// <summary>Descriptors that TCP connections leave to the rest: the store's files (1,000 at most), the socket's connections, log and runtime.</summary>
-    public const int DescriptorsKept = 1_000 + SocketConnectionsMax + 256;
+    /// <summary>Connections that were closed for others and hand their last answer over still, at once, by one kind of door. Beyond it the longest at it is cut off.</summary>
+    public const int LeavingMax = 256;
+
+    /// <summary>How long an answer may get no further before its connection is the first to go in a crowd: some 32 KB have to be taken in that time.</summary>
+    public static readonly TimeSpan AnswerStallTimeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>Descriptors that TCP connections leave to the rest: the store's files (1,000 at most), the connections of the socket and of the Admin API, those that leave, log and runtime.</summary>
+    public const int DescriptorsKept = 1_000 + SocketConnectionsMax + AdminConnectionsMax + LeavingMax + 256;
 
     /// <summary>How long a connection may say nothing at first. Clients open one to use it; between requests <see cref="IdleTimeout"/> holds.</summary>
     public static readonly TimeSpan FirstByteTimeout = TimeSpan.FromSeconds(30);
@@ -63,6 +72,12 @@ public static class ServerLimits
     /// <summary>Bytes of an answer that are gathered before they are sent: up to this many, the answer says its length.</summary>
     public const int AnswerPieceBytes = 64 * 1024;
 
+    /// <summary>Bytes of an answer that a command gathers in memory: a state, or a page, at its limit has a fraction of it. Exports and streams are read as they come.</summary>
+    public const int AnswerBytesMax = 128 * 1024 * 1024;
+
+    /// <summary>Bytes of a line of an answer that is read line by line.</summary>
+    public const int AnswerLineBytesMax = 16 * 1024 * 1024;
+
     /// <summary>Levels of a request: that of a payload, and the request, list and record around it.</summary>
     public const int RequestDepthMax = Limits.PayloadDepthMax + 4;
 
@@ -87,7 +102,7 @@ public static class ServerLimits
     /// <summary>Addresses whose wrong admin keys are counted, each by itself; beyond it new ones share one count. About 100 bytes each.</summary>
     public const int AdminAddressesMax = 4_096;
 
-    /// <summary>Connections at once on the listener of the Admin API: people and scripts, not crowds.</summary>
+    /// <summary>Connections at once on the listener of the Admin API: people and scripts, not crowds. Counted apart; beyond it the one that has waited longest is closed.</summary>
     public const int AdminConnectionsMax = 256;
 
     /// <summary>How often a running server looks at its configuration, to open or close the listener of the Admin API and to note what changed.</summary>

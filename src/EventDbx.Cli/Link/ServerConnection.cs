@@ -1,8 +1,11 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using EventDbx.Schemas;
+using EventDbx.Server;
 using EventDbx.Server.Daemon;
 
 namespace EventDbx.Cli;
@@ -13,6 +16,9 @@ internal sealed class ServerConnection : IDisposable
 {
     /// <summary>A payload's depth, and the record, list and envelope around it.</summary>
     static readonly JsonDocumentOptions Reading = new() { MaxDepth = Limits.PayloadDepthMax + 8 };
+
+    /// <summary>What lines are read in.</summary>
+    const int LineBufferBytes = 64 * 1024;
 
     static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
@@ -102,7 +108,7 @@ internal sealed class ServerConnection : IDisposable
         try
         {
             if (!response.IsSuccessStatusCode)
-                throw Refused(response, await OrLostAsync(response.Content.ReadAsByteArrayAsync(cancellation)).ConfigureAwait(false));
+                throw Refused(response, await OrLostAsync(WholeAsync(response, cancellation)).ConfigureAwait(false));
             return new(response, await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false), Lost);
         }
         catch
@@ -149,16 +155,39 @@ internal sealed class ServerConnection : IDisposable
         using var response = await OrLostAsync(HeardAsync(
             ended => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended), cancellation)).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
-            throw Refused(response, await OrLostAsync(response.Content.ReadAsByteArrayAsync(cancellation)).ConfigureAwait(false));
-        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false), Encoding.UTF8);
-        while (await OrLostAsync(lines.ReadLineAsync(cancellation).AsTask()).ConfigureAwait(false) is { } line)
+            throw Refused(response, await OrLostAsync(WholeAsync(response, cancellation)).ConfigureAwait(false));
+        var reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false), new(bufferSize: LineBufferBytes));
+        try
         {
-            if (line.Length > 0)
-                yield return Line(line);
+            var (ended, looked) = (false, 0L);
+            while (!ended)
+            {
+                var read = await OrLostAsync(reader.ReadAsync(cancellation).AsTask()).ConfigureAwait(false);
+                var (come, rest) = (read.Buffer, read.Buffer);
+                ended = read.IsCompleted;
+                while (rest.Slice(looked).PositionOf((byte)'\n') is { } end)
+                {
+                    var line = rest.Slice(0, end).ToArray();
+                    (rest, looked) = (rest.Slice(rest.GetPosition(1, end)), 0);
+                    if (line.Length > 0)
+                        yield return Line(line);
+                }
+
+                looked = rest.Length;
+                if (looked > ServerLimits.AnswerLineBytesMax)
+                    throw TooLong(ServerLimits.AnswerLineBytesMax);
+                if (ended && looked > 0)
+                    yield return Line(rest.ToArray());
+                reader.AdvanceTo(rest.Start, come.End);
+            }
+        }
+        finally
+        {
+            await reader.CompleteAsync().ConfigureAwait(false);
         }
     }
 
-    JsonDocument Line(string line)
+    JsonDocument Line(byte[] line)
     {
         try
         {
@@ -209,7 +238,7 @@ internal sealed class ServerConnection : IDisposable
         using var request = Request(method, target, body, minimal);
         using var response = await HeardAsync(
             ended => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended), cancellation).ConfigureAwait(false);
-        var bytes = await HeardAsync(response.Content.ReadAsByteArrayAsync, cancellation).ConfigureAwait(false);
+        var bytes = await HeardAsync(ended => WholeAsync(response, ended), cancellation).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Refused(response, bytes);
         // Nothing that EventDBX says to a command is a page.
@@ -284,6 +313,21 @@ internal sealed class ServerConnection : IDisposable
         }
     }
 
+    /// <summary>An answer that is gathered in memory: as much as one may have.</summary>
+    async Task<byte[]> WholeAsync(HttpResponseMessage response, CancellationToken cancellation)
+    {
+        try
+        {
+            await response.Content.LoadIntoBufferAsync(ServerLimits.AnswerBytesMax, cancellation).ConfigureAwait(false);
+        }
+        catch (HttpRequestException beyond) when (beyond.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+        {
+            throw TooLong(ServerLimits.AnswerBytesMax);
+        }
+
+        return await response.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false);
+    }
+
     static bool IsLoss(Exception failure) => failure is HttpRequestException or IOException;
 
     /// <summary>No connection was made, so nothing was sent; null where one was.</summary>
@@ -299,6 +343,9 @@ internal sealed class ServerConnection : IDisposable
     }
 
     ServerLostException Lost(Exception cause) => new($"The server at {_server.Name} went away before it answered.{(_heard ? "" : _server.GoneHint)}", cause);
+
+    DaemonException TooLong(int most) => new(FormattableString.Invariant(
+        $"The server at {_server.Name} answered with more than {most >> 20} MiB, which no answer of EventDBX {Release.Version} has; the rest was not read. It is of another version, or no EventDBX at all."));
 
     DaemonException NotUnderstood(Exception? cause) => new(
         $"The server at {_server.Name} answered, and what it said is no answer of EventDBX {Release.Version}: it is of another version, or no EventDBX at all.{(cause is null ? "" : $" ({cause.Message.TrimEnd('.')})")}");

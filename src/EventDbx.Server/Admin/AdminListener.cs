@@ -26,6 +26,7 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
     WebApplication? _app;
     volatile IPEndPoint? _at;
     IPEndPoint? _failed;
+    IPEndPoint? _withheld;
 
     /// <summary>Such as <c>http://127.0.0.1:7171</c>; null while it is closed.</summary>
     public string? Address => _at is { } at ? $"{(encrypted ? "https" : "http")}://{at}" : null;
@@ -64,8 +65,20 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
 
     public async ValueTask DisposeAsync() => await CloseAsync().ConfigureAwait(false);
 
-    static IPEndPoint? Wanted(ServerConfig config) =>
-        config is { AdminEnabled: true, AdminPort: > 0 } ? new(IPAddress.Parse(config.AdminBindAddr), config.AdminPort) : null;
+    /// <summary>Where it is to listen. Not in clear text for others to read along where the settings ask for TLS: they wait for the next start.</summary>
+    IPEndPoint? Wanted(ServerConfig config)
+    {
+        var at = config is { AdminEnabled: true, AdminPort: > 0 } ? new IPEndPoint(IPAddress.Parse(config.AdminBindAddr), config.AdminPort) : null;
+        if (at is null || encrypted || !config.TlsEnabled || IPAddress.IsLoopback(at.Address))
+        {
+            _withheld = null;
+            return at;
+        }
+
+        if (!at.Equals(_withheld))
+            Log(LogLevel.Warning, $"{StartCheck.AdminWithheld(_withheld = at)}");
+        return null;
+    }
 
     async Task<Exception?> TryOpenAsync(IPEndPoint wanted)
     {
@@ -82,6 +95,8 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
 
         (_app, _at) = (app, wanted);
         Log(LogLevel.Information, $"the Admin API listens on {Address}");
+        if (Exposed)
+            Log(LogLevel.Warning, StartCheck.AdminInClear(wanted.Address.ToString()));
         return null;
     }
 
@@ -114,7 +129,6 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             ServerHost.SetLimits(kestrel.Limits);
-            kestrel.Limits.MaxConcurrentConnections = ServerLimits.AdminConnectionsMax;
             options.ChangeLimits?.Invoke(kestrel.Limits);
             kestrel.AddServerHeader = false;
             kestrel.Listen(at, guard);

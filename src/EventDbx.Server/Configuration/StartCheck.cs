@@ -1,3 +1,4 @@
+using System.Net;
 using EventDbx.Server.Tls;
 
 namespace EventDbx.Server.Configuration;
@@ -9,6 +10,24 @@ public static class StartCheck
     public const string MasterKeyMissing =
         "The Admin API is enabled (admin.enabled) and has no master key: it lets nobody in. Give it one with `dbx config --admin-master-key -`, or " +
         "disable it with `dbx config --admin-enabled false`.";
+
+    /// <summary>What is to be said of an Admin API that others can reach, and read along; null where the settings are none of that.</summary>
+    public static string? AdminInClear(ServerConfig config) =>
+        !config.TlsEnabled && IsAdminBeyondThisMachine(config) ? AdminInClear(config.AdminBindAddr) : null;
+
+    /// <summary>Whether the Admin API has a listener of its own that others can reach.</summary>
+    public static bool IsAdminBeyondThisMachine(ServerConfig config) =>
+        config is { AdminEnabled: true, AdminPort: > 0 } && IPAddress.TryParse(config.AdminBindAddr, out var address) && !IPAddress.IsLoopback(address);
+
+    /// <summary>Why an Admin API is closed that a server without TLS would open while the settings ask for TLS.</summary>
+    /// <param name="at">Its address and port.</param>
+    public static string AdminWithheld(IPEndPoint at) =>
+        $"The Admin API does not listen on {at}: other machines could reach it, the settings ask for TLS (tls.enabled), and the running server was started without it. " +
+        "`dbx restart` takes TLS up, `dbx config --admin-bind 127.0.0.1` keeps the Admin API to this machine.";
+
+    internal static string AdminInClear(string address) =>
+        $"Warning: the Admin API on {address} can be reached from other machines and does not encrypt: its key can be read on " +
+        "the way. `dbx config --admin-bind 127.0.0.1` keeps it to this one.";
 
     /// <summary>Refuses settings that do not go together.</summary>
     /// <exception cref="ConfigException">Says which, and what would do.</exception>

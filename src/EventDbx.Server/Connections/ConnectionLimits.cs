@@ -6,13 +6,20 @@ namespace EventDbx.Server.Connections;
 /// <param name="FirstByte">Whoever has not sent one by then is closed.</param>
 internal sealed record ConnectionLimits(int Max, int PerAddress, TimeSpan FirstByte)
 {
+    /// <summary>Whoever takes nothing of an answer for that long may be closed for others; and whoever is closed may take the rest of one for that long.</summary>
+    public TimeSpan Stall { get; init; } = ServerLimits.AnswerStallTimeout;
+
     /// <summary>Of the TCP ports, within what the operating system lets this process have open.</summary>
     /// <param name="descriptors">How many it may have open; null where that is not known.</param>
     public static ConnectionLimits OfPorts(long? descriptors)
     {
         var most = Math.Clamp((descriptors ?? long.MaxValue) - ServerLimits.DescriptorsKept, ServerLimits.ConnectionsLeast, ServerLimits.ConnectionsMax);
-        return new((int)most, Math.Min(ServerLimits.ConnectionsPerAddressMax, (int)most), ServerLimits.FirstByteTimeout);
+        return new((int)most, Math.Min(ServerLimits.ConnectionsPerAddressMax, (int)most / ServerLimits.ConnectionsAddressPart), ServerLimits.FirstByteTimeout);
     }
+
+    /// <summary>Of the listener of the Admin API, where it has one of its own.</summary>
+    public static ConnectionLimits OfAdmin { get; } = new(
+        ServerLimits.AdminConnectionsMax, ServerLimits.AdminConnectionsMax / ServerLimits.ConnectionsAddressPart, ServerLimits.FirstByteTimeout);
 
     /// <summary>Of the socket in the file system: one owner, one count.</summary>
     public static ConnectionLimits OfSocket { get; } = new(ServerLimits.SocketConnectionsMax, ServerLimits.SocketConnectionsMax, ServerLimits.FirstByteTimeout);

@@ -5,8 +5,9 @@ namespace EventDbx.Server.Connections;
 /// <summary>The connections that came by one kind of door, and who has to go when they are too many.</summary>
 /// <remarks>
 /// Strangers who say nothing must not lock others out: beyond a limit the connection that has waited longest is closed in favour of
-/// the new one; of the same address where that has too many, of all otherwise. Where every one has a request under way, the
-/// new one is closed.
+/// the new one; of the same address where that has too many, of all otherwise. Before it goes one whose answer nobody takes. Where
+/// every one has a request under way that gets on, the new one is closed. One that was chosen and may have an answer on its way
+/// leaves: it is asked to end, and cut off where it does not, or where too many leave at once.
 /// </remarks>
 internal sealed class ConnectionTable : IDisposable
 {
@@ -21,7 +22,9 @@ internal sealed class ConnectionTable : IDisposable
     readonly Dictionary<ClientAddress, Neighbours> _addresses = [];
     readonly WaitingLine _all = new();
     readonly LinkedList<OpenConnection> _silent = new();
+    readonly LinkedList<OpenConnection> _leaving = new();
     readonly long _firstByteTicks;
+    readonly long _stallTicks;
     int _count;
     int _closed;
     int _refused;
@@ -32,7 +35,8 @@ internal sealed class ConnectionTable : IDisposable
     {
         (_limits, _clock, _log) = (limits, clock, log);
         _firstByteTicks = (long)(limits.FirstByte.TotalSeconds * clock.TimestampFrequency);
-        var interval = limits.FirstByte / 30;
+        _stallTicks = (long)(limits.Stall.TotalSeconds * clock.TimestampFrequency);
+        var interval = (limits.FirstByte < limits.Stall ? limits.FirstByte : limits.Stall) / 30;
         _sweep = clock.CreateTimer(_ => Sweep(), null, interval, interval);
     }
 
@@ -45,6 +49,7 @@ internal sealed class ConnectionTable : IDisposable
     public bool TryEnter(OpenConnection connection)
     {
         OpenConnection? neighbour = null, any = null;
+        List<OpenConnection>? tooMany = null;
         var now = Now;
         bool entered;
         lock (_lock)
@@ -59,10 +64,14 @@ internal sealed class ConnectionTable : IDisposable
                 _lastCrowd = connection.Address;
             if (!entered)
                 _refused++;
+            while (_leaving.Count > ServerLimits.LeavingMax)
+                (tooMany ??= []).Add(EndLeaving());
         }
 
-        neighbour?.Close();
-        any?.Close();
+        neighbour?.Depart();
+        any?.Depart();
+        foreach (var one in tooMany ?? [])
+            one.Close();
         return entered;
     }
 
@@ -77,7 +86,37 @@ internal sealed class ConnectionTable : IDisposable
     public void Leave(OpenConnection connection)
     {
         lock (_lock)
+        {
             Remove(connection);
+            if (connection.InLeaving is { List: not null } node)
+                _leaving.Remove(node);
+        }
+    }
+
+    /// <summary>Its answer waits for the other end.</summary>
+    internal void Stall(OpenConnection connection)
+    {
+        lock (_lock)
+        {
+            if (!connection.Counted || connection.StalledAt != 0)
+                return;
+            connection.StalledAt = Now;
+            _all.Stall(connection.InAll!);
+            _addresses[connection.Address].Line.Stall(connection.InAddress!);
+        }
+    }
+
+    /// <summary>It does not any more.</summary>
+    internal void GetOn(OpenConnection connection)
+    {
+        lock (_lock)
+        {
+            connection.StalledAt = 0;
+            if (!connection.Counted)
+                return;
+            _all.GetOn(connection.InAll!);
+            _addresses[connection.Address].Line.GetOn(connection.InAddress!);
+        }
     }
 
     /// <summary>A request has ended on a connection that a look had found in use.</summary>
@@ -132,14 +171,32 @@ internal sealed class ConnectionTable : IDisposable
     /// <summary>Chooses one and counts it out; it is to be closed once the lock is free.</summary>
     OpenConnection? GiveUp(WaitingLine line, long now)
     {
-        if (line.Choose(now) is not { } chosen)
-            return null;
+        var chosen = line.ChooseStalled(now - _stallTicks);
+        if (chosen is null)
+        {
+            if ((chosen = line.Choose(now)) is null)
+                return null;
+            if (chosen.HasAnswer)
+            {
+                chosen.LeftAt = now;
+                chosen.InLeaving = _leaving.AddLast(chosen);
+            }
+        }
+
         Remove(chosen);
         _closed++;
         return chosen;
     }
 
-    /// <summary>Closes who has been silent for too long, and tells what the limits have cost.</summary>
+    /// <summary>The one that has been leaving longest; it is to be cut off once the lock is free.</summary>
+    OpenConnection EndLeaving()
+    {
+        var first = _leaving.First!;
+        _leaving.Remove(first);
+        return first.Value;
+    }
+
+    /// <summary>Closes who has been silent, or leaving, for too long, and tells what the limits have cost.</summary>
     void Sweep()
     {
         List<OpenConnection>? late = null;
@@ -155,6 +212,9 @@ internal sealed class ConnectionTable : IDisposable
                 Remove(connection);
                 (late ??= []).Add(connection);
             }
+
+            while (_leaving.First is { Value: var leaving } && now - leaving.LeftAt >= _stallTicks)
+                (late ??= []).Add(EndLeaving());
 
             if (_closed + _refused > 0 && (_toldAt is not { } toldAt || _clock.GetElapsedTime(toldAt, now) >= TellInterval))
             {

@@ -8,9 +8,11 @@ namespace EventDbx.Server.Connections;
 /// <param name="table">Where it is counted.</param>
 /// <param name="address">Where it comes from.</param>
 /// <param name="close">Cuts it off, at once.</param>
-internal sealed class OpenConnection(ConnectionTable table, ClientAddress address, Action close)
+/// <param name="depart">Asks it to end, with what it has been answered so far handed over; null: it is cut off.</param>
+internal sealed class OpenConnection(ConnectionTable table, ClientAddress address, Action close, Action? depart = null)
 {
-    const int Chosen = -1;
+    /// <summary>Far enough below 0 to stay there, whatever requests end yet.</summary>
+    const int Chosen = int.MinValue / 2;
 
     int _requests;
     long _lastUse;
@@ -32,6 +34,15 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     /// <summary>Its place among those that have not sent a byte.</summary>
     internal LinkedListNode<OpenConnection>? InSilent { get; set; }
 
+    /// <summary>Its place among those that leave.</summary>
+    internal LinkedListNode<OpenConnection>? InLeaving { get; set; }
+
+    /// <summary>Since when its answer has waited for the other end, in ticks of the table's clock; 0: it does not. Under the table's lock.</summary>
+    internal long StalledAt { get; set; }
+
+    /// <summary>When it was closed for others, in ticks of the table's clock.</summary>
+    internal long LeftAt { get; set; }
+
     /// <summary>When it came, in ticks of the table's clock.</summary>
     internal long CameAt { get; set; }
 
@@ -42,7 +53,7 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     public bool TryBegin()
     {
         var seen = Volatile.Read(ref _requests);
-        while (seen != Chosen)
+        while (seen >= 0)
         {
             var before = Interlocked.CompareExchange(ref _requests, seen + 1, seen);
             if (before == seen)
@@ -65,8 +76,23 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     /// <summary>Takes it out of the race, unless a request is under way.</summary>
     public bool TryChoose() => Interlocked.CompareExchange(ref _requests, Chosen, 0) == 0;
 
+    /// <summary>Takes it out of the race, whatever is under way: nobody takes its answer.</summary>
+    public void ChooseAnyway() => Interlocked.Exchange(ref _requests, Chosen);
+
+    /// <summary>Its answer waits for the other end to take what was sent before.</summary>
+    public void Stalls() => table.Stall(this);
+
+    /// <summary>It gets on again.</summary>
+    public void GetsOn() => table.GetOn(this);
+
     /// <summary>Cuts it off.</summary>
     public void Close() => close();
+
+    /// <summary>Lets it go, with its last answer where it had one.</summary>
+    public void Depart() => (InLeaving is null ? close : depart!)();
+
+    /// <summary>Whether an answer may be on its way still.</summary>
+    internal bool HasAnswer => depart is not null && LastUse != 0;
 
     /// <summary>It stands in a line less: the end of its request has to put it back.</summary>
     internal void LeftLine() => Interlocked.Increment(ref _linesLeft);

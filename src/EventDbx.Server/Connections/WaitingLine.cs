@@ -7,11 +7,15 @@ internal sealed class WaitingPlace
     {
         Connection = connection;
         Node = new(this);
+        StalledNode = new(this);
     }
 
     public OpenConnection Connection { get; }
 
     public LinkedListNode<WaitingPlace> Node { get; }
+
+    /// <summary>Its place among those whose answer waits for the other end.</summary>
+    public LinkedListNode<WaitingPlace> StalledNode { get; }
 
     /// <summary>Since when it stands where it stands, in ticks.</summary>
     public long Since { get; set; }
@@ -27,6 +31,9 @@ internal sealed class WaitingLine
 {
     readonly LinkedList<WaitingPlace> _places = new();
 
+    /// <summary>Those whose answer waits for the other end, in use or not; who began to wait first stands first.</summary>
+    readonly LinkedList<WaitingPlace> _stalled = new();
+
     public void Add(WaitingPlace place, long now)
     {
         place.Since = now;
@@ -37,6 +44,24 @@ internal sealed class WaitingLine
     {
         if (place.Node.List is not null)
             _places.Remove(place.Node);
+        GetOn(place);
+    }
+
+    public void Stall(WaitingPlace place) => _stalled.AddLast(place.StalledNode);
+
+    public void GetOn(WaitingPlace place)
+    {
+        if (place.StalledNode.List is not null)
+            _stalled.Remove(place.StalledNode);
+    }
+
+    /// <summary>The one whose answer has waited longest for the other end, where that is before a time; it begins no request any more.</summary>
+    public OpenConnection? ChooseStalled(long before)
+    {
+        if (_stalled.First is not { Value.Connection: var connection } || connection.StalledAt > before)
+            return null;
+        connection.ChooseAnyway();
+        return connection;
     }
 
     /// <summary>Puts it back where a look has taken it out.</summary>

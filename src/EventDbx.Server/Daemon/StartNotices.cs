@@ -31,11 +31,7 @@ internal static class StartNotices
         if (kept.Length > 0)
             notices.Add($"Kept, and not yet acted upon by this version: {kept}.");
         if (adminExposed)
-        {
-            notices.Add(
-                $"Warning: the Admin API on {config.AdminBindAddr} can be reached from other machines and does not encrypt: its key can be read on " +
-                "the way. `dbx config --admin-bind 127.0.0.1` keeps it to this one.");
-        }
+            notices.Add(StartCheck.AdminInClear(config.AdminBindAddr));
 
         if (status.Exposure == Exposure.Plaintext)
         {

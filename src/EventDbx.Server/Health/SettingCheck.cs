@@ -8,6 +8,10 @@ namespace EventDbx.Server.Health;
 /// <summary>What settings give away to the network, and whether a server starts with them.</summary>
 public static class SettingCheck
 {
+    const string InClear = "is reached from other machines and does not encrypt: tokens and events can be read on the way.";
+
+    const string Encrypt = "`dbx restart --tls` encrypts, `--bind 127.0.0.1` keeps it to this machine; behind a proxy that encrypts, bind it to where only that reaches it.";
+
     /// <param name="findings">Receives what is found.</param>
     /// <param name="config">In force.</param>
     /// <param name="source">Where it is from.</param>
@@ -17,7 +21,7 @@ public static class SettingCheck
     {
         LookAtStart(findings, config);
         LookAtMain(findings, config, running);
-        LookAtAdmin(findings, config);
+        LookAtAdmin(findings, config, running);
         LookAtCertificate(findings, config, now);
         LookAtSecrets(findings, config, source, Timestamp.From(now));
     }
@@ -36,23 +40,22 @@ public static class SettingCheck
 
     static void LookAtMain(Findings findings, ServerConfig config, ServerStatus? running)
     {
-        var open = running is not null ? running.Exposure == Exposure.Plaintext : !IsLoopback(config.BindAddr) && !config.TlsEnabled;
+        var next = IsLoopback(config.BindAddr) ? Exposure.Loopback : config.TlsEnabled ? Exposure.Tls : Exposure.Plaintext;
+        var exposure = running?.Exposure ?? next;
         var where = running is not null ? running.Addresses[0] : FormattableString.Invariant($"{config.BindAddr}:{config.Port}");
-        if (open)
-        {
-            findings.Warn("exposure", $"{where} is reached from other machines and does not encrypt: tokens and events can be read on the way.",
-                "`dbx restart --tls` encrypts, `--bind 127.0.0.1` keeps it to this machine; behind a proxy that encrypts, bind it to where only that reaches it.");
-        }
+        if (exposure == Exposure.Plaintext)
+            findings.Warn("exposure", $"{where} {InClear}", Encrypt);
         else
-        {
-            findings.Ok("exposure", IsLoopback(config.BindAddr) ? $"{where} is for this machine alone." : $"{where} encrypts.");
-        }
+            findings.Ok("exposure", exposure == Exposure.Loopback ? $"{where} is for this machine alone." : $"{where} encrypts.");
+        // The settings may have been changed since it was started.
+        if (next == Exposure.Plaintext && exposure != Exposure.Plaintext)
+            findings.Warn("exposure", FormattableString.Invariant($"From its next start on, {config.BindAddr}:{config.Port} {InClear}"), Encrypt);
 
-        if (!IsLoopback(config.BindAddr) && (running?.Restriction ?? config.Restrict) == Restriction.Off)
+        if (exposure != Exposure.Loopback && (running?.Restriction ?? config.Restrict) == Restriction.Off)
             findings.Warn("exposure", "Other machines reach it, and events need no schema (restrict = \"off\").", "`dbx restart --restrict` holds events against the schemas that there are.");
     }
 
-    static void LookAtAdmin(Findings findings, ServerConfig config)
+    static void LookAtAdmin(Findings findings, ServerConfig config, ServerStatus? running)
     {
         if (!config.AdminEnabled)
         {
@@ -61,10 +64,18 @@ public static class SettingCheck
         }
 
         // Port 0 is the main listener, which has been looked at.
-        if (config.AdminPort != 0 && !IsLoopback(config.AdminBindAddr) && !config.TlsEnabled)
+        if (StartCheck.IsAdminBeyondThisMachine(config))
         {
-            findings.Problem("admin", FormattableString.Invariant($"The Admin API on {config.AdminBindAddr}:{config.AdminPort} is reached from other machines and does not encrypt: whoever reads its master key on the way may do everything."),
-                "`dbx config --admin-bind 127.0.0.1` keeps it to this machine; `dbx restart --tls` encrypts.");
+            if (!config.TlsEnabled && running?.Tls is null)
+            {
+                findings.Problem("admin", FormattableString.Invariant($"The Admin API on {config.AdminBindAddr}:{config.AdminPort} is reached from other machines and does not encrypt: whoever reads its master key on the way may do everything."),
+                    "`dbx config --admin-bind 127.0.0.1` keeps it to this machine; `dbx restart --tls` encrypts.");
+            }
+            else if (running is { Tls: null })
+            {
+                findings.Warn("admin", FormattableString.Invariant($"The Admin API is closed: on {config.AdminBindAddr}:{config.AdminPort} other machines could reach it, the settings ask for TLS, and the running server was started without it."),
+                    "`dbx restart` takes TLS up; `dbx config --admin-bind 127.0.0.1` keeps it to this machine.");
+            }
         }
 
         if (config.AdminMasterKeyHash is null)

@@ -28,8 +28,13 @@ internal sealed class Answer(HttpContext http, int status = StatusCodes.Status20
     public async ValueTask SendAsync()
     {
         Begin();
-        if (_output.Length > 0)
-            await http.Response.BodyWriter.WriteAsync(_output.Written, Cancellation).ConfigureAwait(false);
+        // A piece at a time, so that it shows whether a long one is taken: OpenConnection.Stalls.
+        for (var sent = 0; sent < _output.Length; sent += ServerLimits.AnswerPieceBytes)
+        {
+            var piece = _output.Written[sent..Math.Min(_output.Length, sent + ServerLimits.AnswerPieceBytes)];
+            await http.Response.BodyWriter.WriteAsync(piece, Cancellation).ConfigureAwait(false);
+        }
+
         _output.Clear();
         http.RequestAborted.ThrowIfCancellationRequested();
     }

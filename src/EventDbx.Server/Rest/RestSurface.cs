@@ -33,11 +33,14 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         var connection = http.Features.Get<OpenConnection>();
         if (connection?.TryBegin() == false)
         {
-            http.Abort(); // It is being closed in favour of another; nothing of this request is done.
+            // It is being closed in favour of another; nothing of this request is done. What was answered before is not cut off.
+            http.Response.Headers.Connection = "close";
+            await RefuseAsync(http, new RefusedException(RefusalCode.Overloaded, "The connection is being closed in favour of others, and nothing of this request was done. Send it again.")).ConfigureAwait(false);
             return;
         }
 
         RestRoute? route = null;
+        var underWay = connection;
         try
         {
             if (!RequestTarget.TryParse(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget, out var target))
@@ -47,15 +50,26 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
                 (route, allow) = (null, "");
             if (route is null)
                 throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
+            // Only who proves to be somebody keeps a connection by not taking answers.
+            if (route.Access.IsOpen)
+                End();
             await RunAsync(http, route, target).ConfigureAwait(false);
         }
         catch (Exception thrown)
         {
+            if (thrown is RefusedException { Refusal.Code: RefusalCode.Unauthenticated or RefusalCode.TooManyRequests } || route is null)
+                End();
             await RefuseAsync(http, thrown).ConfigureAwait(false);
         }
         finally
         {
-            connection?.End();
+            End();
+        }
+
+        void End()
+        {
+            underWay?.End();
+            underWay = null;
         }
 
         if (options.Log is { } log && options.LogFrom <= LogLevel.Debug)

@@ -190,6 +190,63 @@ public sealed class DoorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_crowd_that_says_nothing_does_not_shut_the_admin_port()
+    {
+        await _admin.EnableAsync("key");
+        var crowd = new List<System.Net.Sockets.Socket>();
+        try
+        {
+            // More than it takes in all.
+            for (var i = 0; i < ServerLimits.AdminConnectionsMax + 20; i++)
+            {
+                var one = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+                crowd.Add(one);
+                await one.ConnectAsync(System.Net.IPAddress.Loopback, _admin.AdminPort, TestContext.Current.CancellationToken);
+            }
+
+            Assert.Equal(200, (await _admin.AskAsync("GET", "/admin/status")).Status);
+            Assert.InRange(_admin.Host.Status().Connections, 1, ServerLimits.AdminConnectionsMax / 4);
+        }
+        finally
+        {
+            crowd.ForEach(one => one.Dispose());
+        }
+
+        lock (Server.Lines)
+            Assert.InRange(Server.Lines.Count(line => line.Level == Microsoft.Extensions.Logging.LogLevel.Warning), 0, 2);
+    }
+
+    [Fact]
+    public async Task Beyond_this_machine_it_does_not_open_in_clear_text_where_the_settings_ask_for_TLS_and_warns_where_they_do_not()
+    {
+        bool Warned(string words)
+        {
+            lock (Server.Lines)
+                return Server.Lines.Count(line => line is { Source: "admin", Level: Microsoft.Extensions.Logging.LogLevel.Warning } && line.Message.Contains(words, StringComparison.Ordinal)) == 1;
+        }
+
+        await _admin.SetAsync(config => config with
+        {
+            TlsEnabled = true, AdminEnabled = true, AdminBindAddr = "0.0.0.0", AdminPort = _admin.AdminPort, AdminMasterKeyHash = AdminServer.HashOf("key"),
+        });
+        await AdminServer.UntilAsync(() => Warned($"does not listen on 0.0.0.0:{_admin.AdminPort}"));
+        Assert.False(await AdminServer.ListensAsync(_admin.AdminPort));
+        Assert.False(Warned("can be read on the way"));
+
+        // On this machine nobody reads along.
+        await _admin.SetAsync(config => config with { AdminBindAddr = "127.0.0.1" });
+        await AdminServer.UntilAsync(() => _admin.Host.Admin.Address is not null);
+        Assert.False(Warned("can be read on the way"));
+        await _admin.SetAsync(config => config with { AdminBindAddr = "0.0.0.0" });
+        await AdminServer.UntilAsync(() => _admin.Host.Admin.Address is null);
+
+        await _admin.SetAsync(config => config with { TlsEnabled = false });
+        await AdminServer.UntilAsync(() => _admin.Host.Admin.Address is not null);
+        await AdminServer.UntilAsync(() => Warned("can be read on the way"));
+        Assert.Equal(200, (await _admin.AskAsync("GET", "/admin/status")).Status);
+    }
+
+    [Fact]
     public async Task A_port_that_is_taken_while_the_server_runs_is_logged_once_and_taken_when_it_is_free()
     {
         using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, _admin.AdminPort);

@@ -148,8 +148,85 @@ public sealed class ConnectionTableTests : IDisposable
     {
         Assert.Equal(ServerLimits.ConnectionsMax, ConnectionLimits.OfPorts(null).Max);
         Assert.Equal(ServerLimits.ConnectionsMax, ConnectionLimits.OfPorts(1_000_000).Max);
-        Assert.Equal((4096 - ServerLimits.DescriptorsKept, 4096 - ServerLimits.DescriptorsKept), (ConnectionLimits.OfPorts(4096).Max, ConnectionLimits.OfPorts(4096).PerAddress));
+        Assert.Equal(4096 - ServerLimits.DescriptorsKept, ConnectionLimits.OfPorts(4096).Max);
         Assert.Equal(ServerLimits.ConnectionsLeast, ConnectionLimits.OfPorts(256).Max);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(1_000_000L)]
+    [InlineData(4096L)]
+    [InlineData(1024L)]
+    public void One_address_may_have_a_quarter_of_all_at_most(long? descriptors)
+    {
+        var limits = ConnectionLimits.OfPorts(descriptors);
+        Assert.InRange(limits.PerAddress, 1, limits.Max / 4);
+        Assert.InRange(ConnectionLimits.OfAdmin.PerAddress, 1, ConnectionLimits.OfAdmin.Max / 4);
+    }
+
+    [Fact]
+    public void One_whose_answer_nobody_takes_is_the_first_to_go_after_a_while_though_its_request_is_under_way()
+    {
+        var all = new[] { Come(1), Come(1), Come(1) };
+        Assert.All(all, one => Assert.True(one.TryBegin()));
+        all[1].Stalls();
+        all[2].Stalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        Assert.False(TryCome(1, out _));
+        // One that gets on in between begins anew.
+        all[1].GetsOn();
+        all[1].Stalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        Come(1);
+        Assert.Equal([all[2]], _closed);
+        Assert.False(all[2].TryBegin());
+        // Its end comes later, and makes it no other.
+        all[2].End();
+        all[2].GetsOn();
+        _table.Leave(all[2]);
+        Assert.Equal(3, _table.Count);
+        _clock.Advance(ServerLimits.AnswerStallTimeout);
+        // Before one that only waits.
+        Come(1);
+        Assert.Equal([all[1], all[2]], _closed.OrderBy(one => one.CameAt));
+        Assert.True(all[0].TryBegin());
+    }
+
+    [Fact]
+    public void One_that_was_answered_is_asked_to_end_and_cut_off_where_it_does_not()
+    {
+        List<OpenConnection> asked = [];
+        var (answered, second, never) = (ComeToDepart(asked), ComeToDepart(asked), ComeToDepart(asked));
+        Assert.All((OpenConnection[])[answered, second], one => Assert.True(one.TryBegin()));
+        answered.End();
+        second.End();
+        Come(1);
+        Assert.Equal([never], _closed);
+        Assert.Empty(asked);
+        Come(1);
+        Come(1);
+        Assert.Equal([answered, second], asked);
+        Assert.Equal(3, _table.Count);
+        Assert.False(answered.TryBegin());
+        _table.Leave(second);
+        _clock.Advance(ServerLimits.AnswerStallTimeout);
+        _clock.Tick();
+        Assert.Equal([answered, never], _closed.OrderBy(one => one.CameAt));
+    }
+
+    [Fact]
+    public void Where_too_many_leave_at_once_the_longest_at_it_is_cut_off()
+    {
+        List<OpenConnection> asked = [];
+        for (var i = 0; i < ServerLimits.LeavingMax + 3 + 2; i++)
+        {
+            var one = ComeToDepart(asked);
+            Assert.True(one.TryBegin());
+            one.End();
+        }
+
+        Assert.Equal(ServerLimits.LeavingMax + 2, asked.Count);
+        Assert.Equal(asked.Take(2), _closed.OrderBy(one => one.CameAt));
     }
 
     [Fact]
@@ -212,6 +289,15 @@ public sealed class ConnectionTableTests : IDisposable
     {
         Assert.True(TryCome(address, out var connection));
         return connection!;
+    }
+
+    OpenConnection ComeToDepart(List<OpenConnection> asked)
+    {
+        _clock.Advance(TimeSpan.FromMilliseconds(1));
+        OpenConnection come = null!;
+        come = new(_table, AddressOf(1), () => Assert.True(_closed.Add(come)), () => asked.Add(come));
+        Assert.True(_table.TryEnter(come));
+        return come;
     }
 
     bool TryCome(int address, out OpenConnection? connection)

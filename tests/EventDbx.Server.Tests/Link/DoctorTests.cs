@@ -117,6 +117,37 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_a_server_that_runs_it_says_what_that_one_does_and_what_the_next_start_will()
+    {
+        await _line.RunAsync("config", "--bind", "127.0.0.1");
+        await using var server = await RunningServer.StartAsync(_line);
+        await _line.RunAsync("config", "--bind", "0.0.0.0");
+        var looked = await _line.RunAsync("doctor", "--json");
+        Assert.Equal("ok", Finding(looked, $"http://127.0.0.1:{server.Port} is for this machine alone")!["severity"]!.GetValue<string>());
+        Assert.Equal("warning", Finding(looked, "From its next start on, 0.0.0.0:")!["severity"]!.GetValue<string>());
+        Assert.Null(Finding(looked, "encrypts."));
+
+        // The settings say TLS, and what runs has none.
+        _line.Input = "a master key\n";
+        var set = await _line.RunAsync("config", "--tls", "true", "--admin-master-key", "-", "--admin-enabled", "true", "--admin-bind", "0.0.0.0");
+        Assert.Contains("The Admin API does not listen on 0.0.0.0:7171", set.Error, StringComparison.Ordinal);
+        var admin = await _line.RunAsync("doctor", "--json");
+        Assert.Equal("warning", Finding(admin, "The Admin API is closed: on 0.0.0.0:7171")!["severity"]!.GetValue<string>());
+        Assert.Null(Finding(admin, "From its next start on"));
+    }
+
+    [Fact]
+    public async Task Saving_an_admin_api_in_clear_text_beyond_this_machine_warns_and_on_this_machine_or_with_TLS_does_not()
+    {
+        _line.Input = "a master key\n";
+        var open = await _line.RunAsync("config", "--admin-master-key", "-", "--admin-enabled", "true", "--admin-bind", "0.0.0.0");
+        Assert.Equal(ExitCode.Done, open.Code);
+        Assert.Contains("Warning: the Admin API on 0.0.0.0 can be reached from other machines", open.Error, StringComparison.Ordinal);
+        foreach (var quiet in (string[][])[["--admin-bind", "127.0.0.1"], ["--admin-bind", "0.0.0.0", "--tls", "true"], ["--tls", "false", "--admin-port", "0"], ["--admin-port", "7171", "--admin-enabled", "false"]])
+            Assert.DoesNotContain("The Admin API", (await _line.RunAsync(["config", .. quiet])).Error, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
     public async Task Root_tokens_that_never_expire_are_named_while_a_server_runs()
     {
         await _line.RunAsync("config", "--bind", "127.0.0.1");

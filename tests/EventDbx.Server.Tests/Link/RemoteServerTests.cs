@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json.Nodes;
 using EventDbx.Cli.Output;
 using EventDbx.Server.Configuration;
@@ -151,6 +152,48 @@ public sealed class RemoteServerTests : IDisposable
         // A redirect is not followed: the token is for the server that was named.
         Assert.Single(server.Requests);
         Assert.Contains("Authorization: Bearer x\r\n", server.Requests[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("200 OK", "aggregate", "list")]
+    [InlineData("401 Unauthorized", "aggregate", "list")]
+    [InlineData("200 OK", "verify", "--all")]
+    [InlineData("401 Unauthorized", "verify", "--all")]
+    public async Task An_answer_without_end_is_not_read_on_and_asked_for_once(string status, params string[] command)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var asked = 0;
+        var sent = 0L;
+        var serving = Task.Run(async () =>
+        {
+            var spaces = Encoding.ASCII.GetBytes($"100000\r\n{new string(' ', 0x100000)}\r\n");
+            while (true)
+            {
+                using var socket = await listener.AcceptSocketAsync(TestContext.Current.CancellationToken);
+                try
+                {
+                    await socket.ReceiveAsync(new byte[16 * 1024]);
+                    asked++;
+                    await socket.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"));
+                    while (true)
+                        sent += await socket.SendAsync(spaces);
+                }
+                catch (SocketException)
+                {
+                    // Hung up, as it should be.
+                }
+            }
+        }, TestContext.Current.CancellationToken);
+
+        var failed = await _line.RunAsync([.. command, "--server", $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", "--token", "x"]);
+
+        listener.Stop();
+        await Assert.ThrowsAnyAsync<Exception>(() => serving);
+        Assert.Equal((ExitCode.Failed, ""), (failed.Code, failed.Out));
+        Assert.Contains(" MiB, which no answer of EventDBX", failed.Error, StringComparison.Ordinal);
+        Assert.Equal(1, asked);
+        Assert.InRange(sent, 0, ServerLimits.AnswerBytesMax + (32L * 1024 * 1024));
     }
 
     [Fact]

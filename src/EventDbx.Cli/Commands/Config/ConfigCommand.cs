@@ -1,3 +1,4 @@
+using System.Net;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Tls;
@@ -123,6 +124,10 @@ internal static class ConfigCommand
                 await call.NoteAsync($"A server does not start like this. {problem}").ConfigureAwait(false);
             if (saved is { AdminEnabled: true, AdminMasterKeyHash: null })
                 await call.NoteAsync(StartCheck.MasterKeyMissing).ConfigureAwait(false);
+            if (StartCheck.AdminInClear(config) is { } inClear)
+                await call.NoteAsync(inClear).ConfigureAwait(false);
+            else if (StartCheck.IsAdminBeyondThisMachine(config) && await RunsInClearAsync(call, file.Config, cancellation).ConfigureAwait(false))
+                await call.NoteAsync(StartCheck.AdminWithheld(new(IPAddress.Parse(config.AdminBindAddr), config.AdminPort))).ConfigureAwait(false);
         }
         else if (!file.Exists)
         {
@@ -139,6 +144,21 @@ internal static class ConfigCommand
         if (changes.Count == 0 || call.Json)
             await call.Shell.Out.WriteAsync(Shown(config, call)).ConfigureAwait(false);
         return ExitCode.Done;
+    }
+
+    /// <summary>Whether a server runs that was started without TLS, whatever the settings say since.</summary>
+    static async Task<bool> RunsInClearAsync(Call call, ServerConfig config, CancellationToken cancellation)
+    {
+        if (Database.FindHolder(config.DataDir) is not { HeldBy: ServerPresence.Holder } server)
+            return false;
+        try
+        {
+            return (await StatusQuery.AskAsync(server.Socket, Environment.UserName, cancellation).ConfigureAwait(false)).Tls is null;
+        }
+        catch (DaemonException)
+        {
+            return false; // It has just gone, or is not well: `dbx status` says so.
+        }
     }
 
     /// <summary>When a running server heeds what has changed.</summary>
