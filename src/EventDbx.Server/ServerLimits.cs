@@ -102,8 +102,8 @@ public static class ServerLimits
     /// <summary>Addresses whose wrong admin keys are counted, each by itself; beyond it new ones share one count. About 100 bytes each.</summary>
     public const int AdminAddressesMax = 4_096;
 
-    /// <summary>Connections at once on the listener of the Admin API: people and scripts, not crowds. Counted apart; beyond it the one that has waited longest is closed.</summary>
-    public const int AdminConnectionsMax = 256;
+    /// <summary>Connections at once on the listener of the Admin API: bursts of scripts, a quarter of it from one address. Counted apart; beyond it the one that has waited longest is closed.</summary>
+    public const int AdminConnectionsMax = 1_024;
 
     /// <summary>How often a running server looks at its configuration, to open or close the listener of the Admin API and to note what changed.</summary>
     public static readonly TimeSpan SettingsInterval = TimeSpan.FromMilliseconds(500);
