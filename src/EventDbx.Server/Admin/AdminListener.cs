@@ -105,7 +105,7 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
         if (_app is not { } app)
             return;
         var address = Address;
-        (_app, _at) = (null, null);
+        _app = null;
         try
         {
             using var late = new CancellationTokenSource(CloseDeadline, options.Clock);
@@ -118,6 +118,7 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
         finally
         {
             await app.DisposeAsync().ConfigureAwait(false);
+            _at = null;
         }
 
         Log(LogLevel.Information, $"the Admin API no longer listens on {address}");
