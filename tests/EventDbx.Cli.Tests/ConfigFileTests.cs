@@ -178,11 +178,12 @@ public sealed class ConfigFileTests : IDisposable
     }
 
     [Fact]
-    public async Task A_remote_that_stands_in_no_table_of_its_own_is_left_to_its_owner()
+    public async Task What_cannot_be_edited_is_refused_before_anything_else_is_done()
     {
-        const string text = "remotes = { b = { endpoint = \"x\", public_key = \"y\" } }\n";
+        const string text = "log = { origin = \"example.com/orders\" }\n";
 
-        await Assert.ThrowsAsync<ConfigException>(() => SaveAsync(text, config => config with { Remotes = config.Remotes.Remove("b") }));
+        await Assert.ThrowsAsync<ConfigException>(() => Load(text).UpdateAsync(
+            config => config with { LogOrigin = null }, () => throw new InvalidOperationException("done"), TestContext.Current.CancellationToken));
 
         Assert.Equal(text, await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken));
     }
