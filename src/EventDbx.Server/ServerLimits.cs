@@ -96,8 +96,14 @@ public static class ServerLimits
     /// <summary>Wrong admin keys that one address may send at once; then one more every <see cref="AdminFailurePause"/>, and the answer is 429.</summary>
     public const int AdminFailuresMax = 10;
 
-    /// <summary>After that long an address that sent too many wrong admin keys may send another one.</summary>
+    /// <summary>After that long an address that sent too many wrong admin keys may send another one, which is looked at without waiting in line.</summary>
     public static readonly TimeSpan AdminFailurePause = TimeSpan.FromSeconds(6);
+
+    /// <summary>Admin keys of addresses that sent too many wrong ones, and are looked at one after the other: the right key may be among them. Beyond it the answer is 429. The last one waits some four seconds.</summary>
+    public const int AdminLateMax = 32;
+
+    /// <summary>Between two of those: they take a quarter of a core at most, and nobody guesses more than ten keys a second.</summary>
+    public static readonly TimeSpan AdminLatePause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Addresses whose wrong admin keys are counted, each by itself; beyond it new ones share one count. About 100 bytes each.</summary>
     public const int AdminAddressesMax = 4_096;

@@ -150,6 +150,12 @@ public sealed partial class Session
         DemandRoot("read the audit trail");
         if (filter.Kinds.Count > Limits.AuditKindsMax)
             throw new RefusedException(RefusalCode.LimitExceeded, $"There are {filter.Kinds.Count} kinds; at most {Limits.AuditKindsMax} are looked for at once.");
+        foreach (var kind in filter.Kinds)
+        {
+            if (ControlKinds.ProblemOf(kind) is { } problem)
+                throw new RefusedException(RefusalCode.InvalidArgument, $"`kind`: {problem}");
+        }
+
         var upTo = _database.LogSize;
         using var reader = _database.OpenReader();
         return reader.Audit(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter);

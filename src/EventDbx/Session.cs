@@ -95,7 +95,7 @@ public sealed partial class Session : IImportTarget
         if (!Grants.Unrestricted)
             throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
         var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
-        return CommitControlAsync("import", _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
+        return CommitControlAsync(ControlKinds.Import, _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
     }
 
     /// <summary>Something was done to a token: it stands in the log, for the log is the audit trail.</summary>
@@ -121,7 +121,7 @@ public sealed partial class Session : IImportTarget
     public Task NoteKeyAsync(string key, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
         DemandRoot("replace keys");
-        return CommitControlAsync("key_change", key, body.ToArray(), cancellation);
+        return CommitControlAsync(ControlKinds.KeyChange, key, body.ToArray(), cancellation);
     }
 
     /// <summary>The settings, or what is kept beside them, have changed: it stands in the log.</summary>

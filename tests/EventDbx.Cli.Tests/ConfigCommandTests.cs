@@ -67,6 +67,24 @@ public sealed class ConfigCommandTests : IDisposable
         Assert.Contains("tls.cert_file is set and tls.key_file is not", refused.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("one\ntwo", "several lines")]
+    [InlineData("one\rtwo", "several lines")]
+    [InlineData("tab\tin it", "control characters")]
+    [InlineData("bell\u0007", "control characters")]
+    [InlineData("long", "1025 characters, and a key of more than 1024")]
+    public async Task A_master_key_that_no_request_could_carry_is_refused_with_the_reason(string key, string why)
+    {
+        await File.WriteAllTextAsync(_line.Directory["key"], key == "long" ? new string('k', 1025) : key, TestContext.Current.CancellationToken);
+        var refused = await _line.RunAsync("config", "--admin-master-key", "@key");
+        await File.WriteAllTextAsync(_line.Directory["key"], new string('k', 1024) + "\n", TestContext.Current.CancellationToken);
+        var taken = await _line.RunAsync("config", "--admin-master-key", "@key");
+
+        Assert.Equal((ExitCode.Usage, ExitCode.Done), (refused.Code, taken.Code));
+        Assert.Contains(why, refused.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("two", refused.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Clears_what_can_be_cleared()
     {

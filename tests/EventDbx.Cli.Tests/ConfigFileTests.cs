@@ -178,11 +178,12 @@ public sealed class ConfigFileTests : IDisposable
     }
 
     [Fact]
-    public async Task A_remote_that_stands_in_no_table_of_its_own_is_left_to_its_owner()
+    public async Task What_cannot_be_edited_is_refused_before_anything_else_is_done()
     {
-        const string text = "remotes = { b = { endpoint = \"x\", public_key = \"y\" } }\n";
+        const string text = "log = { origin = \"example.com/orders\" }\n";
 
-        await Assert.ThrowsAsync<ConfigException>(() => SaveAsync(text, config => config with { Remotes = config.Remotes.Remove("b") }));
+        await Assert.ThrowsAsync<ConfigException>(() => Load(text).UpdateAsync(
+            config => config with { LogOrigin = null }, () => throw new InvalidOperationException("done"), TestContext.Current.CancellationToken));
 
         Assert.Equal(text, await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken));
     }
@@ -264,6 +265,56 @@ public sealed class ConfigFileTests : IDisposable
             () => Load(null).UpdateAsync(config => config with { AdminPort = config.AdminPort + 1 }, cancellation), cancellation)));
 
         Assert.Equal(7171 + 20, Load(null).Config.AdminPort);
+    }
+
+    [Theory]
+    [InlineData("remotes = { old = { endpoint = \"e\", public_key = \"p\" }, other = { endpoint = \"e2\", public_key = \"p2\" } }\nport = 9 # ours\n")]
+    [InlineData("remotes.old = { endpoint = \"e\", public_key = \"p\" }\nport = 9 # ours\nremotes.other = { endpoint = \"e2\", public_key = \"p2\" }\n")]
+    [InlineData("remotes.old.endpoint = \"e\"\nremotes.old.public_key = \"p\"\nport = 9 # ours\nremotes.other.endpoint = \"e2\"\nremotes.other.public_key = \"p2\"")]
+    [InlineData("port = 9 # ours\n[remotes]\nold = { endpoint = \"e\", public_key = \"p\" }\nother.endpoint = \"e2\"\nother.public_key = \"p2\"\n[admin]\nport = 1\n")]
+    [InlineData("port = 9 # ours\r\n[remotes.old]\r\nendpoint = \"e\"\r\npublic_key = \"p\"\r\n[remotes.other]\r\nendpoint = \"e2\"\r\npublic_key = \"p2\"\r\n")]
+    [InlineData("port = 9 # ours\n[remotes.old]\nendpoint = \"e\"\npublic_key = \"p\"\n[remotes]\nother = { endpoint = \"e2\", public_key = \"p2\" }\n")]
+    public async Task Remotes_are_added_replaced_and_removed_however_they_are_written(string text)
+    {
+        var (one, two) = (new RemoteConfig { Endpoint = "n", PublicKey = "k" }, new RemoteConfig { Endpoint = "e2", PublicKey = "p2" });
+        var added = await SaveAsync(text, config => config with { Remotes = config.Remotes.Add("new", one) });
+        Assert.Equal(["new", "old", "other"], Load(null).Config.Remotes.Keys);
+        var replaced = await SaveAsync(text, config => config with { Remotes = config.Remotes.SetItem("old", one) });
+        Assert.Equal([("old", one), ("other", two)], Load(null).Config.Remotes.Select(remote => (remote.Key, remote.Value)));
+        await SaveAsync(text, config => config with { Remotes = config.Remotes.Remove("old") });
+        Assert.Equal([("other", two)], Load(null).Config.Remotes.Select(remote => (remote.Key, remote.Value)));
+        await Load(null).UpdateAsync(config => config with { Remotes = config.Remotes.Clear() }, TestContext.Current.CancellationToken);
+
+        Assert.Equal((3, 2), (added.Remotes.Count, replaced.Remotes.Count));
+        Assert.Empty(Load(null).Config.Remotes);
+        Assert.Equal(9, Load(null).Config.Port);
+        Assert.Contains("port = 9 # ours", await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_done_first_is_done_when_only_the_name_of_the_new_file_can_still_fail()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        string? ready = null;
+        await Load("port = 1\n").UpdateAsync(
+            config => config with { Port = 2 },
+            async () =>
+            {
+                Assert.Equal("port = 1\n", await File.ReadAllTextAsync(_directory["config.toml"], cancellation));
+                ready = await File.ReadAllTextAsync(_directory["config.toml.tmp"], cancellation);
+            },
+            cancellation);
+        Assert.Equal(ready, await File.ReadAllTextAsync(_directory["config.toml"], cancellation));
+        Assert.StartsWith("port = 2\n", ready, StringComparison.Ordinal);
+
+        // Where it throws, nothing has changed; where nothing changes or nothing could be written, it is not done.
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Load("port = 1\n").UpdateAsync(config => config with { Port = 2 }, () => throw new InvalidOperationException(), cancellation));
+        Assert.Equal("port = 1\n", await File.ReadAllTextAsync(_directory["config.toml"], cancellation));
+        Assert.False(File.Exists(_directory["config.toml.tmp"]));
+        await Load(null).UpdateAsync(config => config, () => throw new InvalidOperationException(), cancellation);
+        Directory.CreateDirectory(_directory["config.toml.tmp"]);
+        var unwritten = await Record.ExceptionAsync(() => Load(null).UpdateAsync(config => config with { Port = 2 }, () => throw new NotSupportedException("done"), cancellation));
+        Assert.True(unwritten is IOException or UnauthorizedAccessException, $"{unwritten}");
     }
 
     /// <param name="text">Null reads what is there.</param>

@@ -16,10 +16,14 @@ internal sealed class RunningServer : IAsyncDisposable
 
     public Database Database => _host.Database;
 
-    public static async Task<RunningServer> StartAsync(CommandLine line)
+    /// <param name="line">Whose directory and settings.</param>
+    /// <param name="environment">Variables of the server alone.</param>
+    public static async Task<RunningServer> StartAsync(CommandLine line, IReadOnlyDictionary<string, string>? environment = null)
     {
         var cancellation = TestContext.Current.CancellationToken;
-        var file = ConfigFile.Load(line.ConfigPath, line.DataDirectory, null, TimeProvider.System);
+        var file = ConfigFile.Load(
+            line.ConfigPath, line.DataDirectory, null, TimeProvider.System,
+            environment is null ? null : new(name => environment.GetValueOrDefault(name), line.Directory.Path));
         var choice = await StoreKey.ChooseAsync(file, null, cancellation);
         using var key = choice.Key;
         return new(await ServerHost.StartAsync(

@@ -125,9 +125,15 @@ internal sealed partial class ServerStore(ServerConnection server) : IStore
     public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation) =>
         server.AskAsync(HttpMethod.Post, "/v1/imports", RequestJson.Imported(lines, appended, known), again: false, Nothing, cancellation);
 
-    public Task<IssuedToken> IssueTokenAsync(TokenRequest request, CancellationToken cancellation) => server.AskAsync(
-        HttpMethod.Post, "/admin/tokens", Body(output => TokenJson.WriteRequest(output, request)), again: false,
-        (json, _) => TokenJson.ReadIssued(json) with { ActionsDefaulted = !request.Root && request.Actions.Count == 0 }, cancellation);
+    public Task<IssuedToken> IssueTokenAsync(TokenRequest request, CancellationToken cancellation)
+    {
+        // A server is told what a token may do, also where that is the default of this side.
+        var defaulted = !request.Root && request.Actions.Count == 0;
+        var asked = defaulted ? request with { Actions = TokenRequest.DefaultActions } : request;
+        return server.AskAsync(
+            HttpMethod.Post, "/admin/tokens", Body(output => TokenJson.WriteRequest(output, asked)), again: false,
+            (json, _) => TokenJson.ReadIssued(json) with { ActionsDefaulted = defaulted }, cancellation);
+    }
 
     public Task<IReadOnlyList<TokenListing>> ListTokensAsync(CancellationToken cancellation) => server.AskAsync<IReadOnlyList<TokenListing>>(
         HttpMethod.Get, "/admin/tokens", null, again: true, (json, _) => [.. json.EnumerateArray().Select(TokenJson.ReadListing)], cancellation);

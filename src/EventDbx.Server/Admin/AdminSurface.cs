@@ -85,30 +85,56 @@ internal sealed class AdminSurface : IAsyncDisposable
         var file = Settings.File ?? throw new RefusedException(new Refusal(
             RefusalCode.Unavailable, "This server has no configuration file, and so no place for remotes.") { Final = true });
         await _changing.WaitAsync(cancellation).ConfigureAwait(false);
+        RemoteConfig? before = null;
+        var noted = false;
         try
         {
-            var remotes = Settings.Read().Remotes;
-            var before = remotes.GetValueOrDefault(name);
-            if (remote is null && before is null)
-                throw new RefusedException(RefusalCode.NotFound, $"There is no remote `{name}`.");
-            if (before == remote)
-                return before;
-            if (before is null && remotes.Count >= ServerLimits.PeersMax)
-                throw new RefusedException(RefusalCode.LimitExceeded, $"There are {remotes.Count} remotes; at most {ServerLimits.PeersMax} are kept.");
-            // From here on it is carried through: an entry without its change, or a change without its entry, would be a lie.
-            await by.NoteChangeAsync(SettingChange.Remote, name, RemoteRules.BodyOf(before, remote), CancellationToken.None).ConfigureAwait(false);
-            await file.UpdateAsync(
-                saved => saved with { Remotes = remote is null ? saved.Remotes.Remove(name) : saved.Remotes.SetItem(name, remote) }, CancellationToken.None).ConfigureAwait(false);
-            _record.Accept(Settings.Read(), name);
+            // The entry is written when the new file lies ready beside the old one: from then on only its name can fail to change.
+            await file.UpdateAsync(Change, NoteAsync, CancellationToken.None).ConfigureAwait(false);
+            if (noted && Settings.TryRead() is { } now)
+                Accept(now, name);
             return before;
         }
         catch (Exception unwritten) when (unwritten is ConfigException or IOException or UnauthorizedAccessException)
         {
+            if (noted && !(Settings.TryRead() is { } held && held.Remotes.GetValueOrDefault(name) == remote))
+                await by.NoteChangeAsync(SettingChange.Remote, name, RemoteRules.FailureOf(before, remote), CancellationToken.None).ConfigureAwait(false);
             throw new RefusedException(new Refusal(RefusalCode.Unavailable, $"The configuration could not be changed: {unwritten.Message}") { Final = true });
         }
         finally
         {
             _changing.Release();
+        }
+
+        ServerConfig Change(ServerConfig saved)
+        {
+            before = saved.Remotes.GetValueOrDefault(name);
+            if (remote is null && before is null)
+                throw new RefusedException(RefusalCode.NotFound, $"There is no remote `{name}`.");
+            if (before == remote)
+                return saved;
+            if (before is null && saved.Remotes.Count >= ServerLimits.PeersMax)
+                throw new RefusedException(RefusalCode.LimitExceeded, $"There are {saved.Remotes.Count} remotes; at most {ServerLimits.PeersMax} are kept.");
+            return saved with { Remotes = remote is null ? saved.Remotes.Remove(name) : saved.Remotes.SetItem(name, remote) };
+        }
+
+        async Task NoteAsync()
+        {
+            await by.NoteChangeAsync(SettingChange.Remote, name, RemoteRules.BodyOf(before, remote), CancellationToken.None).ConfigureAwait(false);
+            noted = true;
+        }
+    }
+
+    /// <summary>What is not noted down now, the next comparison finds, and an entry says it once more.</summary>
+    void Accept(ServerConfig config, string remote)
+    {
+        try
+        {
+            _record.Accept(config, remote);
+        }
+        catch (Exception unwritten) when (unwritten is RefusedException or IOException or UnauthorizedAccessException)
+        {
+            _options.Log?.Invoke(new(Timestamp.From(_options.Clock.GetUtcNow()), LogLevel.Error, "admin", $"{SettingsRecord.DocumentName} could not be changed: {unwritten.Message}"));
         }
     }
 

@@ -9,10 +9,13 @@ namespace EventDbx.Server.Admin;
 /// <remarks>
 /// <code>
 /// known            it was right within the last minute, against this very hash     nothing is computed
-/// wrong too often  from this address                                               429, nothing is computed
+/// known before     it was right once, against this very hash                       checked, whatever others from its address have sent
 /// checked          Argon2id, two at once in the process, a few wait                19 MiB each while it runs
-/// beyond that                                                                      429
+/// wrong too often  from this address                                               checked in a line of its own: one at a time, with pauses
+/// beyond that                                                                      429, nothing is computed
 /// </code>
+/// The line is there because an address may be shared, and is where everybody on a machine has the same one: who sends wrong keys
+/// must not keep out who has the right one. It is served in order, so whoever is in it is looked at within seconds.
 /// Of the right key an HMAC is remembered under a secret of this process, never the key. What was wrong is not remembered.
 /// </remarks>
 internal sealed class MasterKeyGate(TimeProvider clock, Action<LogLine>? log)
@@ -20,7 +23,10 @@ internal sealed class MasterKeyGate(TimeProvider clock, Action<LogLine>? log)
     /// <summary>Of the process: several servers in it share the memory.</summary>
     static readonly SemaphoreSlim Checks = new(ServerLimits.AdminChecksMax, ServerLimits.AdminChecksMax);
 
-    static int s_underWay;
+    /// <summary>Of those whose address sent too many wrong ones.</summary>
+    static readonly SemaphoreSlim Line = new(1, 1);
+
+    static int s_underWay, s_inLine;
 
     readonly byte[] _secret = RandomNumberGenerator.GetBytes(32);
     readonly FailureCount _failures = new(clock);
@@ -39,9 +45,61 @@ internal sealed class MasterKeyGate(TimeProvider clock, Action<LogLine>? log)
         var mark = MarkOf(hash, key);
         if (IsKnown(mark))
             return;
-        if (_failures.WaitOf(from, hash) is var wait && wait > TimeSpan.Zero)
+        var seat = WasRight(mark) ? Seat.Reserved : _failures.WaitOf(from, hash) > TimeSpan.Zero ? Seat.Line : Seat.Free;
+        var right = seat == Seat.Line ? null : await CheckAsync(hash, key, mark, from, seat, cancellation).ConfigureAwait(false);
+        if (!(right ?? await InLineAsync(hash, key, mark, from, cancellation).ConfigureAwait(false)))
+            throw Wrong();
+    }
+
+    /// <summary>How a key comes to be checked.</summary>
+    enum Seat
+    {
+        Free,
+
+        /// <summary>It was right before.</summary>
+        Reserved,
+
+        /// <summary>Too many wrong ones came from its address.</summary>
+        Line,
+    }
+
+    async Task<bool> InLineAsync(string hash, string key, byte[] mark, IPAddress? from, CancellationToken cancellation)
+    {
+        if (Interlocked.Increment(ref s_inLine) > ServerLimits.AdminLateMax)
+        {
+            Interlocked.Decrement(ref s_inLine);
             throw TooMany("From this address came too many wrong admin keys.");
-        if (Interlocked.Increment(ref s_underWay) > ServerLimits.AdminChecksMax + ServerLimits.AdminChecksWaitingMax)
+        }
+
+        try
+        {
+            await Line.WaitAsync(cancellation).ConfigureAwait(false);
+            try
+            {
+                return await CheckAsync(hash, key, mark, from, Seat.Line, cancellation).ConfigureAwait(false) == true;
+            }
+            finally
+            {
+                _ = PassOnAsync();
+            }
+        }
+        finally
+        {
+            Interlocked.Decrement(ref s_inLine);
+        }
+    }
+
+    async Task PassOnAsync()
+    {
+        await Task.Delay(ServerLimits.AdminLatePause, clock).ConfigureAwait(false);
+        Line.Release();
+    }
+
+    /// <summary>Null where it was not looked at: while it waited, others from there were wrong too often.</summary>
+    async Task<bool?> CheckAsync(string hash, string key, byte[] mark, IPAddress? from, Seat seat, CancellationToken cancellation)
+    {
+        // Who had the right key, and who is in line, are few already.
+        if (Interlocked.Increment(ref s_underWay) > ServerLimits.AdminChecksMax + ServerLimits.AdminChecksWaitingMax && seat == Seat.Free)
         {
             Interlocked.Decrement(ref s_underWay);
             throw TooMany("Too many admin keys are being checked at once.");
@@ -53,14 +111,13 @@ internal sealed class MasterKeyGate(TimeProvider clock, Action<LogLine>? log)
             try
             {
                 if (IsKnown(mark))
-                    return;
-                // While it waited, others from there may have been wrong.
-                if (_failures.WaitOf(from, hash) > TimeSpan.Zero)
-                    throw TooMany("From this address came too many wrong admin keys.");
+                    return true;
+                if (seat == Seat.Free && _failures.WaitOf(from, hash) > TimeSpan.Zero)
+                    return null;
                 if (await Task.Run(() => MasterKeyHash.Verify(hash, key), CancellationToken.None).ConfigureAwait(false))
                 {
                     Volatile.Write(ref _known, new(mark, clock.GetTimestamp()));
-                    return;
+                    return true;
                 }
             }
             finally
@@ -73,9 +130,14 @@ internal sealed class MasterKeyGate(TimeProvider clock, Action<LogLine>? log)
             Interlocked.Decrement(ref s_underWay);
         }
 
-        _failures.Note(from, hash);
-        log?.Invoke(new(Timestamp.From(clock.GetUtcNow()), LogLevel.Warning, "admin", $"a wrong admin key from {(from is null ? "an unknown address" : from.ToString())}"));
-        throw Wrong();
+        // Those in line neither count nor make lines: their address would never come clear, and the log would turn.
+        if (seat != Seat.Line)
+        {
+            _failures.Note(from, hash);
+            log?.Invoke(new(Timestamp.From(clock.GetUtcNow()), LogLevel.Warning, "admin", $"a wrong admin key from {(from is null ? "an unknown address" : from.ToString())}"));
+        }
+
+        return false;
     }
 
     /// <summary>The same words for a wrong key, for none, and where none would be right: nothing is to be learnt here.</summary>
@@ -86,8 +148,9 @@ internal sealed class MasterKeyGate(TimeProvider clock, Action<LogLine>? log)
 
     byte[] MarkOf(string hash, string key) => HMACSHA256.HashData(_secret, Encoding.UTF8.GetBytes($"{hash}\0{key}"));
 
-    bool IsKnown(byte[] mark) => Volatile.Read(ref _known) is { } known
-        && clock.GetElapsedTime(known.Since) < ServerLimits.AdminKeyKnownFor && CryptographicOperations.FixedTimeEquals(mark, known.Mark);
+    bool IsKnown(byte[] mark) => Volatile.Read(ref _known) is { } known && clock.GetElapsedTime(known.Since) < ServerLimits.AdminKeyKnownFor && WasRight(mark);
+
+    bool WasRight(byte[] mark) => Volatile.Read(ref _known) is { } known && CryptographicOperations.FixedTimeEquals(mark, known.Mark);
 
     sealed record Known(byte[] Mark, long Since);
 }

@@ -63,6 +63,11 @@ internal sealed record PluginConfig
         _ => null,
     };
 
-    (string, int)? HttpTarget => Uri.TryCreate(
-        Endpoint.Contains("://", StringComparison.Ordinal) ? Endpoint : $"{(Https ? "https" : "http")}://{Endpoint}", UriKind.Absolute, out var uri) ? (uri.IdnHost, uri.Port) : null;
+    /// <summary>Of <see cref="PluginKind.Http"/>: to whom its headers are sent, and whether in clear.</summary>
+    public (string Scheme, string Host, int Port)? Origin => HttpUri is { } uri ? (uri.Scheme, uri.IdnHost, uri.Port) : null;
+
+    (string, int)? HttpTarget => HttpUri is { } uri ? (uri.IdnHost, uri.Port) : null;
+
+    Uri? HttpUri => Uri.TryCreate(
+        Endpoint.Contains("://", StringComparison.Ordinal) ? Endpoint : $"{(Https ? "https" : "http")}://{Endpoint}", UriKind.Absolute, out var uri) ? uri : null;
 }

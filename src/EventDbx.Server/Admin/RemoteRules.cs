@@ -40,11 +40,19 @@ internal static class RemoteRules
     }
 
     /// <summary>What the log keeps of a change; keys are public.</summary>
-    public static byte[] BodyOf(RemoteConfig? before, RemoteConfig? after)
+    public static byte[] BodyOf(RemoteConfig? before, RemoteConfig? after) => BodyOf(before, after, failed: false);
+
+    /// <summary>What takes the entry before it back: the change did not come to pass.</summary>
+    public static byte[] FailureOf(RemoteConfig? before, RemoteConfig? after) => BodyOf(before, after, failed: true);
+
+    static byte[] BodyOf(RemoteConfig? before, RemoteConfig? after, bool failed)
     {
         var output = new ArrayBufferWriter<byte>();
         var members = new JsonMembers(output);
-        members.Text("action"u8, after is null ? "removed" : before is null ? "added" : "replaced");
+        var action = after is null ? "removed" : before is null ? "added" : "replaced";
+        members.Text("action"u8, failed ? "failed" : action);
+        if (failed)
+            members.Text("not"u8, action);
         if ((after ?? before) is { } shown)
         {
             members.Text("endpoint"u8, shown.Endpoint);

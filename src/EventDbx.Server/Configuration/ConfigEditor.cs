@@ -56,17 +56,51 @@ internal static class ConfigEditor
             };
         }
 
-        foreach (var name in from.Remotes.Keys.Union(to.Remotes.Keys))
+        return EditRemotes(path, text, from, to);
+    }
+
+    /// <summary>A remote that changes has a table of its own afterwards, however it was written; where all of them stand in one inline table, which nothing can be added to, all have.</summary>
+    static string EditRemotes(string path, string text, ServerConfig from, ServerConfig to)
+    {
+        SortedSet<string> changed = new(
+            from.Remotes.Keys.Union(to.Remotes.Keys).Where(name => from.Remotes.GetValueOrDefault(name) != to.Remotes.GetValueOrDefault(name)), StringComparer.Ordinal);
+        if (changed.Count == 0)
+            return text;
+        var inOne = Statements(path, text, "remotes");
+        if (inOne.Count > 0)
         {
-            var remote = to.Remotes.GetValueOrDefault(name);
-            if (from.Remotes.GetValueOrDefault(name) == remote)
-                continue;
+            changed.UnionWith(from.Remotes.Keys);
+            text = CutStatement(text, inOne[0]);
+        }
+
+        foreach (var name in changed)
+        {
             text = RemoveTable(path, text, "remotes." + name);
-            if (remote is not null)
+            // From the last one on, so that the places of the others stay.
+            foreach (var statement in Statements(path, text, $"remotes.{name}", $"remotes.{name}.endpoint", $"remotes.{name}.public_key"))
+                text = CutStatement(text, statement);
+            if (to.Remotes.GetValueOrDefault(name) is { } remote)
                 text = Append(text, Table(name, remote));
         }
 
         return text;
+    }
+
+    /// <summary>The lines that set one of these names, whatever table they stand in, the last one first.</summary>
+    static List<KeyValueSyntax> Statements(string path, string text, params string[] names)
+    {
+        var document = ConfigReader.Locate(path, text).Document;
+        var all = document.KeyValues.Select(line => (Name: ConfigReader.NameOf(line.Key!), Line: line)).Concat(
+            from table in document.Tables
+            from line in table.Items
+            select (Name: $"{ConfigReader.NameOf(table.Name!)}.{ConfigReader.NameOf(line.Key!)}", Line: line));
+        return [.. all.Where(one => names.Contains(one.Name)).Select(one => one.Line).OrderByDescending(line => line.Span.Offset)];
+    }
+
+    static string CutStatement(string text, KeyValueSyntax statement)
+    {
+        var start = LineStart(text, statement.Span.Offset);
+        return text.Remove(start, LineEnd(text, EndOf(statement.Value!.Span)) - start);
     }
 
     /// <summary>A value as TOML.</summary>
@@ -118,7 +152,7 @@ internal static class ConfigEditor
         return text + (text.Length == 0 || text.EndsWith('\n') ? "" : newline) + lines.Replace("\n", newline, StringComparison.Ordinal);
     }
 
-    /// <summary>Without that table, and without the empty line before it. What stands elsewhere under that name stays, and is refused later.</summary>
+    /// <summary>Without that table, and without the empty line before it.</summary>
     static string RemoveTable(string path, string text, string name)
     {
         if (ConfigReader.Locate(path, text).Document.Tables.FirstOrDefault(table => ConfigReader.NameOf(table.Name!) == name) is not { } table)
@@ -140,8 +174,7 @@ internal static class ConfigEditor
         if (entry.Root == ConfigEntryPlace.Inline)
             throw new ConfigException($"{path}, line {entry.Line}: `{entry.Name}` stands in an inline table; remove it there by hand.");
 
-        var start = LineStart(text, entry.Syntax.Span.Offset);
-        return text.Remove(start, LineEnd(text, EndOf(entry.Syntax.Value!.Span)) - start);
+        return CutStatement(text, entry.Syntax);
     }
 
     static string Replace(string text, SourceSpan span, string literal) =>

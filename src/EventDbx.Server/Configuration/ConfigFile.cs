@@ -86,7 +86,12 @@ public sealed class ConfigFile
 
     /// <summary>Changes the file, on top of what it holds by now, and returns the settings it holds then.</summary>
     /// <remarks>Two processes that update at once do so one after the other. What the environment makes, and the data directory of this run, are not written.</remarks>
-    public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, CancellationToken cancellation)
+    public Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, CancellationToken cancellation) => UpdateAsync(change, null, cancellation);
+
+    /// <summary>The same, with something to be done before the change is seen.</summary>
+    /// <param name="change">Of the settings that the file holds by now; what it throws leaves them.</param>
+    /// <param name="first">Done when the new file lies beside the old one, whole and on disk: whatever could fail but for the last step has not. What it throws leaves the old one.</param>
+    public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, Func<Task>? first, CancellationToken cancellation)
     {
         CreatePrivate(System.IO.Path.GetDirectoryName(Path)!);
         using var _ = await UpdateLock.TakeAsync(Path + ".lock", _clock, cancellation).ConfigureAwait(false);
@@ -104,7 +109,19 @@ public sealed class ConfigFile
 
         // A link stays a link, to wherever its owner keeps the file.
         var target = new FileInfo(Path).LinkTarget is null ? Path : File.ResolveLinkTarget(Path, returnFinalTarget: true)!.FullName;
-        DurableFile.Write(target, Encoding.UTF8.GetBytes(text));
+        DurableFile.Prepare(target, Encoding.UTF8.GetBytes(text));
+        try
+        {
+            if (first is not null)
+                await first().ConfigureAwait(false);
+        }
+        catch
+        {
+            DurableFile.CleanUp(target);
+            throw;
+        }
+
+        DurableFile.Take(target);
         return after;
     }
 

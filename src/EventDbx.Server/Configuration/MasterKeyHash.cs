@@ -25,6 +25,21 @@ public static class MasterKeyHash
     const int PassesMax = 10;
     const string Prefix = "$argon2id$v=19$";
 
+    /// <summary>Why nobody could ever be let in with this key, for no request can carry it; null where one can.</summary>
+    /// <param name="key">White space around it does not count.</param>
+    public static string? ProblemOf(string key)
+    {
+        key = key.Trim();
+        if (key.Length == 0)
+            return "admin master key cannot be empty";
+        if (key.AsSpan().ContainsAny('\r', '\n'))
+            return "it has several lines, and the key comes in a header, which has one; give a single line";
+        if (key.Any(char.IsControl))
+            return "it holds control characters, which no header can";
+        return key.Length <= ServerLimits.AdminKeyMax ? null : string.Create(CultureInfo.InvariantCulture,
+            $"it has {key.Length} characters, and a key of more than {ServerLimits.AdminKeyMax} is never looked at");
+    }
+
     /// <param name="key">White space around it does not count.</param>
     public static string Of(string key) => Of(key, RandomNumberGenerator.GetBytes(SaltBytes));
 

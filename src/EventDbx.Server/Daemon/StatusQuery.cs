@@ -15,7 +15,15 @@ public static class StatusQuery
     /// <param name="user">Who asks: the name of the user of this machine.</param>
     /// <param name="patience">How long to wait for it, where that is less than usual.</param>
     /// <exception cref="DaemonException">There was none; says why.</exception>
-    public static async Task<ServerStatus> AskAsync(string? socket, string user, CancellationToken cancellation, TimeSpan? patience = null)
+    public static Task<ServerStatus> AskAsync(string? socket, string user, CancellationToken cancellation, TimeSpan? patience = null) =>
+        AskAsync(socket, user, "/admin/status", ServerStatus.Read, cancellation, patience);
+
+    /// <summary>What the server uses for its Admin API at this moment: its environment may stand above its file.</summary>
+    /// <exception cref="DaemonException">There was no answer; says why.</exception>
+    public static Task<AdminSettings> AskAdminAsync(string? socket, string user, CancellationToken cancellation) =>
+        AskAsync(socket, user, "/admin/config", AdminSettings.Read, cancellation);
+
+    static async Task<T> AskAsync<T>(string? socket, string user, string path, Func<JsonElement, T> read, CancellationToken cancellation, TimeSpan? patience = null)
     {
         if (socket is null)
             throw new DaemonException("it names no socket");
@@ -43,18 +51,18 @@ public static class StatusQuery
         client.DefaultRequestHeaders.TryAddWithoutValidation("X-EventDBX-User", user);
         try
         {
-            using var answer = await client.GetAsync(new Uri("/admin/status", UriKind.Relative), cancellation).ConfigureAwait(false);
+            using var answer = await client.GetAsync(new Uri(path, UriKind.Relative), cancellation).ConfigureAwait(false);
             if (!answer.IsSuccessStatusCode)
                 throw new DaemonException(FormattableString.Invariant($"it answered {(int)answer.StatusCode}"));
             var content = await answer.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false);
             using var json = JsonDocument.Parse(content);
-            return ServerStatus.Read(json.RootElement);
+            return read(json.RootElement);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new DaemonException(FormattableString.Invariant($"no answer on {socket} within {wait.TotalSeconds:0.###} s"));
         }
-        catch (Exception cause) when (cause is HttpRequestException or JsonException or FormatException or ArgumentOutOfRangeException)
+        catch (Exception cause) when (cause is HttpRequestException or JsonException or FormatException or ArgumentOutOfRangeException or KeyNotFoundException or InvalidOperationException)
         {
             throw new DaemonException($"{socket}: {cause.GetBaseException().Message.TrimEnd('.')}", cause);
         }

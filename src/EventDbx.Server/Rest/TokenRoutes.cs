@@ -10,7 +10,9 @@ internal static class TokenRoutes
 
     public static async Task IssueAsync(RestCall call)
     {
-        var issued = await call.Host.Tokens.IssueAsync(call.Session, TokenJson.ReadRequest(call.Body), call.Cancellation).ConfigureAwait(false);
+        var request = TokenJson.ReadRequest(call.Body);
+        TokenRules.DemandActions(request);
+        var issued = await call.Host.Tokens.IssueAsync(call.Session, request, call.Cancellation).ConfigureAwait(false);
         await ShowAsync(call, issued).ConfigureAwait(false);
     }
 

@@ -37,6 +37,14 @@ internal static class TokenRules
         };
     }
 
+    /// <summary>A request from afar says what it wants: a member that was forgotten must not become a token that may append everywhere.</summary>
+    /// <exception cref="RefusedException">It names no action, and is not for root.</exception>
+    public static void DemandActions(TokenRequest request)
+    {
+        if (!request.Root && request.Actions.Count == 0)
+            throw new RefusedException(RefusalCode.InvalidArgument, "actions must be provided for non-root tokens: \"actions\": [\"aggregate.read\"], or \"root\": true.");
+    }
+
     /// <summary>The reason as it is kept: null when nothing was said.</summary>
     public static string? CheckReason(string? reason)
     {

@@ -136,6 +136,8 @@ internal sealed partial class GroupPlanner
 
     ulong PutControl(string kind, string subject, byte[] body, long time, Operation operation, ReadOnlyMemory<byte> wrappedKey, WritePlan plan)
     {
+        if (!Access.ControlKinds.All.Contains(kind))
+            throw new InvalidOperationException($"`{kind}` is missing in the list of kinds, by which the audit looks for them.");
         var salt = new byte[EventBody.SaltBytes];
         nonces.Take(salt);
         var flags = EntryRow.RowFlags.Control;

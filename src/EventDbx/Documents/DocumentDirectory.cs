@@ -64,20 +64,37 @@ internal sealed class DocumentDirectory(
     {
         lock (_gate)
         {
-            var now = Stored(name);
-            if ((now is null ? Hash32.Empty : Hash32.Of(now)) != read.Revision)
+            if (Next(name, content, read) is not var (stored, revision))
                 return false;
-            if (!IsSealed(name))
-            {
-                Write(name, content.ToArray());
-                return true;
-            }
-
-            var revision = Math.Max(Newest(name)?.Revision ?? 0, now is null ? 0 : Open(name, now).Revision) + 1;
-            Write(name, Seal(name, content, revision));
-            Note(name, new(revision, Gone: false));
+            Write(name, stored);
+            if (revision is { } sealedAs)
+                Note(name, new(sealedAs, Gone: false));
             return true;
         }
+    }
+
+    public bool CanReplace(string name, ReadOnlySpan<byte> content, Document read)
+    {
+        lock (_gate)
+        {
+            if (Next(name, content, read) is not var (stored, _))
+                return false;
+            DurableFile.Prepare(PathOf(name), Fitting(name, stored));
+            DurableFile.CleanUp(PathOf(name));
+            return true;
+        }
+    }
+
+    /// <summary>What a replacement writes, and its revision where it is sealed; null when somebody else has replaced it.</summary>
+    (byte[] Stored, ulong? Revision)? Next(string name, ReadOnlySpan<byte> content, Document read)
+    {
+        var now = Stored(name);
+        if ((now is null ? Hash32.Empty : Hash32.Of(now)) != read.Revision)
+            return null;
+        if (!IsSealed(name))
+            return (content.ToArray(), null);
+        var revision = Math.Max(Newest(name)?.Revision ?? 0, now is null ? 0 : Open(name, now).Revision) + 1;
+        return (Seal(name, content, revision), revision);
     }
 
     public void Delete(string name)
@@ -149,12 +166,11 @@ internal sealed class DocumentDirectory(
 
     byte[]? Stored(string name) => DurableFile.Read(PathOf(name), Limits.DocumentBytesMax);
 
-    void Write(string name, byte[] stored)
-    {
-        if (stored.Length > Limits.DocumentBytesMax)
-            throw new RefusedException(RefusalCode.LimitExceeded, $"`{name}` would have {stored.Length} bytes; at most {Limits.DocumentBytesMax} are kept.");
-        DurableFile.Write(PathOf(name), stored);
-    }
+    void Write(string name, byte[] stored) => DurableFile.Write(PathOf(name), Fitting(name, stored));
+
+    static byte[] Fitting(string name, byte[] stored) => stored.Length <= Limits.DocumentBytesMax
+        ? stored
+        : throw new RefusedException(RefusalCode.LimitExceeded, $"`{name}` would have {stored.Length} bytes; at most {Limits.DocumentBytesMax} are kept.");
 
     DocumentRow? Newest(string name) => _newest.TryGetValue(name, out var row) ? row : find(name);
 

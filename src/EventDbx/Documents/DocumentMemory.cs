@@ -22,6 +22,12 @@ internal sealed class DocumentMemory : IDocuments
         }
     }
 
+    public bool CanReplace(string name, ReadOnlySpan<byte> content, Document read)
+    {
+        lock (_documents)
+            return Read(name).Revision == read.Revision;
+    }
+
     public void Delete(string name)
     {
         lock (_documents)

@@ -14,6 +14,10 @@ public interface IDocuments
     /// <exception cref="IOException">The old content is still there, or which one is there is not known.</exception>
     bool TryReplace(string name, ReadOnlySpan<byte> content, Document read);
 
+    /// <summary>Goes through a replacement up to the point where it would be seen, and leaves all as it was; false when somebody else has replaced it since it was read.</summary>
+    /// <exception cref="IOException">It could not be replaced.</exception>
+    bool CanReplace(string name, ReadOnlySpan<byte> content, Document read);
+
     /// <summary>Removes a document, durably, whatever it holds; there may be none.</summary>
     /// <exception cref="IOException">It may still be there.</exception>
     void Delete(string name);

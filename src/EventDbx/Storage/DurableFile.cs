@@ -23,6 +23,14 @@ public static class DurableFile
     /// <exception cref="IOException">The old content is still there, or (directory sync failed) which one is unknown.</exception>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
+        Prepare(path, content);
+        Take(path);
+    }
+
+    /// <summary>Steps 1 and 2: the new content is on disk, and the old one has the name. <see cref="Take"/> goes on, or <see cref="CleanUp"/> leaves all as it was.</summary>
+    /// <exception cref="IOException">Nothing has changed.</exception>
+    public static void Prepare(string path, ReadOnlySpan<byte> content)
+    {
         var temporary = path + TemporarySuffix;
         File.Delete(temporary);
         try
@@ -33,7 +41,21 @@ public static class DurableFile
                 file.Write(content);
                 file.Flush(flushToDisk: true);
             }
+        }
+        catch
+        {
+            TryDelete(temporary);
+            throw;
+        }
+    }
 
+    /// <summary>Steps 3 and 4, after <see cref="Prepare"/>.</summary>
+    /// <exception cref="IOException">The old content is still there, or (directory sync failed) which one is unknown.</exception>
+    public static void Take(string path)
+    {
+        var temporary = path + TemporarySuffix;
+        try
+        {
             File.Move(temporary, path, overwrite: true);
         }
         catch

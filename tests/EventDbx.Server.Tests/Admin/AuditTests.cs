@@ -33,7 +33,7 @@ public sealed class AuditTests : IAsyncLifetime
             ("POST", "/v1/imports", """{"lines":1,"appended":1,"known":0}""", "import"),
             ("POST", "/admin/schemas", """{"aggregate":"t","events":["e"]}""", "schema_change"), ("PATCH", "/admin/schemas/t", """{"change":"add_events","events":["f"]}""", "schema_change"),
             ("DELETE", "/admin/schemas/t/events/f", null, "schema_change"),
-            ("POST", "/admin/tokens", """{"group":"g","user":"u"}""", "token_issue"),
+            ("POST", "/admin/tokens", """{"group":"g","user":"u","actions":["aggregate.read"]}""", "token_issue"),
             ("PUT", "/admin/plugins/p", """{"config":{"type":"log"}}""", "plugin_change"), ("DELETE", "/admin/schemas/none", null, ""),
         ];
         foreach (var (method, target, body, kind) in asked)
@@ -49,7 +49,7 @@ public sealed class AuditTests : IAsyncLifetime
         Assert.Equal("""{"from":"rest 127.0.0.1"}""", Body(entries[3]));
 
         // By the other doors.
-        Assert.Equal(201, (await _admin.AskAsync("POST", "/admin/tokens", """{"group":"g","user":"u"}""")).Status);
+        Assert.Equal(201, (await _admin.AskAsync("POST", "/admin/tokens", """{"group":"g","user":"u","root":true}""")).Status);
         Assert.Equal(("admin 127.0.0.1", "admin", "token_issue"), _admin.Entries()[^1] is var last ? (last.From, last.Actor!.Group, last.Kind) : default);
         Assert.Contains("\"issued_by\":\"admin\"", Body(_admin.Entries()[^1]), StringComparison.Ordinal);
 
@@ -90,11 +90,42 @@ public sealed class AuditTests : IAsyncLifetime
 
     [Theory]
     [InlineData("?kinds=create", "unknown_member")]
-    [InlineData("?kind=a,,b", "invalid_argument")]
+    [InlineData("?kind=create,,remove", "invalid_argument")]
+    [InlineData("?kind=create,nope", "invalid_argument")]
     [InlineData("?after=x", "invalid_argument")]
     [InlineData("?since=yesterday", "invalid_argument")]
     public async Task A_question_that_would_be_misunderstood_is_refused(string query, string code) =>
         Assert.Equal(code, (await _admin.Server.GetAsync($"/admin/audit{query}")).Code);
+
+    [Fact]
+    public async Task A_kind_that_there_is_not_is_refused_with_the_nearest_and_all_there_are()
+    {
+        var slip = await _admin.Server.GetAsync("/admin/audit?kind=token_isue");
+        Assert.Equal(400, slip.Status);
+        Assert.Contains("did you mean `token_issue`?", slip.Json.GetProperty("message").GetString(), StringComparison.Ordinal);
+        foreach (var kind in ControlKinds.All)
+        {
+            Assert.Contains(kind, slip.Body, StringComparison.Ordinal);
+            Assert.Equal(200, (await _admin.Server.GetAsync($"/admin/audit?kind={kind}")).Status);
+            Assert.Contains($"`{kind}`", await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "docs", "rest.md"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"group":"g","user":"u"}""", false)]
+    [InlineData("""{"group":"g","user":"u","actions":[]}""", false)]
+    [InlineData("""{"group":"g","user":"u","root":false,"resources":["aggregate:t"]}""", false)]
+    [InlineData("""{"group":"g","user":"u","actions":["aggregate.read"]}""", true)]
+    [InlineData("""{"group":"g","user":"u","root":true}""", true)]
+    public async Task A_token_that_is_asked_for_from_afar_names_its_actions(string body, bool taken)
+    {
+        var count = _admin.Entries("token_issue").Count;
+        var reply = await _admin.Server.PostAsync("/admin/tokens", body);
+
+        Assert.Equal(taken ? 201 : 400, reply.Status);
+        Assert.Equal(taken, !reply.Body.Contains("actions must be provided for non-root tokens", StringComparison.Ordinal));
+        Assert.Equal(count + (taken ? 1 : 0), _admin.Entries("token_issue").Count);
+    }
 
     [Fact]
     public async Task Each_item_has_the_hash_that_is_its_leaf_and_what_the_feed_says_of_it()

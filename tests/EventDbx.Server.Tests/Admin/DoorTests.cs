@@ -146,9 +146,11 @@ public sealed class DoorTests : IAsyncLifetime
         for (var i = 0; i < ServerLimits.AdminFailuresMax; i++)
             Refused(await _admin.AskAsync("GET", "/admin/status", key: $"wrong {i}"));
 
-        var held = await _admin.AskAsync("GET", "/admin/status", key: "wrong");
-        Assert.Equal((429, "too_many_requests", "6"), (held.Status, held.Code, held["Retry-After"]));
+        var crowd = Enumerable.Range(0, 2 * ServerLimits.AdminLateMax).Select(i => _admin.AskAsync("GET", "/admin/status", key: "wrong")).ToList();
         Assert.Equal(200, (await _admin.AskAsync("GET", "/admin/status")).Status);
+        var held = (await Task.WhenAll(crowd)).Where(reply => reply.Status != 401).ToList();
+        Assert.NotEmpty(held);
+        Assert.All(held, reply => Assert.Equal((429, "too_many_requests", "6"), (reply.Status, reply.Code, reply["Retry-After"])));
     }
 
     [Fact]

@@ -29,20 +29,55 @@ public sealed class KeyGateTests
     }
 
     [Fact]
-    public async Task The_tenth_wrong_key_of_an_address_is_looked_at_and_the_next_only_after_a_pause()
+    public async Task After_ten_wrong_keys_those_of_the_address_wait_in_line_and_one_after_every_pause_does_not()
     {
         for (var i = 0; i < ServerLimits.AdminFailuresMax; i++)
             Assert.Equal(RefusalCode.Unauthenticated, await TryAsync($"wrong {i}"));
-        Assert.Equal(RefusalCode.TooManyRequests, await TryAsync("wrong"));
-        Assert.Equal(RefusalCode.TooManyRequests, await TryAsync("key"));
+        // In line they are looked at, and make no lines of the log.
+        Assert.Equal(RefusalCode.Unauthenticated, await TryAsync("wrong"));
+        Assert.Equal(ServerLimits.AdminFailuresMax, _lines.Count);
+
+        // The line is full: the rest is not looked at.
+        var crowd = Enumerable.Range(0, 3 * ServerLimits.AdminLateMax).Select(i => TryAsync($"wrong {i}")).ToList();
+        Assert.Contains(crowd, one => one is { IsCompletedSuccessfully: true, Result: RefusalCode.TooManyRequests });
         // Others are not held back.
         Assert.Null(await TryAsync("key", Other));
+        Assert.Contains(crowd, one => !one.IsCompleted);
+        var answers = await Task.WhenAll(crowd);
+        Assert.True(answers.Count(answer => answer == RefusalCode.Unauthenticated) <= ServerLimits.AdminLateMax, "More were looked at than the line has room for.");
+        Assert.All(answers, answer => Assert.True(answer is RefusalCode.Unauthenticated or RefusalCode.TooManyRequests));
 
         _clock.Now += ServerLimits.AdminFailurePause;
         Assert.Equal(RefusalCode.Unauthenticated, await TryAsync("still wrong"));
-        Assert.Equal(RefusalCode.TooManyRequests, await TryAsync("still wrong"));
+        Assert.Equal(RefusalCode.Unauthenticated, await TryAsync("still wrong"));
         Assert.Equal(ServerLimits.AdminFailuresMax + 1, _lines.Count);
         Assert.All(_lines, line => Assert.Equal("a wrong admin key from 192.0.2.1", line.Message));
+    }
+
+    [Fact]
+    public async Task The_right_key_gets_in_while_its_address_goes_on_sending_wrong_ones()
+    {
+        for (var i = 0; i <= ServerLimits.AdminFailuresMax; i++)
+            await TryAsync($"wrong {i}");
+        using var stop = new CancellationTokenSource();
+        var flood = Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
+        {
+            while (!stop.IsCancellationRequested)
+                await TryAsync($"wrong {i}");
+        }));
+
+        Assert.Null(await TryAsync("key"));
+        // And once it was right, it does not even wait in line, however long ago that was.
+        _clock.Now += TimeSpan.FromDays(1);
+        for (var i = 0; i <= ServerLimits.AdminFailuresMax; i++)
+            await TryAsync($"wrong {i}");
+        var crowd = Enumerable.Range(0, 3 * ServerLimits.AdminLateMax).Select(i => TryAsync($"wrong {i}")).ToList();
+        Assert.Null(await TryAsync("key"));
+        Assert.Contains(crowd, one => !one.IsCompleted);
+
+        await stop.CancelAsync();
+        await flood;
+        await Task.WhenAll(crowd);
     }
 
     [Fact]
@@ -50,9 +85,12 @@ public sealed class KeyGateTests
     {
         for (var i = 0; i <= ServerLimits.AdminFailuresMax; i++)
             await TryAsync($"wrong {i}");
-        Assert.Equal(RefusalCode.TooManyRequests, await TryAsync("new"));
+        var count = _lines.Count;
 
         Assert.Null(await TryAsync("new", hash: AdminServer.HashOf("new")));
+        Assert.Equal(RefusalCode.Unauthenticated, await TryAsync("wrong", hash: AdminServer.HashOf("new")));
+        // It counts, so it was not in line.
+        Assert.Equal(count + 1, _lines.Count);
     }
 
     [Fact]

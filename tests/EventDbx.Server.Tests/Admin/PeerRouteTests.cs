@@ -104,6 +104,147 @@ public sealed class PeerRouteTests : IAsyncLifetime
         Assert.Equal(16, _admin.Entries("remote_change").Count);
     }
 
+    [Theory]
+    [InlineData("remotes = { old = { endpoint = \"tcp://192.0.2.7:1\", public_key = \"KEY\" } }\n")]
+    [InlineData("remotes.old.endpoint = \"tcp://192.0.2.7:1\"\nremotes.old.public_key = \"KEY\"\n")]
+    public async Task Remotes_that_stand_inline_or_dotted_are_changed_like_others_each_with_one_entry(string first)
+    {
+        var text = await File.ReadAllTextAsync(_admin.Server.ConfigPath, TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_admin.Server.ConfigPath, first.Replace("KEY", Key, StringComparison.Ordinal) + text, TestContext.Current.CancellationToken);
+
+        Assert.Equal(201, (await PutRemoteAsync("new", "10.1.2.3")).Status);
+        Assert.Equal(200, (await PutRemoteAsync("old", "10.1.2.4")).Status);
+        Assert.Equal(["new", "old"], _admin.Saved.Remotes.Keys);
+        Assert.Equal(204, (await _admin.AskAsync("DELETE", "/admin/remotes/old")).Status);
+
+        Assert.Equal(["new"], _admin.Saved.Remotes.Keys);
+        Assert.Equal(["added", "replaced", "removed"], _admin.Entries("remote_change").Select(entry => Member(entry, "action")));
+    }
+
+    [Fact]
+    public async Task A_remote_or_a_plugin_that_cannot_be_written_leaves_no_entry()
+    {
+        var (config, plugins) = (_admin.Server.ConfigPath + ".tmp", Path.Combine(_admin.Server.DataDir, PluginBook.DocumentName + ".tmp"));
+        Directory.CreateDirectory(config);
+        Directory.CreateDirectory(plugins);
+        var remote = await PutRemoteAsync("r", "10.1.2.3");
+        var plugin = await _admin.AskAsync("PUT", "/admin/plugins/p", """{"config":{"type":"log"}}""");
+        Assert.Equal((503, 503), (remote.Status, plugin.Status));
+        Assert.Empty(_admin.Entries("remote_change", "plugin_change"));
+
+        Directory.Delete(config);
+        Directory.Delete(plugins);
+        Assert.Equal(201, (await PutRemoteAsync("r", "10.1.2.3")).Status);
+        Assert.Equal(201, (await _admin.AskAsync("PUT", "/admin/plugins/p", """{"config":{"type":"log"}}""")).Status);
+        // The same again changes nothing, and says nothing.
+        Assert.Equal(200, (await PutRemoteAsync("r", "10.1.2.3")).Status);
+        Assert.Equal(200, (await _admin.AskAsync("PUT", "/admin/plugins/p", """{"config":{"type":"log"}}""")).Status);
+        Assert.Equal(["added", "added"], _admin.Entries("remote_change", "plugin_change").Select(entry => Member(entry, "action")));
+    }
+
+    [Fact]
+    public async Task A_remote_whose_file_fails_behind_its_entry_is_taken_back_by_another_entry()
+    {
+        // Somebody takes the new file away before it has its name.
+        using var stop = new CancellationTokenSource();
+        var thief = Task.Run(
+            () =>
+            {
+                while (!stop.IsCancellationRequested)
+                    File.Delete(_admin.Server.ConfigPath + ".tmp");
+            },
+            TestContext.Current.CancellationToken);
+        var failed = await PutRemoteAsync("r", "10.1.2.3");
+        await stop.CancelAsync();
+        await thief;
+
+        Assert.Equal(503, failed.Status);
+        Assert.Empty(_admin.Saved.Remotes);
+        Assert.Equal(
+            ["""{"action":"added",""", """{"action":"failed","not":"added",""" ],
+            _admin.Entries("remote_change").Select(entry => Text(entry)[..Text(entry).IndexOf("\"endpoint\"", StringComparison.Ordinal)]));
+        Assert.Equal(201, (await PutRemoteAsync("r", "10.1.2.3")).Status);
+    }
+
+    [Fact]
+    public async Task A_plugin_whose_document_fails_behind_its_entry_is_taken_back_by_another_entry()
+    {
+        using var book = new PluginBook(new FailingDocuments(_admin.Host.Database.Documents));
+        var asked = PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray());
+
+        await Assert.ThrowsAsync<RefusedException>(() => book.SetAsync(_admin.Server.Owner, "p", asked, TestContext.Current.CancellationToken));
+
+        Assert.Empty(_admin.Host.Admin.Plugins.List());
+        Assert.Equal(
+            ["""{"action":"added","type":"log","enabled":true}""", """{"action":"failed","not":"added","type":"log","enabled":true}"""], _admin.Entries("plugin_change").Select(Text));
+    }
+
+    sealed class FailingDocuments(EventDbx.Documents.IDocuments documents) : EventDbx.Documents.IDocuments
+    {
+        public EventDbx.Documents.Document Read(string name) => documents.Read(name);
+
+        public bool CanReplace(string name, ReadOnlySpan<byte> content, EventDbx.Documents.Document read) => documents.CanReplace(name, content, read);
+
+        public bool TryReplace(string name, ReadOnlySpan<byte> content, EventDbx.Documents.Document read) => throw new IOException("The disk is full.");
+
+        public void Delete(string name) => documents.Delete(name);
+    }
+
+    static string Text(ControlRecord entry) => System.Text.Encoding.UTF8.GetString(entry.Body.Span);
+
+    static string? Member(ControlRecord entry, string name)
+    {
+        using var body = JsonDocument.Parse(entry.Body);
+        return body.RootElement.GetProperty(name).GetString();
+    }
+
+    [Fact]
+    public async Task A_plugin_that_does_not_answer_keeps_nobody_from_changing_others()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere a full queue of connections refuses.");
+        Assert.Equal(201, (await _admin.AskAsync("PUT", "/admin/plugins/good", """{"config":{"type":"log"}}""")).Status);
+        // Nobody accepts, and the queue is full: further connections hang.
+        using var silent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        silent.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        silent.Listen(0);
+        var port = ((IPEndPoint)silent.LocalEndPoint!).Port;
+        using var full = new CancellationTokenSource();
+        List<TcpClient> queue = [.. Enumerable.Range(0, 4).Select(_ => new TcpClient())];
+        var waiting = queue.Select(client => client.ConnectAsync(IPAddress.Loopback, port, full.Token).AsTask()).ToList();
+        await AdminServer.UntilAsync(() => waiting.Any(one => one.IsCompleted));
+
+        var hanging = Enumerable.Range(0, 8).Select(i => _admin.AskAsync("PUT", $"/admin/plugins/bad{i}", $$$"""{"config":{"type":"tcp","host":"127.0.0.1","port":{{{port}}} }}""")).ToList();
+        var disabled = await _admin.AskAsync("POST", "/admin/plugins/good/disable");
+
+        Assert.Equal(200, disabled.Status);
+        Assert.Contains(hanging, one => !one.IsCompleted);
+        Assert.All(await Task.WhenAll(hanging), reply => Assert.Equal(400, reply.Status));
+        Assert.Equal(["good"], _admin.Host.Admin.Plugins.List().Select(plugin => plugin.Name));
+        await full.CancelAsync();
+        queue.ForEach(client => client.Dispose());
+    }
+
+    [Theory]
+    [InlineData("https://hooks.example/other", true)]
+    [InlineData("HTTPS://hooks.example:443/e?page=2", true)]
+    [InlineData("hooks.example/e", true)]
+    [InlineData("http://hooks.example/e", false)]
+    [InlineData("https://hooks.example:444/e", false)]
+    [InlineData("https://evil.example/e", false)]
+    [InlineData("https://hooks.example.evil.example/e", false)]
+    public async Task A_hidden_header_is_kept_only_for_whom_it_was_given(string endpoint, bool kept)
+    {
+        Assert.Equal(201, (await _admin.AskAsync("PUT", "/admin/plugins/hook", """{"enabled":false,"config":{"type":"http","endpoint":"https://hooks.example/e","headers":{"X-Key":"canary-1"}}}""")).Status);
+
+        string Body(string value) => $$$"""{"enabled":false,"config":{"type":"http","https":true,"endpoint":"{{{endpoint}}}","headers":{"X-Key":"{{{value}}}"} } }""";
+        var hidden = await _admin.AskAsync("PUT", "/admin/plugins/hook", Body("(hidden)"));
+
+        Assert.Equal(kept ? 200 : 400, hidden.Status);
+        Assert.DoesNotContain("canary", hidden.Body, StringComparison.Ordinal);
+        Assert.Equal(kept, !hidden.Body.Contains("scheme, host and port", StringComparison.Ordinal));
+        Assert.Equal(200, (await _admin.AskAsync("PUT", "/admin/plugins/hook", Body("canary-2"))).Status);
+    }
+
     [Fact]
     public async Task A_plugin_is_reached_before_it_is_enabled_and_nothing_changes_where_it_is_not()
     {
@@ -158,6 +299,9 @@ public sealed class PeerRouteTests : IAsyncLifetime
     [InlineData("p", """{"config":{"type":"tcp","host":"a b","port":1}}""", "config.host")]
     [InlineData("p", """{"config":{"type":"http","endpoint":"ftp://h"}}""", "config.endpoint")]
     [InlineData("p", """{"config":{"type":"http","endpoint":"http://u:p@h"}}""", "names a user")]
+    [InlineData("p", """{"config":{"type":"http","endpoint":"http://h/e?page=1&access_token=s"}}""", "`access_token` in its query")]
+    [InlineData("p", """{"config":{"type":"http","endpoint":"h/e?%6Bey=s"}}""", "`key` in its query")]
+    [InlineData("p", """{"config":{"type":"grpc","endpoint":"grpcs://h?X-API-Key=s"}}""", "`X-API-Key` in its query")]
     [InlineData("p", """{"config":{"type":"http","endpoint":"h","headers":{"a b":"c"}}}""", "no name of a header")]
     [InlineData("p", """{"config":{"type":"http","endpoint":"h","headers":{"a":"b\r\nc: d"}}}""", "control characters")]
     [InlineData("p", """{"config":{"type":"grpc","endpoint":"h:1"}}""", "config.endpoint")]

@@ -67,11 +67,31 @@ public sealed class AuditCommandTests : IDisposable
 
     [Theory]
     [InlineData("export")]
-    [InlineData("list", "--kind", "a,,b")]
+    [InlineData("list", "--kind", "create,,remove")]
+    [InlineData("list", "--kind", "nope")]
+    [InlineData("export", "--output", "-", "--kind", "nope")]
     [InlineData("list", "--since", "yesterday")]
     [InlineData("list", "--take", "-1")]
     public async Task A_command_line_that_makes_no_sense_is_refused(params string[] arguments) =>
         Assert.Equal(ExitCode.Usage, (await _line.RunAsync(["audit", .. arguments])).Code);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_slip_in_a_kind_does_not_read_as_nothing_happened(bool running)
+    {
+        await _line.RunAsync("config", "--encryption", "off");
+        await _line.RunAsync("aggregate", "create", "order", "o-1");
+        await using var server = running ? await RunningServer.StartAsync(_line) : null;
+
+        var slip = await _line.RunAsync("audit", "list", "--kind", "creat");
+        var right = await _line.RunAsync("audit", "list", "--kind", "create, key_rotation");
+
+        Assert.Equal((ExitCode.Usage, ExitCode.Done), (slip.Code, right.Code));
+        Assert.Contains("did you mean `create`?", slip.Error, StringComparison.Ordinal);
+        Assert.Contains("document_accepted", slip.Error, StringComparison.Ordinal);
+        Assert.Contains("kind=create", right.Out, StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task Only_root_reads_the_audit_and_where_there_is_no_store_it_is_empty()

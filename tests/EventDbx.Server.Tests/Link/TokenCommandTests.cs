@@ -29,6 +29,20 @@ public sealed class TokenCommandTests : IDisposable
         Assert.DoesNotContain(lines[0]["token=".Length..], await File.ReadAllTextAsync(Path.Combine(_line.DataDirectory, "tokens.json"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_server_is_told_the_actions_that_were_not_given_and_the_note_says_so()
+    {
+        await NotEncryptedAsync();
+        await using var server = await RunningServer.StartAsync(_line);
+
+        var generated = await _line.RunAsync("token", "generate", "--group", "admin", "--user", "jane");
+        var named = await _line.RunAsync("token", "generate", "--group", "admin", "--user", "jane", "--action", "aggregate.read");
+
+        Assert.Equal((ExitCode.Done, ExitCode.Done, ""), (generated.Code, named.Code, named.Error));
+        Assert.Equal("Without --root and --action it may append to everything that its resources reach, and read it.\n", generated.Error);
+        Assert.Contains("  actions=[aggregate.append,aggregate.read]\n", generated.Out, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -57,7 +57,7 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["DELETE /admin/schemas/{type}/events/{event}"] = new("/admin/schemas/s/events/f", null, 403, 200, DeclareAsync),
         ["POST /admin/key/rotate"] = new("/admin/key/rotate", """{"new_key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}""", 403, 400),
         ["GET /admin/tokens"] = new("/admin/tokens", null, 403, 200),
-        ["POST /admin/tokens"] = new("/admin/tokens", """{"group":"g","user":"u"}""", 403, 201),
+        ["POST /admin/tokens"] = new("/admin/tokens", """{"group":"g","user":"u","actions":["aggregate.read"]}""", 403, 201),
         ["POST /admin/tokens/revoke"] = new("/admin/tokens/revoke", null, 403, 200),
         ["POST /admin/tokens/refresh"] = new("/admin/tokens/refresh", null, 403, 201),
         // This server was given its secret, so it has no place to keep another one: what a token may is asked before that.

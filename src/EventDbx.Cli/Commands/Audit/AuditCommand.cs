@@ -1,4 +1,5 @@
 using System.Text;
+using EventDbx.Access;
 using EventDbx.Storage;
 using Wire = EventDbx.Events.RecordJson;
 
@@ -30,8 +31,9 @@ internal static class AuditCommand
             Remarks =
             [
                 "Every change that is no event leaves an entry in the log: aggregates made, removed, archived, restored and kept as snapshots; schemas; tokens " +
-                "issued, refreshed and revoked; remotes, plugins and settings; imports and recoveries. It says who, when, and from where: directory, socket, rest " +
+                "issued, refreshed and revoked; remotes, plugins and settings; keys; imports and recoveries. It says who, when, and from where: directory, socket, rest " +
                 "or admin with an address, or server.",
+                $"Kinds: {string.Join(", ", ControlKinds.All)}.",
                 "Entries are leaves of the log tree like events, so none can be changed or left out unseen: docs/auditing.md. The log is walked from " +
                 "`--after` on, some 100,000 entries in a moment.",
             ],
@@ -85,11 +87,19 @@ internal static class AuditCommand
 
     static AuditFilter FilterOf(Call call) => new()
     {
-        Kinds = call.Get(Kinds) is not { } kinds ? []
-            : kinds.Split(',', StringSplitOptions.TrimEntries) is var names && names.All(name => name.Length > 0) ? names
-            : throw new UsageException($"`{Kinds.Name}` is kinds with commas between them, such as token_issue,token_revoke, not `{kinds}`."),
+        Kinds = KindsOf(call.Get(Kinds)),
         Subject = call.Get(Subject), Group = call.Get(Group), User = call.Get(User), Since = TimeOf(call, Since), Until = TimeOf(call, Until),
     };
+
+    static string[] KindsOf(string? given)
+    {
+        if (given is null)
+            return [];
+        var kinds = given.Split(',', StringSplitOptions.TrimEntries);
+        if (kinds.Any(kind => kind.Length == 0))
+            throw new UsageException($"`{Kinds.Name}` is kinds with commas between them, such as token_issue,token_revoke, not `{given}`.");
+        return kinds.Select(ControlKinds.ProblemOf).FirstOrDefault(problem => problem is not null) is { } refused ? throw new UsageException($"`{Kinds.Name}`: {refused}") : kinds;
+    }
 
     static Timestamp? TimeOf(Call call, Option<string> option) => call.Get(option) is not { } text ? null
         : Timestamp.TryParse(text, out var time, out var refusal) ? time

@@ -2,6 +2,7 @@ using System.Net;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Tls;
+using EventDbx.Storage;
 
 namespace EventDbx.Cli.Commands.Config;
 
@@ -119,7 +120,12 @@ internal static class ConfigCommand
             config = file.InForce(saved);
             await call.NoteAsync($"Configuration saved to {file.Path}").ConfigureAwait(false);
             if (Database.FindHolder(file.Config.DataDir) is { HeldBy: ServerPresence.Holder } server)
+            {
                 await call.NoteAsync(TakenUp(server.Pid, file.Config, config)).ConfigureAwait(false);
+                if (SetsAdmin(call) && await UsedInsteadAsync(server, saved, cancellation).ConfigureAwait(false) is { } instead)
+                    await call.NoteAsync(instead).ConfigureAwait(false);
+            }
+
             if (ProblemOfTls(config) is { } problem)
                 await call.NoteAsync($"A server does not start like this. {problem}").ConfigureAwait(false);
             if (saved is { AdminEnabled: true, AdminMasterKeyHash: null })
@@ -174,6 +180,26 @@ internal static class ConfigCommand
         };
     }
 
+    static bool SetsAdmin(Call call) =>
+        call.Has(MasterKey) || call.Get(ClearMasterKey) || Settings.Any(setting => setting.Key.StartsWith("admin.", StringComparison.Ordinal) && call.Has(setting.Option));
+
+    /// <summary>What the server uses for its Admin API in spite of the file: its environment stands above it, and cannot be seen from here. Null where it uses what was saved, or does not say.</summary>
+    static async Task<string?> UsedInsteadAsync(LockHolder server, ServerConfig saved, CancellationToken cancellation)
+    {
+        try
+        {
+            var used = await StatusQuery.AskAdminAsync(server.Socket, Environment.UserName, cancellation).ConfigureAwait(false);
+            var unlike = string.Join(", ", used.Unlike(AdminSettings.Of(saved)));
+            return unlike.Length == 0 ? null :
+                $"Warning: the running server uses other settings than those: {unlike}. A variable of its environment (EVENTDBX_ADMIN_…) stands above the file, or it was started with another " +
+                "one (--config); start it anew without.";
+        }
+        catch (DaemonException)
+        {
+            return null;
+        }
+    }
+
     static async Task<List<Func<ServerConfig, ServerConfig>>> ChangesAsync(Call call, CancellationToken cancellation)
     {
         List<Func<ServerConfig, ServerConfig>> changes = [];
@@ -193,6 +219,8 @@ internal static class ConfigCommand
         if (call.Get(MasterKey) is { } secret
             && await SecretText.ReadAsync(MasterKey.Name, secret, call.Shell, cancellation).ConfigureAwait(false) is { } masterKey)
         {
+            if (MasterKeyHash.ProblemOf(masterKey) is { } problem)
+                throw new UsageException($"`{MasterKey.Name}` could never be sent: {problem}. Nothing was changed.");
             changes.Add(config => config with { AdminMasterKeyHash = MasterKeyHash.Of(masterKey) });
         }
 
