@@ -63,6 +63,9 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     /// <summary>How the command is called, without its values: <c>dbx aggregate apply</c>.</summary>
     public string CommandName => Help.PathOf(parse.CommandResult.Command);
 
+    /// <summary>Whether a server elsewhere can carry it out.</summary>
+    public bool CanBeElsewhere => parse.CommandResult.Command is Verb { CanBeElsewhere: true };
+
     /// <summary>Names the variables that have no effect because they are misspelt.</summary>
     public async Task NoteMisspeltVariablesAsync()
     {

@@ -11,12 +11,57 @@ public readonly record struct KeyRotationProgress(ulong Done, ulong Total)
     public bool Compacting { get; init; }
 }
 
+/// <summary>Which of the keys of <see cref="DatabaseOptions"/> opens a store.</summary>
+public enum KeyAtHand
+{
+    /// <summary>None of them; or the store is plain.</summary>
+    None,
+
+    /// <summary><see cref="DatabaseOptions.Key"/>.</summary>
+    Current,
+
+    /// <summary><see cref="DatabaseOptions.NextKey"/>.</summary>
+    Next,
+
+    /// <summary>One of <see cref="DatabaseOptions.RetiredKeys"/>: the store was not rotated with the others.</summary>
+    Retired,
+}
+
+/// <summary>What a store tells of its data key: enough to know the key by, and nothing to find it with.</summary>
+/// <param name="DatabaseId">The checks are bound to it.</param>
+/// <param name="KeyCheck">Of the key; empty in a plain store.</param>
+/// <param name="NextCheck">Of the one that is replacing it, while a rotation is unfinished; otherwise empty.</param>
+public sealed record StoreKeyIdentity(Guid DatabaseId, ReadOnlyMemory<byte> KeyCheck, ReadOnlyMemory<byte> NextCheck)
+{
+    /// <summary>Whether the store's payloads are sealed at all.</summary>
+    public bool Encrypted => !KeyCheck.IsEmpty;
+
+    /// <summary>Whether a rotation was begun and has not come to its end.</summary>
+    public bool RotationUnfinished => !NextCheck.IsEmpty;
+
+    /// <summary>Whether this is the store's key, as it is until a rotation ends.</summary>
+    public bool IsKey(DataKey key) => Fits(key, KeyCheck);
+
+    /// <summary>Whether this is the key that a rotation under way leads to.</summary>
+    public bool IsNext(DataKey key) => Fits(key, NextCheck);
+
+    bool Fits(DataKey key, ReadOnlyMemory<byte> check)
+    {
+        using var copy = key.Fit(DatabaseId.ToByteArray(bigEndian: true), check.Span);
+        return copy is not null;
+    }
+}
+
 /// <summary>How a data key and a store go together.</summary>
 /// <param name="Encrypted">Whether the store is.</param>
 /// <param name="Fits">Whether the key opens it; false in a plain store.</param>
 /// <param name="Generation">Of the store's data key, 1 for the first; 0 in a plain store.</param>
 /// <param name="RotationUnfinished">Whether a rotation was begun and has not come to its end.</param>
-public sealed record KeyFit(bool Encrypted, bool Fits, uint Generation, bool RotationUnfinished);
+public sealed record KeyFit(bool Encrypted, bool Fits, uint Generation, bool RotationUnfinished)
+{
+    /// <summary>Which of the keys that were given it is.</summary>
+    public KeyAtHand Which { get; init; }
+}
 
 /// <summary>What a rotation came to.</summary>
 /// <param name="Generation">Of the data key now: 2 after the first rotation.</param>
@@ -55,8 +100,9 @@ public sealed partial class Database
         var row = ReadStoreRow(options, directory);
         if (row.Format != StoreRow.CurrentFormat)
             throw OpenStore.OtherFormat(row, directory.Path);
-        using var keys = row.Encrypted ? options.KeysOf(row) : null;
-        return new(row.Encrypted, keys is not null, row.KeyGeneration, row.Rotation is not null);
+        var which = KeyAtHand.None;
+        using var keys = row.Encrypted ? options.KeysOf(row, out which) : null;
+        return new(row.Encrypted, keys is not null, row.KeyGeneration, row.Rotation is not null) { Which = which };
     }
 
     static StoreRow ReadStoreRow(DatabaseOptions options, DataDirectory directory)
@@ -85,6 +131,15 @@ public sealed partial class Database
 
     /// <summary>Whether a rotation of the data key was begun and has not come to its end.</summary>
     public bool KeyRotationUnfinished => StoreNow().Rotation is not null;
+
+    /// <summary>Which of the keys it was opened with is the store's; <see cref="KeyAtHand.None"/> in a plain store.</summary>
+    public KeyAtHand OpenedWith { get; }
+
+    internal StoreKeyIdentity KeyIdentity()
+    {
+        var store = StoreNow();
+        return new(store.DatabaseId, store.KeyCheck, store.Rotation?.NextCheck ?? default);
+    }
 
     internal async Task<KeyRotationResult> RotateKeyAsync(
         Actor? actor, string? origin, DataKey next, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation)

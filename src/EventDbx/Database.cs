@@ -32,7 +32,9 @@ public sealed partial class Database : IAsyncDisposable
         Identity = new(row.DatabaseId, row.Epoch);
         Nonces = options.Random is { } random ? new(random) : new();
         // A copy of our own: the caller may dispose theirs, and the writer must not find out in the middle of a commit.
-        _keys = row.Encrypted ? options.KeysOf(row) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "the key that was given does not fit it") : null;
+        var which = KeyAtHand.None;
+        _keys = row.Encrypted ? options.KeysOf(row, out which) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "the key that was given does not fit it") : null;
+        OpenedWith = which;
         Keyring = new(_keys, Nonces, Math.Max(1024, options.HeadCacheEntries * 2));
         LogPoint start;
         using (var view = engine.OpenView())

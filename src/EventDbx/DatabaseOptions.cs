@@ -25,6 +25,9 @@ public sealed record DatabaseOptions
     /// <summary>The key that is replacing it, where a rotation may be unfinished or just at its end: opens the store where <see cref="Key"/> does not.</summary>
     public DataKey? NextKey { get; init; }
 
+    /// <summary>Keys that <see cref="Key"/> has replaced elsewhere: one of them opens a store that was not rotated, where neither of the others does. None makes a store.</summary>
+    public IReadOnlyList<DataKey> RetiredKeys { get; init; } = [];
+
     /// <summary>False: a new store keeps payloads and states in clear. Must agree with an existing store.</summary>
     public bool Encrypted { get; init; } = true;
 
@@ -86,7 +89,26 @@ public sealed record DatabaseOptions
     /// <summary>Count syncs inside the store.</summary>
     internal bool EnableStatistics { get; init; }
 
-    /// <summary>The keys to a store; null when neither key is one of them.</summary>
-    internal DataKeys? KeysOf(StoreRow store) =>
-        (Key is null ? null : DataKeys.Of(store, Key)) ?? (NextKey is null ? null : DataKeys.Of(store, NextKey));
+    /// <summary>The keys to a store; null when none that was given is one of them.</summary>
+    internal DataKeys? KeysOf(StoreRow store) => KeysOf(store, out _);
+
+    /// <summary>The same, and which of those that were given it is.</summary>
+    internal DataKeys? KeysOf(StoreRow store, out KeyAtHand which)
+    {
+        which = KeyAtHand.Current;
+        if (Key is not null && DataKeys.Of(store, Key) is { } keys)
+            return keys;
+        which = KeyAtHand.Next;
+        if (NextKey is not null && DataKeys.Of(store, NextKey) is { } next)
+            return next;
+        which = KeyAtHand.Retired;
+        foreach (var retired in RetiredKeys)
+        {
+            if (DataKeys.Of(store, retired) is { } before)
+                return before;
+        }
+
+        which = KeyAtHand.None;
+        return null;
+    }
 }

@@ -145,6 +145,14 @@ public sealed partial class Session : IImportTarget
         return _database.RotateKeyAsync(Actor, _origin, next, progress, cancellation);
     }
 
+    /// <summary>What tells the store's data key from another one.</summary>
+    /// <exception cref="RefusedException">Not root.</exception>
+    public StoreKeyIdentity FindKeyIdentity()
+    {
+        DemandRoot("ask for the check of the data key");
+        return _database.KeyIdentity();
+    }
+
     /// <summary>Goes on with a sealed document that is older than the newest one, or is gone; a control entry says so.</summary>
     /// <exception cref="RefusedException">Not root, or there is nothing to accept.</exception>
     public Task AcceptDocumentAsync(string name)

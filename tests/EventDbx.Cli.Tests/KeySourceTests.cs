@@ -42,6 +42,10 @@ public sealed class KeySourceTests : IDisposable
     [InlineData("data_encryption_key = \"{One}\"\ndata_encryption_key_command = [\"/bin/sh\", \"-c\", \"echo {Two}\"]\n", "two different keys")]
     [InlineData("encryption = \"off\"\ndata_encryption_key_command = [\"/bin/sh\", \"-c\", \"echo {One}\"]\n", "remove one of the two")]
     [InlineData("data_encryption_key_next = \"{One}\"\n", "no `data_encryption_key`")]
+    [InlineData("data_encryption_keys_retired = [\"{One}\"]\n", "no `data_encryption_key`")]
+    [InlineData("data_encryption_key = \"{Two}\"\ndata_encryption_keys_retired = [\"{One}x\"]\n", "a list of keys")]
+    [InlineData("data_encryption_key_command = \"/bin/x {One}\"\n", "a list of strings")]
+    [InlineData("data_encryption_key_command = [\"/bin/x\", 3, \"{One}\"]\n", "a list of strings")]
     public async Task What_gives_no_key_or_another_one_is_refused_and_no_key_is_made(string text, string problem)
     {
         text = text.Replace("{One}", One, StringComparison.Ordinal).Replace("{Two}", Two, StringComparison.Ordinal);
@@ -83,6 +87,55 @@ public sealed class KeySourceTests : IDisposable
         Assert.Contains("DOES NOT FIT", other.Out, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Refused, opened.Code);
         Assert.All([fits.Out, other.Out, opened.Error], text => Assert.DoesNotContain(One, text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_command_that_has_ended_has_given_its_key_though_a_process_of_its_own_holds_the_output()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        // Until this test has ended.
+        var command = $"echo {One}; (while [ -d '{_directory[""]}' ]; do sleep 0.05; done) 2>/dev/null &";
+        using var key = (await ChooseAsync($"data_encryption_key_command = [\"/bin/sh\", \"-c\", \"{command}\"]\n")).Key;
+
+        Assert.Equal(One, key!.ToBase64());
+    }
+
+    [Fact]
+    public async Task A_file_that_is_a_pipe_without_a_writer_can_be_called_off()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using (var made = System.Diagnostics.Process.Start("mkfifo", _directory["dek"]))
+            await made.WaitForExitAsync(TestContext.Current.CancellationToken);
+        _directory.Write("config.toml", "data_encryption_key_file = \"dek\"\n");
+        using var stop = new CancellationTokenSource();
+        var choosing = StoreKey.ChooseAsync(ConfigFile.Load(_directory["config.toml"], _directory[".eventdbx"], null, TimeProvider.System), null, stop.Token);
+
+        await stop.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => choosing);
+        // Lets go of the thread that waits for a writer, where one does.
+        using var writer = new FileStream(_directory["dek"], FileMode.Open, FileAccess.ReadWrite);
+    }
+
+    [Fact]
+    public async Task Arguments_of_the_command_are_shown_only_where_secrets_are()
+    {
+        using var line = new CommandLine();
+        await line.RunAsync("config", "--dek-command", "/opt/getkey,--vault-token,CANARY7");
+
+        var (text, json) = (await line.RunAsync("config"), await line.RunAsync("config", "--json"));
+        var secrets = await line.RunAsync("config", "--show-secrets");
+
+        Assert.All([text.Out, json.Out], shown =>
+        {
+            Assert.Contains("/opt/getkey", shown, StringComparison.Ordinal);
+            Assert.DoesNotContain("CANARY7", shown, StringComparison.Ordinal);
+            Assert.DoesNotContain("vault", shown, StringComparison.Ordinal);
+        });
+        Assert.Contains("CANARY7", secrets.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("CANARY7", (await line.RunAsync("config", "--dek-command", "/opt/getkey,CANARY7,")).Error, StringComparison.Ordinal);
     }
 
     Task<StoreKeyChoice> ChooseAsync(string text, string? supplied = null)

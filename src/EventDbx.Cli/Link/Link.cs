@@ -55,6 +55,7 @@ internal static class Link
         {
             Key = choice.Key,
             NextKey = choice.NextKey,
+            RetiredKeys = choice.RetiredKeys,
             Encrypted = choice.Encrypted,
             Durability = config.Durability,
             RelaxedInterval = TimeSpan.FromMilliseconds(config.RelaxedIntervalMs),
@@ -130,8 +131,7 @@ internal static class Link
     static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, Caller caller, CancellationToken cancellation)
     {
         var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-        using var key = options.Key;
-        using var nextKey = options.NextKey;
+        using var keys = new KeysInHand(options);
         var began = options.Clock.GetTimestamp();
         while (true)
         {
@@ -140,6 +140,8 @@ internal static class Link
             try
             {
                 var database = Database.Open(options with { LockTimeout = left < Slice ? (left > TimeSpan.Zero ? left : TimeSpan.Zero) : Slice });
+                if (database.OpenedWith == KeyAtHand.Retired)
+                    await call.NoteAsync($"The store in {options.Directory} opens with a retired key, one of data_encryption_keys_retired in {file.Path}. `dbx key rotate` gives it the key of now.").ConfigureAwait(false);
                 return await OpenDirectAsync(database, options.Clock, file, token, caller, cancellation).ConfigureAwait(false);
             }
             catch (StoreRefusedException refused) when (refused.InUse && left > TimeSpan.Zero)

@@ -72,7 +72,7 @@ internal sealed record RemoteServer(string Host, int Port, RemoteTrust? Trust)
     }
 
     /// <summary>What the command line says of a place on this machine goes before a variable about another one.</summary>
-    static bool HeededVariable(Call call) => !call.Has(GlobalOptions.DataDir) && !call.Has(GlobalOptions.Config);
+    static bool HeededVariable(Call call) => call.CanBeElsewhere && !call.Has(GlobalOptions.DataDir) && !call.Has(GlobalOptions.Config);
 
     // What stands before an @ may be a secret.
     static string Shown(string given) => given[(given.LastIndexOf('@') + 1)..].Trim();

@@ -6,6 +6,14 @@ namespace EventDbx.Cli;
 /// <summary>The data key, by the server. It travels in a body, over the owner's socket.</summary>
 internal sealed partial class ServerStore
 {
+    public Task<KeyHolder> FindKeyHolderAsync(CancellationToken cancellation) => server.AskAsync(
+        HttpMethod.Get, "/admin/key", null, again: true,
+        static (json, _) => new KeyHolder(
+            new(json.GetProperty("database_id").GetGuid(), Convert.FromHexString(json.GetProperty("key_check").GetString()!), Convert.FromHexString(json.GetProperty("next_key_check").GetString()!)),
+            ByServer: true,
+            json.GetProperty("config_file").GetString()),
+        cancellation);
+
     public async Task<KeyRotationResult> RotateKeyAsync(DataKey next, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation)
     {
         var body = Encoding.UTF8.GetBytes($$"""{"new_key":"{{next.ToBase64()}}"}""");

@@ -44,6 +44,13 @@ public sealed class ConfigFile
     /// <summary>The settings of the file alone.</summary>
     public ServerConfig Saved => _saved;
 
+    /// <summary>The file itself, where <see cref="Path"/> is a link.</summary>
+    public string RealPath => RealPathOf(Path);
+
+    /// <summary>The file that a path leads to.</summary>
+    public static string RealPathOf(string path) =>
+        new FileInfo(path).LinkTarget is null ? System.IO.Path.GetFullPath(path) : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
+
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
 
@@ -103,13 +110,12 @@ public sealed class ConfigFile
 
         var time = _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         after = after with { CreatedAt = after.CreatedAt ?? time, UpdatedAt = time };
-        var text = now.Exists ? ConfigEditor.Edit(Path, now._text, before, after) : ConfigText.Whole(ConfigEditor.Write(after));
+        var text = now.Exists ? ConfigText.MadeWhole(ConfigEditor.Edit(Path, now._text, before, after)) : ConfigText.Whole(ConfigEditor.Write(after));
         if (!Same(ConfigReader.Read(Path, text, Defaults(_root)), after))
             throw new ConfigException($"{Path} could not be changed without changing more than was asked for; please edit it by hand.");
 
         // A link stays a link, to wherever its owner keeps the file.
-        var target = new FileInfo(Path).LinkTarget is null ? Path : File.ResolveLinkTarget(Path, returnFinalTarget: true)!.FullName;
-        DurableFile.Prepare(target, Encoding.UTF8.GetBytes(text));
+        DurableFile.Prepare(RealPath, Encoding.UTF8.GetBytes(text));
         try
         {
             if (first is not null)
@@ -117,11 +123,11 @@ public sealed class ConfigFile
         }
         catch
         {
-            DurableFile.CleanUp(target);
+            DurableFile.CleanUp(RealPath);
             throw;
         }
 
-        DurableFile.Take(target);
+        DurableFile.Take(RealPath);
         return after;
     }
 
@@ -130,7 +136,7 @@ public sealed class ConfigFile
 
     /// <summary>The settings in force as TOML, secrets left out unless they are asked for.</summary>
     public static string Show(ServerConfig config, bool secrets) => ConfigEditor.Write(config, (key, value) =>
-        key.Secret && !secrets ? ConfigEditor.Literal(Hidden) : ConfigEditor.Literal(value));
+        ConfigEditor.Literal(secrets ? value : key.Secret ? Hidden : key.Shown?.Invoke(value) ?? value));
 
     ServerConfig WithFullPath(ServerConfig saved) =>
         (saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) })

@@ -18,7 +18,7 @@ public static class ConfigJson
             if (table.Key.Length > 0)
                 json.WriteStartObject(table.Key);
             foreach (var key in table)
-                Write(json, key, key.Get(config), secrets);
+                Write(json, key, key.Get(config) is { } value && key.Shown is { } shown && !secrets ? shown(value) : key.Get(config), secrets);
             if (table.Key.Length > 0)
                 json.WriteEndObject();
         }

@@ -14,6 +14,12 @@ public sealed record ConfigKey(
     /// <summary>Never shown unless asked for, and never quoted in a message.</summary>
     public bool Secret { get; init; }
 
+    /// <summary>What is shown of a value that is a secret in part; null: all of it, or, of a <see cref="Secret"/>, nothing.</summary>
+    public Func<object, object>? Shown { get; init; }
+
+    /// <summary>Whether a value may be quoted as it is.</summary>
+    public bool Quotable => !Secret && Shown is null;
+
     /// <summary>Older spellings that are read, and kept where they stand.</summary>
     public IReadOnlyList<string> Aliases { get; init; } = [];
 
@@ -54,9 +60,19 @@ public static class ConfigKeys
             Secret = true,
             FileOnly = true,
         },
+        new("data_encryption_keys_retired", c => c.DataEncryptionKeysRetired.Count == 0 ? null : c.DataEncryptionKeysRetired,
+            (c, v) => c with { DataEncryptionKeysRetired = StoreKey.CheckedRetired(v) })
+        {
+            Secret = true,
+            FileOnly = true,
+        },
         new("data_encryption_key_file", c => c.DataEncryptionKeyFile, (c, v) => c with { DataEncryptionKeyFile = v.Text("the path of a file") }),
         new("data_encryption_key_command", c => c.DataEncryptionKeyCommand.Count == 0 ? null : c.DataEncryptionKeyCommand,
-            (c, v) => c with { DataEncryptionKeyCommand = v.Texts("a list of strings: a program and its arguments") }),
+            (c, v) => c with { DataEncryptionKeyCommand = v.Texts("a list of strings: a program and its arguments") })
+        {
+            // Its arguments may be secrets: a token, say.
+            Shown = value => new ConfigList([((ConfigList)value)[0], .. ((ConfigList)value).Skip(1).Select(_ => ConfigFile.Hidden)]),
+        },
         new("encryption", c => c.Encryption ? "on" : "off",
             (c, v) => c with { Encryption = v.OneOf(("on", true), ("off", false)) }),
         new("durability", c => c.Durability == Durability.Sync ? "sync" : "relaxed",

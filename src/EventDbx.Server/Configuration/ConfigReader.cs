@@ -96,7 +96,7 @@ internal sealed class ConfigReader
         }
         catch (ConfigValueException refused)
         {
-            var found = key.Secret ? "" : $", not {Short(Slice(entry.Syntax.Value!.Span))}";
+            var found = !key.Quotable ? "" : $", not {Short(Slice(entry.Syntax.Value!.Span))}";
             throw At(entry.Line, $"`{entry.Name}` {refused.Message}{found}.");
         }
     }

@@ -4,7 +4,7 @@ namespace EventDbx.Server.Configuration;
 /// <remarks>
 /// A file that was cut (a full disk under an editor, half a copy) is a valid one most of the time: without its key, without its data
 /// directory, without TLS. So a file that we write begins and ends with a line of its own, and one that begins with the first and
-/// lacks the last is refused. A file that somebody else has written need not have either.
+/// lacks the last is refused. A file that somebody else has written need not have either, until it is changed here.
 /// </remarks>
 internal static class ConfigText
 {
@@ -14,6 +14,15 @@ internal static class ConfigText
 
     /// <summary>Settings as a file of ours.</summary>
     public static string Whole(string settings) => $"{FirstLine}\n{settings}{LastLine}\n";
+
+    /// <summary>A text that we have changed, with both lines: from now on it is seen when it is cut, whoever wrote it first.</summary>
+    public static string MadeWhole(string text)
+    {
+        var newline = text.Contains("\r\n", StringComparison.Ordinal) ? "\r\n" : "\n";
+        if (!text.StartsWith(FirstLine, StringComparison.Ordinal))
+            text = FirstLine + newline + text;
+        return FindLastLine(text) >= 0 ? text : text + (text.EndsWith('\n') ? "" : newline) + LastLine + newline;
+    }
 
     /// <exception cref="ConfigException">It was cut, or is empty.</exception>
     public static void DemandWhole(string path, string text)

@@ -29,8 +29,11 @@ public sealed record KeySource(KeySourceKind Kind, string Location, Func<Cancell
     /// <summary>Bytes of a file, or of what a command prints: a key has 44.</summary>
     const int TextBytesMax = 4096;
 
-    /// <summary>How long a command may take: one that asks a service in the network, and no more.</summary>
-    static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(10);
+    /// <summary>How long a command may take, or a file that is a pipe: to ask a service in the network, and no more.</summary>
+    static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long the output of a command that has ended may stay open: it is, where a process that it began has it still.</summary>
+    static readonly TimeSpan OutputLimit = TimeSpan.FromSeconds(1);
 
     /// <summary>Every place that should give the key; none of them is read yet.</summary>
     /// <param name="file">The configuration.</param>
@@ -66,11 +69,22 @@ public sealed record KeySource(KeySourceKind Kind, string Location, Func<Cancell
     {
         try
         {
-            var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            await using (stream.ConfigureAwait(false))
-                return await ReadTextAsync(stream, location, cancellation).ConfigureAwait(false);
+            // To open a pipe waits for its writer, and neither that nor to read from it can be called off: the thread is left behind.
+            return await Task.Run(
+                () =>
+                {
+                    using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+                    var bytes = new byte[TextBytesMax + 1];
+                    return Text(bytes, stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false), location);
+                },
+                cancellation).WaitAsync(Limit, cancellation).ConfigureAwait(false);
         }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        catch (TimeoutException cause)
+        {
+            throw new ConfigException(FormattableString.Invariant(
+                $"There is no data key in {location}: nothing came from it within {Limit.TotalSeconds:0} s. No key is made in its place."), cause);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             throw new ConfigException($"There is no data key in {location}: {cause.Message} No key is made in its place.", cause);
         }
@@ -93,19 +107,28 @@ public sealed record KeySource(KeySourceKind Kind, string Location, Func<Cancell
         }
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(CommandLimit);
+        limit.CancelAfter(Limit);
         try
         {
             process.StandardInput.Close();
-            var text = await ReadTextAsync(process.StandardOutput.BaseStream, location, limit.Token).ConfigureAwait(false);
-            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            var output = new Output(process.StandardOutput.BaseStream);
+            var reading = output.ReadAsync(limit.Token);
+            var ending = process.WaitForExitAsync(limit.Token);
+            // Too much ends it as well: what is full blocks whoever writes on.
+            if (await Task.WhenAny(reading, ending).ConfigureAwait(false) == reading && output.IsTooMuch)
+                return Text(output.Bytes, output.Length, location);
+            await ending.ConfigureAwait(false);
+            limit.CancelAfter(OutputLimit);
+            await reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellation.ThrowIfCancellationRequested();
+            var text = Text(output.Bytes, output.Length, location);
             return process.ExitCode == 0 ? text : throw new ConfigException(FormattableString.Invariant(
                 $"The data key was not given by {location}: it ended with exit code {process.ExitCode}. No key is made in its place."));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new ConfigException(FormattableString.Invariant(
-                $"The data key was not given by {location}: it did not end within {CommandLimit.TotalSeconds:0} s, and was stopped. No key is made in its place."));
+                $"The data key was not given by {location}: it did not end within {Limit.TotalSeconds:0} s, and was stopped. No key is made in its place."));
         }
         finally
         {
@@ -126,12 +149,24 @@ public sealed record KeySource(KeySourceKind Kind, string Location, Func<Cancell
         }
     }
 
-    static async Task<string> ReadTextAsync(Stream stream, string location, CancellationToken cancellation)
+    static string Text(byte[] bytes, int length, string location) => length <= TextBytesMax
+        ? Encoding.UTF8.GetString(bytes, 0, length)
+        : throw new ConfigException(FormattableString.Invariant($"There is no data key in {location}: what stands there is longer than {TextBytesMax} bytes, and a key has 44 characters."));
+
+    /// <summary>What a command has printed so far.</summary>
+    sealed class Output(Stream stream)
     {
-        var bytes = new byte[TextBytesMax + 1];
-        var length = await stream.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellation).ConfigureAwait(false);
-        if (length > TextBytesMax)
-            throw new ConfigException(FormattableString.Invariant($"There is no data key in {location}: what stands there is longer than {TextBytesMax} bytes, and a key has 44 characters."));
-        return Encoding.UTF8.GetString(bytes, 0, length);
+        public byte[] Bytes { get; } = new byte[TextBytesMax + 1];
+
+        public int Length { get; private set; }
+
+        public bool IsTooMuch => Length == Bytes.Length;
+
+        /// <summary>To its end, or until it is too much.</summary>
+        public async Task ReadAsync(CancellationToken cancellation)
+        {
+            while (!IsTooMuch && await stream.ReadAsync(Bytes.AsMemory(Length), cancellation).ConfigureAwait(false) is > 0 and var read)
+                Length += read;
+        }
     }
 }

@@ -38,6 +38,9 @@ public sealed record ServerConfig
     /// <summary>The key that is to replace it, while a rotation is unfinished; base64 of 32 bytes.</summary>
     public string? DataEncryptionKeyNext { get; init; }
 
+    /// <summary>Keys that rotations have replaced, the newest last; base64 of 32 bytes each. They open stores that were not rotated.</summary>
+    public ConfigList DataEncryptionKeysRetired { get; init; } = ConfigList.Empty;
+
     /// <summary>A file that holds the key instead; relative to the configuration's directory unless absolute.</summary>
     public string? DataEncryptionKeyFile { get; init; }
 

@@ -10,6 +10,9 @@ public sealed record StoreKeyChoice(DataKey? Key, bool Encrypted, string? Notice
 {
     /// <summary>The key that is replacing it, while a rotation is unfinished: one of the two opens the store. The caller disposes it.</summary>
     public DataKey? NextKey { get; init; }
+
+    /// <summary>Keys that rotations have replaced: one of them opens a store that was not rotated. The caller disposes them.</summary>
+    public IReadOnlyList<DataKey> RetiredKeys { get; init; } = [];
 }
 
 /// <summary>Finds the data key, or makes one for a store that does not exist yet (docs/guarantees.md).</summary>
@@ -39,18 +42,25 @@ public static class StoreKey
             throw new ConfigException($"encryption is \"off\" in {file.SourceOf("encryption")}, yet a data encryption key is given; remove one of the two.");
         }
 
+        var retired = file.Saved.DataEncryptionKeysRetired;
         if (file.Config.DataEncryptionKeyNext is { } next)
         {
             return key is not null
-                ? new StoreKeyChoice(key, Encrypted: true, Notice: null) { NextKey = Parse(next, file.Path) }
+                ? new StoreKeyChoice(key, Encrypted: true, Notice: null) { NextKey = Parse(next, file.Path), RetiredKeys = [.. retired.Select(text => Parse(text, file.Path))] }
                 : throw new ConfigException(
                     $"{file.Path} has a `data_encryption_key_next`, for a rotation that is unfinished, and no `data_encryption_key`. Put that back; or, where the rotation has "
                     + "come to its end, make the next key the `data_encryption_key`.");
         }
 
+        if (key is null && retired.Count > 0)
+        {
+            throw new ConfigException(
+                $"{file.Path} has data_encryption_keys_retired, which rotations have replaced, and no `data_encryption_key`. Put that back. No key is made in its place.");
+        }
+
         return key is null && !Database.ExistsIn(file.Config.DataDir)
             ? await MakeAsync(file, cancellation).ConfigureAwait(false)
-            : new StoreKeyChoice(key, Encrypted: true, Notice: null);
+            : new StoreKeyChoice(key, Encrypted: true, Notice: null) { RetiredKeys = [.. retired.Select(text => Parse(text, file.Path))] };
     }
 
     /// <summary>The key as text, if it is one.</summary>
@@ -63,6 +73,21 @@ public static class StoreKey
 
         key.Dispose();
         return text;
+    }
+
+    /// <summary>Keys as texts, if they are.</summary>
+    internal static ConfigList CheckedRetired(ConfigValue value)
+    {
+        const string what = "a list of keys, each 32 bytes in standard base64 (44 characters)";
+        var texts = value.Texts(what);
+        foreach (var text in texts)
+        {
+            if (!DataKey.TryParse(text, out var key, out _))
+                throw new ConfigValueException(what);
+            key.Dispose();
+        }
+
+        return texts;
     }
 
     /// <summary>The key that every source gives; null where there is none.</summary>

@@ -91,6 +91,8 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
     {
         var status = host.Status();
         var notices = StartNotices.Of(Options.Config, status, host.Admin.Idle, host.Admin.Exposed);
+        if (host.Database.OpenedWith == KeyAtHand.Retired)
+            notices = [.. notices, "The store opens with a retired key, one of data_encryption_keys_retired. `dbx key rotate` gives it the key of now."];
         var own = ProcessIdentity.Own;
         var file = new PidFile(own.Pid, status.StartedAt.ToString(), own.Start, Log.File);
         file.Write(Directory);

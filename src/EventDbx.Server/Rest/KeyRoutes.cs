@@ -10,16 +10,35 @@ internal static class KeyRoutes
 {
     static readonly string[] Members = ["new_key"];
 
+    /// <summary>What tells the data key from another one, and which configuration this server was started with: so that a rotation replaces the key of this store, where it is kept.</summary>
+    public static Task IdentityAsync(RestCall call) =>
+        Answer.OneAsync(call.Http, (Key: call.Session.FindKeyIdentity(), call.Host.Admin.Settings.File), static (output, found) =>
+        {
+            output.Write("{\"database_id\":"u8);
+            RecordJson.WriteText(output, found.Key.DatabaseId.ToString());
+            output.Write(",\"key_check\":"u8);
+            RecordJson.WriteText(output, Convert.ToHexStringLower(found.Key.KeyCheck.Span));
+            output.Write(",\"next_key_check\":"u8);
+            RecordJson.WriteText(output, Convert.ToHexStringLower(found.Key.NextCheck.Span));
+            output.Write(",\"config_file\":"u8);
+            if (found.File is { } file)
+                RecordJson.WriteText(output, file.Path);
+            else
+                output.Write("null"u8);
+            output.Write("}"u8);
+        });
+
     /// <summary>Lines of progress while it goes on, then one line with its end, as with <c>POST /v1/verify</c>.</summary>
     public static async Task RotateAsync(RestCall call)
     {
         DemandPrivacy(call);
         using var next = RequestJson.Read(call.Body, ReadKey);
         var progress = new Latest();
+        call.WatchToken();
         var rotating = call.Session.RotateKeyAsync(next, progress, call.Cancellation);
         if (rotating.IsFaulted)
             await rotating.ConfigureAwait(false); // Not allowed: that is an answer of its own.
-        using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines };
+        using var answer = new Answer(call.Http) { ContentType = Answer.JsonLines, Cancellation = call.Cancellation };
         await answer.SendAsync().ConfigureAwait(false);
         using var timer = new PeriodicTimer(ServerLimits.ProgressInterval, call.Clock);
         try
@@ -35,13 +54,22 @@ internal static class KeyRoutes
                     await tick.ConfigureAwait(false);
             }
         }
+        catch (OperationCanceledException) when (call.Withdrawn is not null)
+        {
+            // The rotation stops for the same reason, between two batches; the last line says so.
+        }
         finally
         {
             // It writes to the store: nobody leaves before it has ended.
             await ((Task)rotating).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        await WriteEndAsync(answer, rotating).ConfigureAwait(false);
+        answer.Cancellation = call.Http.RequestAborted;
+        // What has come to its end in spite of it is told as it is.
+        if (call.Withdrawn is { } withdrawn && !rotating.IsCompletedSuccessfully)
+            WriteError(answer.Output, withdrawn.Refusal);
+        else
+            await WriteEndAsync(answer, rotating).ConfigureAwait(false);
         await answer.EndAsync().ConfigureAwait(false);
     }
 
@@ -80,10 +108,19 @@ internal static class KeyRoutes
         }
         catch (RefusedException refused)
         {
-            answer.Output.Write("{\"error\":"u8);
-            RestRefusals.Write(answer.Output, refused.Refusal);
-            answer.Output.Write("}\n"u8);
+            WriteError(answer.Output, refused.Refusal);
         }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            WriteError(answer.Output, new(RefusalCode.Unavailable, $"A file of the store could not be read or written: {cause.Message} Put that right and ask again, and it goes on."));
+        }
+    }
+
+    static void WriteError(IBufferWriter<byte> output, Refusal refusal)
+    {
+        output.Write("{\"error\":"u8);
+        RestRefusals.Write(output, refusal);
+        output.Write("}\n"u8);
     }
 
     static void WriteProgress(IBufferWriter<byte> output, KeyRotationProgress progress)

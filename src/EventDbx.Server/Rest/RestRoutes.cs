@@ -20,6 +20,7 @@ internal static class RestRoutes
     // In the words in which the engine refuses the same, so that both roads of a command say the same.
     static readonly RestAccess Status = RestAccess.RootTo("see the status of the server");
     static readonly RestAccess Tokens = RestAccess.RootTo("manage tokens");
+    static readonly RestAccess KeyIdentity = RestAccess.RootTo("ask for the check of the data key");
     static readonly RestAccess RotateKey = RestAccess.RootTo("rotate the data key");
     static readonly RestAccess SeeSchemas = RestAccess.RootTo("see schemas as a whole");
     static readonly RestAccess ChangeSchemas = RestAccess.RootTo("change schemas");
@@ -82,6 +83,7 @@ internal static class RestRoutes
         new("PATCH", Schema, ChangeSchemas, RestBody.Required, SchemaRoutes.ChangeAsync) { LeavesEntry = true },
         new("POST", Schema + "/validate", SeeSchemas, RestBody.Required, SchemaRoutes.ValidateAsync),
         new("DELETE", Schema + "/events/{event}", ChangeSchemas, RestBody.None, SchemaRoutes.RemoveEventAsync) { LeavesEntry = true },
+        new("GET", "/admin/key", KeyIdentity, RestBody.None, KeyRoutes.IdentityAsync),
         new("POST", "/admin/key/rotate", RotateKey, RestBody.Required, KeyRoutes.RotateAsync) { LeavesEntry = true },
         new("GET", "/admin/tokens", Tokens, RestBody.None, TokenRoutes.ListAsync),
         new("POST", "/admin/tokens", Tokens, RestBody.Required, TokenRoutes.IssueAsync) { LeavesEntry = true },

@@ -47,7 +47,7 @@ public sealed class DataKey : IDisposable
     }
 
     /// <summary>Whether both are the same 32 bytes, of whatever generation.</summary>
-    internal bool IsSameAs(DataKey other) => CryptographicOperations.FixedTimeEquals(_key, other._key);
+    public bool IsSameAs(DataKey other) => CryptographicOperations.FixedTimeEquals(_key, other._key);
 
     /// <summary>A new key from the system's random generator.</summary>
     public static DataKey Generate()

@@ -8,6 +8,9 @@ namespace EventDbx.Recovery;
 /// <param name="NewestAt">When the last of them was made; null where there is none.</param>
 public sealed record StoreSight(bool Encrypted, ulong LogSize, Timestamp? NewestAt)
 {
+    /// <summary>Which of the keys that were given opens it.</summary>
+    public KeyAtHand Key { get; private init; }
+
     /// <summary>Looks. Not a byte of the store is written; its directory is locked meanwhile.</summary>
     /// <param name="options">Which directory, with which key, how long to wait for it, how to check a store that was not closed.</param>
     /// <exception cref="StoreRefusedException">Why it would not open.</exception>
@@ -27,11 +30,13 @@ public sealed record StoreSight(bool Encrypted, ulong LogSize, Timestamp? Newest
             if (row is null)
                 throw new StoreRefusedException($"The store in {directory.Path} does not say what it is.");
             OpenStore.Vet(row, options, directory.Path);
+            var which = KeyAtHand.None;
+            using var keys = row.Encrypted ? options.KeysOf(row, out which) : null;
             var last = view.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue, backwards: true);
             if (last.Count == 0)
-                return new(row.Encrypted, 0, null);
+                return new(row.Encrypted, 0, null) { Key = which };
             var entry = EntryRow.TryRead(Checked.Body(Family.Log, last[0].Key, last[0].Value));
-            return new(row.Encrypted, Keyspace.ReadPosition(last[0].Key), entry is null ? null : new Timestamp(entry.CreatedAt));
+            return new(row.Encrypted, Keyspace.ReadPosition(last[0].Key), entry is null ? null : new Timestamp(entry.CreatedAt)) { Key = which };
         }
         catch (Exception cause) when (cause is StorageFailedException or RefusedException)
         {

@@ -248,7 +248,7 @@ internal static class ConfigCommand
             }
             catch (ConfigValueException refused)
             {
-                throw new UsageException($"`{option.Name}` {refused.Message}{(key.Secret ? "." : $", not `{text}`.")}");
+                throw new UsageException($"`{option.Name}` {refused.Message}{(!key.Quotable ? "." : $", not `{text}`.")}");
             }
         };
     }

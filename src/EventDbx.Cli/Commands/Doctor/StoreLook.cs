@@ -87,10 +87,13 @@ internal static class StoreLook
         try
         {
             var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-            using var key = options.Key;
+            using var keys = new KeysInHand(options);
             var sight = await Task.Run(() => StoreSight.Of(options with { Progress = null }), CancellationToken.None).ConfigureAwait(false);
             findings.Ok("store", FormattableString.Invariant($"The store in {file.Config.DataDir} would open; its log has {sight.LogSize} entries. No server runs."));
-            findings.Ok("key", sight.Encrypted ? "The key is the store's own." : "The store is not encrypted.");
+            if (sight.Key == KeyAtHand.Retired)
+                findings.Warn("key", "The store opens with a retired key: another one was rotated, and this one was not.", "`dbx key rotate` gives it the key of now.");
+            else
+                findings.Ok("key", sight.Encrypted ? "The key is the store's own." : "The store is not encrypted.");
             Clock(call, findings, sight.NewestAt);
             findings.Ok("tokens", "Which tokens there are is looked at while a server runs.");
         }

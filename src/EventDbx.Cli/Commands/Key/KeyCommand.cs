@@ -7,5 +7,6 @@ internal static class KeyCommand
         "key",
         "The data encryption key: where it comes from, and its replacement by another one.",
         KeyRotate.Create(),
-        KeyLocation.Create());
+        KeyLocation.Create(),
+        KeyForget.Create());
 }

@@ -33,8 +33,7 @@ internal static class KeyLocation
         if (exists)
         {
             var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-            using var key = options.Key;
-            using var next = options.NextKey;
+            using var keys = new KeysInHand(options);
             holder = Database.FindHolder(directory);
             fit = holder is null ? Database.LookAtKey(options) : null;
         }
@@ -50,6 +49,9 @@ internal static class KeyLocation
         var store = !exists ? "there is none yet"
             : fit is null ? FormattableString.Invariant($"in use by {holder!.HeldBy} (pid {holder.Pid}), which has opened it with its key")
             : !fit.Encrypted ? "it is not encrypted"
+            : fit.Which == KeyAtHand.Retired ? FormattableString.Invariant(
+                $"a RETIRED key fits, one of data_encryption_keys_retired in {file.Path}; it is key number {fit.Generation} of the store, and `dbx key rotate` gives it the key of now")
+            : fit.Which == KeyAtHand.Next ? FormattableString.Invariant($"the data_encryption_key_next fits; it is key number {fit.Generation} of the store")
             : fit.Fits ? FormattableString.Invariant($"the key fits; it is key number {fit.Generation} of the store")
             : sources.Count > 0 ? "THE KEY DOES NOT FIT: the store was made with another one" : "THE KEY IS MISSING: the store is encrypted";
         var rotation = fit?.RotationUnfinished == true || file.Saved.DataEncryptionKeyNext is not null ? "rotation  unfinished: `dbx key rotate` goes on with it\n" : "";
@@ -72,7 +74,13 @@ internal static class KeyLocation
 
         json.EndArray().Member("data_dir", file.Config.DataDir).Member("store_exists", exists);
         if (fit is not null)
-            json.Member("encrypted", fit.Encrypted).Member("fits", fit.Fits).Member("generation", (ulong)fit.Generation).Member("rotation_unfinished", fit.RotationUnfinished);
+            json.Member("encrypted", fit.Encrypted).Member("fits", fit.Fits).Member("fits_by", fit.Which switch
+            {
+                KeyAtHand.None => null,
+                KeyAtHand.Current => "data_encryption_key",
+                KeyAtHand.Next => "data_encryption_key_next",
+                KeyAtHand.Retired => "data_encryption_keys_retired",
+            }).Member("generation", (ulong)fit.Generation).Member("rotation_unfinished", fit.RotationUnfinished);
         return json.EndObject().ToString();
     }
 }

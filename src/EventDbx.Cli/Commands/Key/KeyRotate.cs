@@ -9,9 +9,9 @@ namespace EventDbx.Cli.Commands.Key;
 /// <code>
 /// 1  the new key is written into the configuration, as data_encryption_key_next     before anything is wrapped with it
 /// 2  the store wraps every aggregate's key again                                     it opens with either key meanwhile
-/// 3  the new key becomes data_encryption_key, and the next one is taken away
+/// 3  the new key becomes data_encryption_key, the old one goes to data_encryption_keys_retired: another store may have it, or a backup
 /// </code>
-/// Interrupted anywhere, the same command goes on. Where the key is not in the configuration, whoever keeps it does 1 and 3.
+/// Before 1 it is certain that the key at hand is the store's (<see cref="KeyPlan"/>). Interrupted anywhere, the same command goes on. Where the key is not in the configuration, whoever keeps it does 1 and 3.
 /// </remarks>
 internal static class KeyRotate
 {
@@ -22,9 +22,11 @@ internal static class KeyRotate
         Remarks =
         [
             "Every aggregate has a key of its own, which the data key wraps: those are wrapped again, not the data. Appends and reads go on meanwhile. " +
-            "Until the end the store opens with the old key or the new one; after it the old key opens nothing. Interrupted, run it again.",
+            "Until the end the store opens with the old key or the new one; after it the old key does not open it any more. Interrupted, run it again.",
             "Where the key lies in the configuration, the new one is made, unless `--new-key` gives it, and kept there before it is used. Where it comes " +
             "from a file, the environment or a command, `--new-key` is needed, and it says what to change where.",
+            "It is refused unless the key at hand is the key of this store, and, where a server runs, the configuration is the one it was started with. " +
+            "The old key is kept in the configuration (`data_encryption_keys_retired`) and opens other stores that were made with it; the same command gives them the new key.",
             "Keep a copy of the new key elsewhere, and of the old one as long as there are backups that need it. Who had the old key and a copy of the " +
             "store can read what was stored until then: a rotation does not change that.",
         ],
@@ -47,52 +49,40 @@ internal static class KeyRotate
         using var asked = given is null ? null : DataKey.TryParse(given, out var key, out var why) ? key : throw new UsageException($"`--new-key`: {why}");
         var sources = KeySource.Of(file, call.Shell.Environment(StoreKey.Variable));
         var ours = sources is [{ Kind: KeySourceKind.Configuration }];
-        using var next = ours ? await PrepareAsync(file, asked?.ToBase64(), cancellation).ConfigureAwait(false) : Theirs(sources, asked);
+        if (!ours && asked is null)
+        {
+            var where = sources.Count == 0 ? "from nowhere that this command line knows" : "from " + string.Join(" and from ", sources.Select(source => source.Location));
+            throw new UsageException($"the data key comes {where}: give the new one with `--new-key`, and have it kept safely before.");
+        }
 
         KeyRotationResult? result = null;
+        KeyPlan? plan = null;
         await Link.ToExistingAsync(
             call,
             async store =>
             {
+                // The configuration is not touched before it is known that the key in it is the key of this very store.
+                var holder = await store.FindKeyHolderAsync(cancellation).ConfigureAwait(false);
+                if (!holder.Key.Encrypted)
+                    throw new RefusedException(RefusalCode.InvalidArgument, "The store is not encrypted: it has no data key to rotate. Export it and import it into an encrypted one.");
+                var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+                using var keys = new KeysInHand(options);
+                plan = KeyPlan.Make(file, options, holder, asked, ours);
+                using var next = await plan.PrepareAsync(cancellation).ConfigureAwait(false);
                 using var bar = new Bar(call.Shell);
                 result = await store.RotateKeyAsync(next, bar, cancellation).ConfigureAwait(false);
                 return ExitCode.Done;
             },
             absent: static () => throw new RefusedException(RefusalCode.NotFound, "There is no store any more."),
             cancellation).ConfigureAwait(false);
-        var now = next.ToBase64();
-        if (ours)
-            await file.UpdateAsync(config => config.DataEncryptionKeyNext == now ? config with { DataEncryptionKey = now, DataEncryptionKeyNext = null } : config, CancellationToken.None).ConfigureAwait(false);
+        await plan!.FinishAsync().ConfigureAwait(false);
         await call.Shell.Out.WriteAsync(call.Json ? Json(result!) : Text(result!)).ConfigureAwait(false);
-        await call.NoteAsync(ours
-            ? $"The new key lies in {file.Path} (data_encryption_key): keep a copy elsewhere. Backups that were made before need the old one."
-            : $"The old key opens nothing any more. Change it now, before the store is opened again: {string.Join("; ", sources.Select(Change))}.").ConfigureAwait(false);
+        await call.NoteAsync(plan.IsGivenAlready ? $"The new key is the one that is given already ({string.Join("; ", sources.Select(source => source.Location))}): nothing is to be changed."
+            : !ours
+            ? $"The old key does not open this store any more. Change it now, before the store is opened again: {string.Join("; ", sources.Select(Change))}. Keep the old one for backups, and for any other store that was made with it."
+            : plan.TakesKeyOfNow ? "It has the data_encryption_key now. The retired key stays in the configuration until `dbx key forget-retired`."
+            : $"The new key lies in {file.Path} (data_encryption_key): keep a copy elsewhere. The old one stays there (data_encryption_keys_retired), for backups and for other stores that were made with it, until `dbx key forget-retired`.").ConfigureAwait(false);
         return ExitCode.Done;
-    }
-
-    /// <summary>The next key, once it is safely in the configuration.</summary>
-    static async Task<DataKey> PrepareAsync(ConfigFile file, string? asked, CancellationToken cancellation)
-    {
-        if (asked is not null && asked == file.Saved.DataEncryptionKey)
-            throw new RefusedException(RefusalCode.InvalidArgument, "`--new-key` is the data_encryption_key of now. Give another one, or none.");
-        using var made = DataKey.Generate();
-        var wanted = asked ?? made.ToBase64();
-        var saved = await file.UpdateAsync(config => config with { DataEncryptionKeyNext = config.DataEncryptionKeyNext ?? wanted }, cancellation).ConfigureAwait(false);
-        if (asked is not null && saved.DataEncryptionKeyNext != asked)
-        {
-            throw new RefusedException(
-                RefusalCode.InvalidArgument, $"A rotation to another key is unfinished: it is the data_encryption_key_next in {file.Path}. Run `dbx key rotate` without `--new-key`, and it goes on with that one.");
-        }
-
-        return DataKey.TryParse(saved.DataEncryptionKeyNext, out var next, out var why) ? next : throw new ConfigException($"{file.Path}: {why}");
-    }
-
-    static DataKey Theirs(IReadOnlyList<KeySource> sources, DataKey? asked)
-    {
-        var where = sources.Count == 0 ? "from nowhere that this command line knows" : "from " + string.Join(" and from ", sources.Select(source => source.Location));
-        if (asked is null)
-            throw new UsageException($"the data key comes {where}: give the new one with `--new-key`, and have it kept safely before.");
-        return DataKey.TryParse(asked.ToBase64(), out var copy, out _) ? copy : throw new UsageException("`--new-key` is no key.");
     }
 
     static string Change(KeySource source) => source.Kind switch

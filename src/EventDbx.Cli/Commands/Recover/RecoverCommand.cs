@@ -40,8 +40,7 @@ internal static class RecoverCommand
         if (!Database.ExistsIn(directory))
             throw new StoreRefusedException($"There is no store in {directory}, and nothing that is left of one.");
         var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-        using var key = options.Key;
-        using var nextKey = options.NextKey;
+        using var keys = new KeysInHand(options);
         if (call.Get(AcceptDocument) is { } name)
             return await AcceptDocumentAsync(call, options, name).ConfigureAwait(false);
         var accept = call.Get(AcceptLoss);
@@ -57,7 +56,7 @@ internal static class RecoverCommand
     {
         var database = Database.Open(options);
         await using (database.ConfigureAwait(false))
-            await database.OpenSession(new("cli", Environment.UserName)).AcceptDocumentAsync(name).ConfigureAwait(false);
+            await database.OpenSession(new("cli", Environment.UserName)).From("directory").AcceptDocumentAsync(name).ConfigureAwait(false);
         await call.Shell.Out.WriteAsync(call.Json
             ? new JsonText().BeginObject().Member("accepted", name).EndObject().ToString()
             : $"accepted {name} as it is\n").ConfigureAwait(false);

@@ -49,8 +49,7 @@ internal static class ServerLife
 
         // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
         var found = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-        found.Key?.Dispose();
-        found.NextKey?.Dispose();
+        new KeysInHand(found).Dispose();
         _ = await AuthSettings.EnsureAsync(call.LoadConfig(), cancellation).ConfigureAwait(false);
 
         string[] arguments =
@@ -81,8 +80,7 @@ internal static class ServerLife
         var config = StartFlags.Over(call, file.Config);
         StartCheck.Demand(config);
         var database = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-        using var key = database.Key;
-        using var nextKey = database.NextKey;
+        using var keys = new KeysInHand(database);
         var auth = await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false);
         await new ServerRun(
             new ServerOptions
