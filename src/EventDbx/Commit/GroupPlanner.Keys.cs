@@ -20,6 +20,8 @@ internal sealed partial class GroupPlanner
 
     Outcome PlanKeyRotation(KeyRotationOperation operation, IStorageView view, WritePlan plan)
     {
+        // Documents are sealed with the next key after this, each durable by itself: the log must not be behind them.
+        SyncWanted = true;
         var store = StoreRow.Find(view) ?? throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it is missing, or cannot be read");
         if (operation.Step == KeyRotationStep.Begin)
         {
@@ -40,27 +42,58 @@ internal sealed partial class GroupPlanner
             return default;
         }
 
-        foreach (var position in operation.Positions)
-            Rewrap(position, view, plan);
-        PutStore(store with { Rotation = rotation with { Cursor = Math.Max(rotation.Cursor, operation.Cursor) } }, plan);
+        PlanRewrap(operation, view, plan);
+        var cursor = operation.Reached;
+        if ((operation.FirstLeft ?? (operation.Left is [var (first, _), ..] ? first : null)) is { } left)
+            cursor = Math.Min(cursor, left - 1);
+        PutStore(store with { Rotation = rotation with { Cursor = Math.Max(rotation.Cursor, cursor) } }, plan);
         return default;
     }
 
-    void Rewrap(ulong position, IStorageView view, WritePlan plan)
+    /// <summary>One that is damaged costs the others nothing: it is left as it is, the cursor stays before it, and there is no end until it is mended.</summary>
+    void PlanRewrap(KeyRotationOperation operation, IStorageView view, WritePlan plan)
+    {
+        operation.Left.Clear();
+        (operation.Reached, operation.Wrapped) = (operation.Cursor, 0);
+        var before = plan.Bytes;
+        for (var i = 0; i < operation.Positions.Count; i++)
+        {
+            var position = operation.Positions[i];
+            try
+            {
+                if (Rewrap(position, view, plan))
+                    operation.Wrapped++;
+            }
+            catch (RefusedException refused)
+            {
+                operation.Left.Add((position, refused.Message));
+            }
+
+            // Records in the archive are as large as states: only who has read them knows.
+            if (plan.Bytes - before < Limits.RotationBytesMax || i == operation.Positions.Count - 1)
+                continue;
+            operation.Reached = position;
+            return;
+        }
+    }
+
+    /// <summary>False where it was wrapped again before. Everything is read and checked before anything is put or remembered.</summary>
+    bool Rewrap(ulong position, IStorageView view, WritePlan plan)
     {
         var key = Keyspace.Position(position);
         if (Checked.Get(view, Family.Log, key) is not { } body || EntryRow.TryRead(body) is not { WrappedKey.IsEmpty: false } entry)
             throw Violation.OfRow(Family.Log, key, "it is missing, or brings no key any more");
         var aggregate = entry.Aggregate ?? LifecycleNames.Aggregate(entry.Subject) ?? throw Violation.OfRow(Family.Log, key, "it names no aggregate");
         var before = keyring.OpenOnce(aggregate, entry.WrappedKey)!;
-        var cipher = keyring.WithCurrent(before)!;
+        var cipher = keyring.Rewrapped(before);
         if (ReferenceEquals(before, cipher))
-            return;
+            return false;
+        RewrapHead(aggregate, position, entry.WrappedKey, cipher, view, plan);
         var again = entry.WithKey(cipher.Wrapped);
         var row = Checked.Open(plan, Family.Log, key, again.EncodedBytes);
         again.Write(row.Body);
         row.Close();
-        RewrapHead(aggregate, position, entry.WrappedKey, cipher, view, plan);
+        return true;
     }
 
     /// <summary>The head, or the archive record, of the aggregate that this entry began; one that was removed since has neither.</summary>
