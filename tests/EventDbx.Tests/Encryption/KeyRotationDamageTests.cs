@@ -72,6 +72,53 @@ public sealed class KeyRotationDamageTests
         await again.OpenSession().AppendAsync(TestStore.Draft(A), default);
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public async Task A_head_with_the_same_key_in_other_bytes_is_brought_together_with_its_entry_and_one_with_another_key_is_not(bool same, bool within)
+    {
+        using var rotated = new RotatedStore();
+        await using (var first = rotated.Open(rotated.Old))
+        {
+            foreach (var name in (AggregateKey[])[A, B, C])
+                await first.OpenSession().AppendAsync(TestStore.Draft(name), default);
+        }
+
+        var steps = new EngineSteps();
+        await using var database = Database.Open(rotated.Options(rotated.Old) with { WrapEngine = steps.Over });
+        var old = database.Keyring.Keys!.Current;
+        (Family Family, byte[] Key) damaged = (Family.Heads, B.Row.ToArray());
+        var good = Damage(database, steps, damaged);
+        // Within a rotation, the entry of C is wrapped again already.
+        if (within)
+            await Assert.ThrowsAsync<RefusedException>(() => database.OpenSession().RotateKeyAsync(rotated.Next, null, default));
+        HeadRow head;
+        using (var view = database.Engine.OpenView())
+            head = HeadRow.TryRead(Checked.Get(view, Family.Heads, C.Row)!.Value)!;
+        head.WrappedKey = (same ? database.Keyring.OpenOnce(C, head.WrappedKey)!.Rewrap(old, new()) : AggregateCipher.Create(C, old, new())).Wrapped;
+        var row = new byte[head.EncodedBytes];
+        head.Write(row);
+        steps.Tamper((_, plan) =>
+        {
+            plan.Put(damaged.Family, damaged.Key, good);
+            Checked.Put(plan, Family.Heads, C.Row, row);
+        });
+
+        if (same)
+        {
+            Assert.Equal(within ? 2UL : 3UL, (await database.OpenSession().RotateKeyAsync(rotated.Next, null, default)).Keys);
+            Assert.All(RotatedStore.WrappedKeys(database), wrapped => Assert.Equal(2u, SealedValue.EpochOf(wrapped)));
+            database.OpenSession().VerifyAll(null, default);
+            return;
+        }
+
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => database.OpenSession().RotateKeyAsync(rotated.Next, null, default));
+        Assert.Contains("Entry 3:", refused.Message, StringComparison.Ordinal);
+        Assert.True(database.KeyRotationUnfinished);
+    }
+
     static byte[] Damage(Database database, EngineSteps steps, (Family Family, byte[] Key) place)
     {
         byte[] good;
