@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using EventDbx.Documents;
+using EventDbx.Storage.RocksDb;
 
 namespace EventDbx;
 
@@ -70,8 +72,11 @@ public sealed record KeyFit(bool Encrypted, bool Fits, uint Generation, bool Rot
 /// <param name="Resumed">Whether it went on with one that was interrupted.</param>
 public sealed record KeyRotationResult(uint Generation, ulong Keys, int Documents, bool Resumed)
 {
-    /// <summary>The store had that key already: nothing was left to do.</summary>
+    /// <summary>The store had that key already: nothing was left to do but to rewrite its files.</summary>
     public bool WasDone { get; init; }
+
+    /// <summary>Sealed documents that none of the keys opens, and that were left as they are: whoever reads one is refused. Their file names.</summary>
+    public IReadOnlyList<string> DocumentsLeft { get; init; } = [];
 }
 
 /// <summary>The replacement of the data key, while everything goes on.</summary>
@@ -82,10 +87,11 @@ public sealed record KeyRotationResult(uint Generation, ulong Keys, int Document
 ///           the same commit. What is appended meanwhile is wrapped with the next key
 /// reseal    documents beside the log
 /// end       one commit: the row has the next key's check alone; entry `key_rotation`
-/// compact   tables and write-ahead log are rewritten without what the old key opened
+/// compact   reads from before the end are waited for; tables and write-ahead log are rewritten without what the old key opened
 /// </code>
 /// Interrupted anywhere, the store opens with either key, reads and verifies as ever, and the same call goes on. After the end the old
-/// key opens nothing.
+/// key opens nothing. A key whose entry, head or archive record is damaged is left as it is: all others are wrapped again, the call is
+/// refused and names it, and goes on from there once it is mended.
 /// </remarks>
 public sealed partial class Database
 {
@@ -125,6 +131,7 @@ public sealed partial class Database
 
     readonly SemaphoreSlim _rotating = new(1, 1);
     readonly DocumentDirectory? _documents;
+    readonly TimeSpan _readersWait;
 
     /// <summary>Which data key the store has: 1 for the first, one more after each rotation; 0 in a plain store.</summary>
     public uint KeyGeneration => _keys is null ? 0 : StoreNow().KeyGeneration;
@@ -171,33 +178,54 @@ public sealed partial class Database
         else
         {
             if (_keys!.Current.IsSameAs(next))
+            {
+                // It may have been interrupted between its end and this.
+                var size = LogSize;
+                if (_keys.Current.Generation > SealedValue.FirstEpoch)
+                    await RewriteFilesAsync(new(size, size), progress, cancellation).ConfigureAwait(false);
                 return new(_keys.Current.Generation, 0, 0, Resumed: false) { WasDone = true };
+            }
+
             await BeginRotationAsync(actor, origin, store, next).ConfigureAwait(false);
         }
 
         var keys = 0UL;
         var target = StoreNow().Rotation!;
+        var left = new SortedDictionary<ulong, string>();
         for (var cursor = target.Cursor; ;)
         {
             cancellation.ThrowIfCancellationRequested();
-            var (positions, seen) = FindKeys(cursor, target.End);
+            var found = FindKeys(cursor, target.End, left);
             // Even where nothing is left: with this commit at the latest the writer seals with the next key.
-            await RunAsync(new KeyRotationOperation { Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.Rewrap, Positions = positions, Cursor = seen }).ConfigureAwait(false);
-            (keys, cursor) = (keys + (ulong)positions.Count, seen);
-            progress?.Report(new(seen, target.End));
-            if (seen >= target.End)
+            var step = new KeyRotationOperation
+            {
+                Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.Rewrap, Positions = found.Positions, RowBytes = found.Bytes, Cursor = found.Seen,
+                FirstLeft = left.Count == 0 ? null : left.Keys.First(),
+            };
+            await RunAsync(step).ConfigureAwait(false);
+            foreach (var (position, why) in step.Left)
+                left[position] = why;
+            (keys, cursor) = (keys + step.Wrapped, step.Reached);
+            progress?.Report(new(cursor, target.End));
+            if (cursor >= target.End || left.Count > Limits.RotationLeftMax)
                 break;
         }
 
-        var documents = _documents?.Reseal() ?? 0;
+        if (left.Count > 0)
+            throw LeftBehind(left, keys);
+        var (documents, unopened) = _documents?.Reseal() ?? (0, []);
         var generation = _keys!.Current.Generation;
         await RunAsync(
             new KeyRotationOperation { Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.End },
             Note(actor, origin, "ended", generation, target.NextCheck)).ConfigureAwait(false);
-        progress?.Report(new(target.End, target.End) { Compacting = true });
-        CompactKeys();
-        return new(generation, keys, documents, resumed);
+        await RewriteFilesAsync(new(target.End, target.End), progress, cancellation).ConfigureAwait(false);
+        return new(generation, keys, documents, resumed) { DocumentsLeft = unopened };
     }
+
+    static RefusedException LeftBehind(SortedDictionary<ulong, string> left, ulong wrapped) => new(RefusalCode.IntegrityViolation, string.Create(
+        System.Globalization.CultureInfo.InvariantCulture,
+        $"The rotation of the data key stays unfinished: {left.Count} keys could not be wrapped again, because what has them is damaged; {wrapped} others were. "
+        + $"The store opens with either key. Mend it (`dbx verify --all` names what is damaged, `dbx recover` or a backup mends it), and the same call goes on. {string.Join(" ", left.Take(3).Select(static one => $"Entry {one.Key}: {one.Value}"))}"));
 
     async Task BeginRotationAsync(Actor? actor, string? origin, StoreRow store, DataKey given)
     {
@@ -208,7 +236,7 @@ public sealed partial class Database
             new KeyRotationOperation
             {
                 Aggregate = ControlOperation.AboutTheDatabase, Step = KeyRotationStep.Begin, Next = next,
-                State = new(check, next.SealKey(current, IdBytes, Nonces), current.SealKey(next, IdBytes, Nonces), 0, 0),
+                State = KeyRotationState.Of(current, next, IdBytes, Nonces),
             },
             Note(actor, origin, "begun", next.Generation, check)).ConfigureAwait(false);
     }
@@ -230,50 +258,82 @@ public sealed partial class Database
     }
 
     /// <summary>The next entries that bring a key, and how far it looked for them. Read here, so that the writer reads those alone.</summary>
-    (List<ulong> Positions, ulong Seen) FindKeys(ulong cursor, ulong end)
+    (List<ulong> Positions, int Bytes, ulong Seen) FindKeys(ulong cursor, ulong end, SortedDictionary<ulong, string> left)
     {
         List<ulong> positions = [];
+        var bytes = 0;
         using var view = _engine.OpenScan();
         var limit = cursor + Limits.RotationEntriesMax;
-        while (cursor < end && cursor < limit && positions.Count < Limits.RotationKeysMax)
+        while (cursor < end && cursor < limit)
         {
             var rows = view.Range(Family.Log, Keyspace.Position(cursor + 1), Keyspace.Position(end + 1), Limits.PageItemsMax, Limits.PageBytesMax);
             // A store that was recovered may end before.
             if (rows.Count == 0)
-                return (positions, end);
+                return (positions, bytes, end);
             foreach (var row in rows)
             {
-                var position = Keyspace.ReadPosition(row.Key);
-                if (EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is not { } entry)
-                    throw Violation.OfRow(Family.Log, row.Key, "it cannot be read");
-                cursor = position;
+                cursor = Keyspace.ReadPosition(row.Key);
+                if (!Checked.TryBody(Family.Log, row.Key, row.Value, out var body) || EntryRow.TryRead(body) is not { } entry)
+                {
+                    left[cursor] = Violation.OfRow(Family.Log, row.Key, "it cannot be read").Message;
+                    if (left.Count > Limits.RotationLeftMax)
+                        return (positions, bytes, cursor);
+                    continue;
+                }
+
                 if (entry.WrappedKey.IsEmpty)
                     continue;
-                positions.Add(position);
-                if (positions.Count == Limits.RotationKeysMax)
-                    break;
+                positions.Add(cursor);
+                bytes += row.Value.Length;
+                if (positions.Count == Limits.RotationKeysMax || bytes >= Limits.RotationBytesMax)
+                    return (positions, bytes, cursor);
             }
         }
 
-        return (positions, cursor);
+        return (positions, bytes, cursor);
     }
 
-    /// <summary>RocksDB keeps what was replaced until it rewrites a table: here, for the families that had wrapped keys.</summary>
-    void CompactKeys()
+    /// <summary>
+    /// RocksDB keeps what was replaced until it rewrites a table, and longer where a view from before is open: here, for the families
+    /// that had wrapped keys. Returns when nothing is left of them.
+    /// </summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: something is; the rotation itself is at its end.</exception>
+    async Task RewriteFilesAsync(KeyRotationProgress end, IProgress<KeyRotationProgress>? progress, CancellationToken cancellation)
     {
-        if (_store is null)
+        progress?.Report(end with { Compacting = true });
+        if (_store is not { Engine: var engine })
             return;
         try
         {
-            _store.Engine.FlushMemtables();
+            var readersEnded = await ReadersEndAsync(engine, cancellation).ConfigureAwait(false);
+            engine.FlushMemtables();
             foreach (var family in (ReadOnlySpan<Family>)[Family.Log, Family.Heads, Family.Archive, Family.Meta])
-                _store.Engine.Compact(family);
+                engine.Rewrite(family);
+            if (!readersEnded)
+                throw StillThere("Reads that began before are still open, and files keep what they may ask for: let them end.");
         }
         catch (StorageFailedException cause)
         {
-            throw new RefusedException(new Refusal(RefusalCode.Unavailable,
-                $"The data key was replaced, but files of the store still hold keys that were wrapped with the old one: they could not be rewritten. {cause.Message}"));
+            throw StillThere($"They could not be rewritten: {cause.Message}");
         }
+    }
+
+    static RefusedException StillThere(string why) => new(new Refusal(RefusalCode.Unavailable,
+        $"The data key was replaced, and the old one does not open the store; but files of the store may still hold keys that it wrapped. {why} Ask for the same rotation again, and they are rewritten."));
+
+    /// <summary>Waits for every view that was opened before now; false when one is still open after the limit.</summary>
+    async Task<bool> ReadersEndAsync(RocksDbEngine engine, CancellationToken cancellation)
+    {
+        var now = engine.LatestSequence;
+        var waited = Stopwatch.StartNew();
+        while (engine.OldestView < now)
+        {
+            if (waited.Elapsed >= _readersWait)
+                return false;
+            await Task.Delay(TimeSpan.FromMilliseconds(20), cancellation).ConfigureAwait(false);
+        }
+
+        return true;
     }
 
     StoreRow StoreNow()

@@ -63,6 +63,7 @@ public sealed partial class Database : IAsyncDisposable
         _foldPoints.Start();
         _checkpoints = new(this, options);
         _checkpoints.Start();
+        _readersWait = options.RotationReadersWait;
         _documents = store is null ? null : new(Path.GetFullPath(options.Directory), _keys, Nonces, FindDocumentRow, NoteDocument);
         Documents = _documents is null ? new DocumentMemory() : _documents;
         Staging = new(Documents);

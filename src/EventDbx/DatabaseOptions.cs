@@ -86,6 +86,9 @@ public sealed record DatabaseOptions
     /// <summary>Commits in one group at most.</summary>
     internal int GroupCommits { get; init; } = Limits.GroupCommitsMax;
 
+    /// <summary>How long the end of a rotation waits for reads that began before it.</summary>
+    internal TimeSpan RotationReadersWait { get; init; } = Limits.RotationReadersWait;
+
     /// <summary>Count syncs inside the store.</summary>
     internal bool EnableStatistics { get; init; }
 

@@ -114,6 +114,15 @@ public static class Limits
     /// <summary>Aggregate keys that a rotation wraps again in one commit: some milliseconds in which appends wait.</summary>
     public const int RotationKeysMax = 256;
 
+    /// <summary>Bytes of rows that a rotation writes again in one commit; a row that is larger has one to itself. Appends wait that long.</summary>
+    public const int RotationBytesMax = 2 * 1024 * 1024;
+
+    /// <summary>Keys that a rotation leaves behind, because what has them is damaged, before it stops looking for more.</summary>
+    public const int RotationLeftMax = 1000;
+
+    /// <summary>How long a rotation waits at its end for reads that began before, and for whose sake files keep what was replaced.</summary>
+    public static readonly TimeSpan RotationReadersWait = TimeSpan.FromSeconds(60);
+
     /// <summary>Entries of the log that a rotation looks at before it writes down how far it is.</summary>
     public const ulong RotationEntriesMax = 100_000;
 

@@ -31,6 +31,7 @@ internal sealed partial class ServerStore
                         result.GetProperty("resumed").GetBoolean())
                     {
                         WasDone = result.GetProperty("was_done").GetBoolean(),
+                        DocumentsLeft = [.. result.GetProperty("documents_left").EnumerateArray().Select(static name => name.GetString()!)],
                     };
                 }
 

@@ -104,7 +104,15 @@ internal static class KeyRoutes
             answer.Output.Write(",\"documents\":"u8);
             RecordJson.WriteNumber(answer.Output, (ulong)result.Documents);
             answer.Output.Write(result.Resumed ? ",\"resumed\":true"u8 : ",\"resumed\":false"u8);
-            answer.Output.Write(result.WasDone ? ",\"was_done\":true}}\n"u8 : ",\"was_done\":false}}\n"u8);
+            answer.Output.Write(result.WasDone ? ",\"was_done\":true,\"documents_left\":["u8 : ",\"was_done\":false,\"documents_left\":["u8);
+            for (var i = 0; i < result.DocumentsLeft.Count; i++)
+            {
+                if (i > 0)
+                    answer.Output.Write(","u8);
+                RecordJson.WriteText(answer.Output, result.DocumentsLeft[i]);
+            }
+
+            answer.Output.Write("]}}\n"u8);
         }
         catch (RefusedException refused)
         {

@@ -30,5 +30,20 @@ internal sealed class KeyRotationOperation : Operation
     /// <summary>Up to here every entry has been looked at.</summary>
     public ulong Cursor { get; init; }
 
-    public override int Bytes => 512 + (Positions.Count * 1024);
+    /// <summary>The first entry that an earlier step has left as it was; the cursor stays before it.</summary>
+    public ulong? FirstLeft { get; init; }
+
+    /// <summary>Bytes of the entries at the positions.</summary>
+    public int RowBytes { get; init; }
+
+    /// <summary>How far the writer came: less than the cursor where the rows became too many bytes for one commit. Set whenever it is planned, as the next two.</summary>
+    public ulong Reached { get; set; }
+
+    /// <summary>Keys that were wrapped again.</summary>
+    public ulong Wrapped { get; set; }
+
+    /// <summary>Entries whose key was left as it is, and why: they, or the head or archive record, are damaged.</summary>
+    public List<(ulong Position, string Why)> Left { get; } = [];
+
+    public override int Bytes => 512 + (Positions.Count * 512) + RowBytes;
 }

@@ -134,11 +134,13 @@ internal sealed class DocumentDirectory(
         }
     }
 
-    /// <summary>Seals every document that an earlier data key sealed with the newest one; how many.</summary>
-    /// <remarks>Its revision stays. One that does not open is left as it is: whoever reads it is told.</remarks>
-    public int Reseal()
+    /// <summary>Seals every document that an earlier data key sealed with the newest one; how many, and which do not open with any.</summary>
+    /// <remarks>Its revision stays. One that does not open is left as it is: whoever reads it is told. Files that are none of ours are left alone.</remarks>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: one that the store knows of cannot be read.</exception>
+    public (int Count, IReadOnlyList<string> Left) Reseal()
     {
         var count = 0;
+        List<string> left = [];
         // By their names, and nothing else is opened: to close the lock file would let go of the lock.
         foreach (var path in Directory.EnumerateFiles(directory))
         {
@@ -147,17 +149,48 @@ internal sealed class DocumentDirectory(
                 continue;
             lock (_gate)
             {
-                if (!IsSealed(name) || Stored(name) is not { } stored || SealedIn(stored) is not { } found
-                    || SealedValue.EpochOf(found.Value) == keys!.Current.Generation)
+                if (!IsSealed(name))
                     continue;
-                if (TryOpen(name, found) is not { } content)
+                var known = Newest(name) is { Gone: false };
+                if (ReadToReseal(name, known) is not { } stored || !stored.AsSpan().StartsWith(SealedBegins))
+                {
+                    // Nothing that we sealed: a file of somebody else's, or one in the place of ours.
+                    if (known && File.Exists(path))
+                        left.Add(name);
                     continue;
-                Write(name, Seal(name, content, found.Revision));
-                count++;
+                }
+
+                if (SealedIn(stored) is not { } found || !SealedValue.HasForm(found.Value))
+                    left.Add(name);
+                else if (SealedValue.EpochOf(found.Value) == keys!.Current.Generation)
+                    continue;
+                else if (TryOpen(name, found) is not { } content)
+                    left.Add(name);
+                else
+                {
+                    Write(name, Seal(name, content, found.Revision));
+                    count++;
+                }
             }
         }
 
-        return count;
+        left.Sort(StringComparer.Ordinal);
+        return (count, left);
+    }
+
+    /// <summary>Null for a file that is none of ours: larger than any of them, or unreadable and unknown to the store.</summary>
+    byte[]? ReadToReseal(string name, bool known)
+    {
+        try
+        {
+            return new FileInfo(PathOf(name)) is { Exists: true, Length: <= Limits.DocumentBytesMax } ? Stored(name) : null;
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // Ours: after the end of a rotation nothing would open it any more.
+            return !known ? null : throw new RefusedException(new Refusal(RefusalCode.Unavailable,
+                $"The document `{name}` cannot be read, and so not be sealed with the next data key: {cause.Message} The rotation stays unfinished; let it be read, and the same call goes on."));
+        }
     }
 
     bool IsSealed(string name) => keys is not null && !name.StartsWith(Plain, StringComparison.Ordinal);

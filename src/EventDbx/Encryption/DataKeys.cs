@@ -15,6 +15,9 @@ internal sealed class DataKeys : IDisposable
     /// <summary>The one that seals.</summary>
     public DataKey Current => _keys[^1];
 
+    /// <summary>The one before it; null where there is one alone.</summary>
+    public DataKey? Former => _keys is [.., var former, _] ? former : null;
+
     /// <summary>The keys to a store; null when the one that was given is not one of them.</summary>
     /// <remarks>While one key replaces another, either opens the store: the row has each of them, sealed with the other.</remarks>
     public static DataKeys? Of(StoreRow store, DataKey given)

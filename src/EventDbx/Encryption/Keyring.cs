@@ -61,6 +61,10 @@ internal sealed class Keyring(DataKeys? keys, NoncePool nonces, int capacity)
         return cipher;
     }
 
+    /// <summary>The same for a walk over all of them: it is not remembered, for the aggregate may be another one by now.</summary>
+    public AggregateCipher Rewrapped(AggregateCipher cipher) =>
+        cipher.WrappedBy == keys!.Current.Generation ? cipher : cipher.Rewrap(keys.Current, nonces);
+
     static RefusedException Unopened(AggregateKey aggregate) =>
         Violation.Of($"The key of {aggregate} does not open: it was changed, or belongs to another aggregate.");
 

@@ -8,6 +8,7 @@ internal sealed class Salvage : IDisposable
 {
     readonly RocksDbEngine _engine;
     readonly string? _copy;
+    DataKeys? _keys;
 
     Salvage(RocksDbEngine engine, string? copy) => (_engine, _copy, View) = (engine, copy, engine.OpenView());
 
@@ -27,6 +28,7 @@ internal sealed class Salvage : IDisposable
     public static RecoveryReport Rebuild(DatabaseOptions options, DataDirectory directory, string damage, KnownMarks marks)
     {
         RecoveryReport? best = null;
+        uint? missing = null;
         foreach (var attempt in Attempts(options, directory))
         {
             using var source = attempt;
@@ -43,10 +45,18 @@ internal sealed class Salvage : IDisposable
             if (best is not null && (report.Kept, report.HistoryChanged is null).CompareTo((best.Kept, best.HistoryChanged is null)) <= 0)
                 continue;
             best = report;
+            missing = keyRefused ? source.LogKeys?.Missing : null;
             DeleteFolder(directory.Best);
             Directory.Move(directory.Trial, directory.Best);
             if (best.HistoryChanged is null && best.Kept >= marks.Newest?.LogSize)
                 break;
+        }
+
+        if (missing is { } generation)
+        {
+            throw new StoreRefusedException(
+                $"The row that names the data keys of the store in {directory.Path} cannot be read, and its log has keys that data key number {generation} wrapped, which was not given; nothing was changed. "
+                + "A rotation was under way: give both its keys, the old one as data_encryption_key and the new one as data_encryption_key_next.");
         }
 
         return best ?? throw new StoreRefusedException($"Nothing in {directory.Store} can be read, not even after a repair of a copy. Restore a backup.");
@@ -62,10 +72,13 @@ internal sealed class Salvage : IDisposable
 
     public LogReplay Replay(Keyring keyring) => new(View, keyring);
 
-    /// <summary>With the data keys of the store; where its row cannot be read, the key that was given may be of any generation, and the first entry says which.</summary>
-    public Keyring KeyringFor(DatabaseOptions options) => new(!Encrypted ? null : KeysOf(options), new(), Limits.HeadCacheDefault);
+    /// <summary>With the data keys of the store; where its row cannot be read, the keys that were given may be of any generation, and the log says of which.</summary>
+    public Keyring KeyringFor(DatabaseOptions options) => new(!Encrypted ? null : _keys ??= KeysOf(options), new(), Limits.HeadCacheDefault);
 
-    DataKeys KeysOf(DatabaseOptions options) => (Row is null ? null : options.KeysOf(Row)) ?? new(options.Key!.Copy(FirstGeneration() ?? SealedValue.FirstEpoch));
+    /// <summary>What the log says of its keys; null where the row does.</summary>
+    public LogKeys? LogKeys { get; private set; }
+
+    DataKeys KeysOf(DatabaseOptions options) => (Row is null ? null : options.KeysOf(Row)) ?? (LogKeys ??= LogKeys.Read(View)).Of(options.Key!, options.NextKey);
 
     static IEnumerable<Salvage?> Attempts(DatabaseOptions options, DataDirectory directory)
     {
@@ -150,7 +163,9 @@ internal sealed class Salvage : IDisposable
 
         if (Row is not null)
             OpenStore.Vet(Row, options, directory.Path);
-        Encrypted = Row?.Encrypted ?? (FirstEntryHasKey() || options.Encrypted);
+        else
+            LogKeys = LogKeys.Read(View);
+        Encrypted = Row?.Encrypted ?? (LogKeys!.Any || options.Encrypted);
         if (Encrypted && options.Key is null)
             throw new StoreRefusedException($"The store in {directory.Path} can only be read with its key, and none was given.");
     }
@@ -161,23 +176,6 @@ internal sealed class Salvage : IDisposable
         foreach (var commit in Replay(KeyringFor(options)).Read())
             count += (ulong)commit.Operations.Length;
         return count;
-    }
-
-    uint? FirstGeneration() => FirstKey() is { IsEmpty: false } wrapped ? SealedValue.EpochOf(wrapped.Span) : null;
-
-    bool FirstEntryHasKey() => !FirstKey().IsEmpty;
-
-    ReadOnlyMemory<byte> FirstKey()
-    {
-        try
-        {
-            return View.Range(Family.Log, Keyspace.Position(1), [], 1, int.MaxValue) is [var row]
-                && Checked.TryBody(Family.Log, row.Key, row.Value, out var body) && EntryRow.TryRead(body) is { } entry ? entry.WrappedKey : default;
-        }
-        catch (Exception cause) when (IsUnreadable(cause))
-        {
-            return default;
-        }
     }
 
     /// <summary>Files that are gone, and files that are not what was written: RocksDB tells both, each in its own way.</summary>

@@ -22,7 +22,8 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
         using var engine = RocksDbEngine.Open(target, new() { CreateIfMissing = true });
         var epoch = Math.Max(source.Row?.Epoch ?? 0, mark?.Epoch ?? 0) + 1;
         var keyring = source.KeyringFor(options);
-        var row = OpenStore.Create(engine, options with { Encrypted = source.Encrypted }, source.Row?.DatabaseId ?? mark?.DatabaseId, epoch, keyring.Keys, source.Row);
+        var row = OpenStore.Create(
+            engine, options with { Encrypted = source.Encrypted }, source.Row?.DatabaseId ?? mark?.DatabaseId, epoch, keyring.Keys, source.Row, source.LogKeys?.End ?? 0);
         var rebuild = new StoreRebuild(engine, keyring, options);
         var replay = source.Replay(keyring);
         var (kept, stopped) = rebuild.Take(replay);

@@ -244,8 +244,9 @@ internal sealed class OpenStore
     /// <param name="epoch">The same.</param>
     /// <param name="keys">The keys of what will be put there; null: the one in the options.</param>
     /// <param name="before">The row of the store it is built from: the data key, and a replacement of it under way, are as there.</param>
+    /// <param name="rotationEnd">Without that row, but with two keys: entries that may bring a key of the older one.</param>
     public static StoreRow Create(
-        IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1, DataKeys? keys = null, StoreRow? before = null)
+        IStorageEngine engine, DatabaseOptions options, Guid? databaseId = null, uint epoch = 1, DataKeys? keys = null, StoreRow? before = null, ulong rotationEnd = 0)
     {
         if (options is { Encrypted: true, Key: null })
             throw NeedsKey();
@@ -256,11 +257,15 @@ internal sealed class OpenStore
             System.Security.Cryptography.RandomNumberGenerator.Fill(random);
         var now = Timestamp.From(options.Clock.GetUtcNow());
         var id = databaseId ?? EventIds.New(now, random[..10]);
+        // Two keys, and no row that says how they go together: one was replacing the other.
+        var former = before is null ? keys?.Former : null;
         var row = new StoreRow(
-            StoreRow.CurrentFormat, id, epoch, options.Encrypted, now.Ticks100ns, !options.Encrypted ? default : before?.KeyCheck ?? (keys?.Current ?? options.Key!).MakeCheck(IdBytes(id)))
+            StoreRow.CurrentFormat, id, epoch, options.Encrypted, now.Ticks100ns,
+            !options.Encrypted ? default : before?.KeyCheck ?? (former ?? keys?.Current ?? options.Key!).MakeCheck(IdBytes(id)))
         {
             // What has been wrapped again is not known of what could be read: all of it is looked at once more.
-            Rotation = before?.Rotation is { } rotation ? rotation with { Cursor = 0 } : null,
+            Rotation = before?.Rotation is { } rotation ? rotation with { Cursor = 0 }
+                : former is null ? null : KeyRotationState.Of(former, keys!.Current, IdBytes(id), new()) with { End = rotationEnd },
         };
         engine.Commit(new RowPlanner(row), sync: true);
         return row;

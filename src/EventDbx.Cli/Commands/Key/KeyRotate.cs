@@ -95,11 +95,20 @@ internal static class KeyRotate
 
     static string Text(KeyRotationResult result) => result.WasDone
         ? FormattableString.Invariant($"the store has that key already; it is key number {result.Generation}\n")
-        : FormattableString.Invariant($"rotated to key number {result.Generation}: {result.Keys:N0} keys wrapped again, {result.Documents:N0} documents sealed again{(result.Resumed ? ", since it was interrupted" : "")}\n");
+        : FormattableString.Invariant($"rotated to key number {result.Generation}: {result.Keys:N0} keys wrapped again, {result.Documents:N0} documents sealed again{(result.Resumed ? ", since it was interrupted" : "")}\n{Left(result)}");
 
-    static string Json(KeyRotationResult result) => new JsonText().BeginObject()
-        .Member("generation", (ulong)result.Generation).Member("keys", result.Keys).Member("documents", (ulong)result.Documents)
-        .Member("resumed", result.Resumed).Member("was_done", result.WasDone).EndObject().ToString();
+    static string Left(KeyRotationResult result) => result.DocumentsLeft.Count == 0
+        ? "" : $"not sealed again, for no key opens them: {string.Join(", ", result.DocumentsLeft.Select(static name => $"`{name}`"))}\n";
+
+    static string Json(KeyRotationResult result)
+    {
+        var json = new JsonText().BeginObject()
+            .Member("generation", (ulong)result.Generation).Member("keys", result.Keys).Member("documents", (ulong)result.Documents)
+            .Member("resumed", result.Resumed).Member("was_done", result.WasDone).Name("documents_left").BeginArray();
+        foreach (var name in result.DocumentsLeft)
+            json.Value(name);
+        return json.EndArray().EndObject().ToString();
+    }
 
     /// <summary>One bar for the log; then a word that files are rewritten.</summary>
     sealed class Bar(Shell shell) : IProgress<KeyRotationProgress>, IDisposable

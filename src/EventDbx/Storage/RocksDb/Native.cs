@@ -76,6 +76,23 @@ internal static unsafe partial class Native
     public static partial void rocksdb_compact_range_cf(
         nint db, nint family, byte* start, nuint startLength, byte* limit, nuint limitLength);
 
+    [LibraryImport(Library)]
+    public static partial void rocksdb_compact_range_cf_opt(
+        nint db, nint family, nint options, byte* start, nuint startLength, byte* limit, nuint limitLength);
+
+    [LibraryImport(Library)]
+    public static partial nint rocksdb_compactoptions_create();
+
+    [LibraryImport(Library)]
+    public static partial void rocksdb_compactoptions_destroy(nint options);
+
+    /// <summary>0 skip, 1 only with a filter (the default), 2 force, 3 force, but not what this very call has written.</summary>
+    [LibraryImport(Library)]
+    public static partial void rocksdb_compactoptions_set_bottommost_level_compaction(nint options, byte value);
+
+    [LibraryImport(Library)]
+    public static partial ulong rocksdb_get_latest_sequence_number(nint db);
+
     /// <summary>Every table file as a whole, against the checksum in the manifest.</summary>
     [LibraryImport(Library)]
     public static partial void rocksdb_verify_file_checksums(nint db, byte** error);

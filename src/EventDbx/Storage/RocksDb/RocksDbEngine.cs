@@ -177,6 +177,48 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
         rocksdb_compact_range_cf(_db.Db, _db.Of(family), null, 0, null, 0);
     }
 
+    /// <summary>The same for every table, those too that nothing has to be merged into: only then is gone what was replaced while a view was open.</summary>
+    /// <exception cref="StorageFailedException">RocksDB has met an error meanwhile: what was replaced may still be there.</exception>
+    public void Rewrite(Family family)
+    {
+        using var held = RocksDbView.Live(_db);
+        var before = Property(family, "rocksdb.background-errors\0"u8);
+        var options = rocksdb_compactoptions_create();
+        rocksdb_compactoptions_set_bottommost_level_compaction(options, 3);
+        rocksdb_compact_range_cf_opt(_db.Db, _db.Of(family), options, null, 0, null, 0);
+        rocksdb_compactoptions_destroy(options);
+        // The call itself tells nothing.
+        if (Property(family, "rocksdb.background-errors\0"u8) is var after && after != before)
+            throw new StorageFailedException($"Tables of {Families.NameOf(family)} were not rewritten: RocksDB counts {after - before} errors, see its LOG.");
+    }
+
+    /// <summary>Grows with every row that is written.</summary>
+    public ulong LatestSequence
+    {
+        get
+        {
+            using var held = RocksDbView.Live(_db);
+            return rocksdb_get_latest_sequence_number(_db.Db);
+        }
+    }
+
+    /// <summary>The <see cref="LatestSequence"/> of when the oldest open view was opened; null when there is none.</summary>
+    public ulong? OldestView
+    {
+        get
+        {
+            using var held = RocksDbView.Live(_db);
+            return Property(Family.Meta, "rocksdb.oldest-snapshot-sequence\0"u8) is var oldest && oldest == 0 ? null : oldest;
+        }
+    }
+
+    ulong Property(Family family, ReadOnlySpan<byte> name)
+    {
+        ulong value = 0;
+        fixed (byte* bytes = name)
+            return rocksdb_property_int_cf(_db.Db, _db.Of(family), bytes, &value) == 0 ? value : throw new StorageFailedException("RocksDB does not tell a property of its own.");
+    }
+
     public long BytesOnDisk => BytesOf(static name => name.EndsWith(".sst") || name.EndsWith(".log"));
 
     /// <summary>Files of write-ahead log.</summary>

@@ -80,7 +80,11 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
     public uint KeyGeneration => DataKey.GenerationOf(KeyCheck.Span);
 
     /// <summary>Raised with every change of any layout. Until 2.1.0 is tagged it may change freely.</summary>
-    public const uint CurrentFormat = 1;
+    /// <remarks>
+    /// 2: data keys have generations (the row `store`, sealed documents and their rows), fingerprints in an encrypted store are a MAC, control entries name
+    /// where they came from.
+    /// </remarks>
+    public const uint CurrentFormat = 2;
 
     public byte[] Write()
     {
@@ -127,6 +131,10 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
 /// </remarks>
 internal sealed record KeyRotationState(ReadOnlyMemory<byte> NextCheck, ReadOnlyMemory<byte> OldUnderNext, ReadOnlyMemory<byte> NextUnderOld, ulong Cursor, ulong End)
 {
+    /// <summary>At its beginning: each key sealed with the other.</summary>
+    public static KeyRotationState Of(DataKey old, DataKey next, ReadOnlySpan<byte> databaseId, NoncePool nonces) =>
+        new(next.MakeCheck(databaseId), next.SealKey(old, databaseId, nonces), old.SealKey(next, databaseId, nonces), 0, 0);
+
     public int EncodedBytes => (3 * 2) + NextCheck.Length + OldUnderNext.Length + NextUnderOld.Length + (2 * 8);
 
     public void Write(ref RowWriter row)
