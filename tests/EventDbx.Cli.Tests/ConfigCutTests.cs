@@ -47,6 +47,30 @@ public sealed class ConfigCutTests : IDisposable
         Assert.Equal(("example.com/log", 7, Dek), (Load().Config.LogOrigin, Load().Config.PageLimit, Load().Config.DataEncryptionKey));
     }
 
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    public async Task One_by_hand_is_whole_from_the_first_change_on_with_its_comments_and_its_order(string newline)
+    {
+        var hand = $"# mine{newline}port = 7171 # here{newline}{newline}[tls]{newline}enabled = true{newline}# the end of mine";
+        _directory.Write("config.toml", hand);
+
+        await Load().UpdateAsync(config => config with { DataEncryptionKey = Dek }, TestContext.Current.CancellationToken);
+        await Load().UpdateAsync(config => config with { PageLimit = 7 }, TestContext.Current.CancellationToken);
+
+        var whole = await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken);
+        Assert.Equal(2, whole.Split("EventDBX configuration").Length - 1);
+        Assert.Contains($"{newline}# mine{newline}port = 7171 # here{newline}", whole, StringComparison.Ordinal);
+        Assert.Contains($"enabled = true{newline}# the end of mine{newline}# End of", whole, StringComparison.Ordinal);
+        Assert.Equal((true, 7171, Dek), (Load().Config.TlsEnabled, Load().Config.Port, Load().Config.DataEncryptionKey));
+        // Below that nothing of our first line is left whole, and so nothing that reads as an other file's setting.
+        for (var length = whole.IndexOf('\n', StringComparison.Ordinal); length < whole.TrimEnd().Length; length++)
+        {
+            _directory.Write("config.toml", whole[..length]);
+            Assert.Throws<ConfigException>(Load);
+        }
+    }
+
     [Fact]
     public async Task What_somebody_writes_behind_the_last_line_is_read_and_kept()
     {

@@ -172,7 +172,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
         await Load("port = 1\n").UpdateAsync(config => config with { PageLimit = 3 }, TestContext.Current.CancellationToken);
 
         var text = await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken);
-        Assert.Matches("^port = 1\ncreated_at = \"[^\"]+\"\nupdated_at = \"[^\"]+\"\npage_limit = 3\n$", text);
+        Assert.Matches("^# [^\n]+\nport = 1\ncreated_at = \"[^\"]+\"\nupdated_at = \"[^\"]+\"\npage_limit = 3\n# [^\n]+\n$", text);
     }
 
     static string Text(object value) => value switch
