@@ -280,7 +280,6 @@ public sealed class KeyRotationDamageTests
             {
                 Assert.True((await database.OpenSession().RotateKeyAsync(rotated.Next, null, default)).WasDone);
                 database.OpenSession().VerifyAll(null, default);
-                Assert.Equal(0, CountIn(image.Path, before));
             }
 
             Assert.Equal(0, CountIn(image.Path, before));
@@ -301,8 +300,9 @@ public sealed class KeyRotationDamageTests
             rotated.Next,
             new Told(progress =>
             {
+                // By somebody else, so that the end comes by while it is open.
                 if (progress.Compacting)
-                    reader.Dispose();
+                    _ = Task.Run(reader.Dispose);
             }),
             default);
 
