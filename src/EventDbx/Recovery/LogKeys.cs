@@ -77,12 +77,15 @@ internal sealed class LogKeys
     }
 
     /// <summary>The given keys, each of the generation it is; the newest last.</summary>
-    public DataKeys Of(DataKey key, DataKey? next)
+    /// <param name="key">That of now.</param>
+    /// <param name="next">The one that a rotation leads to.</param>
+    /// <param name="retired">Those before: a store that was not rotated with others has one of them.</param>
+    public DataKeys Of(DataKey key, DataKey? next, IReadOnlyList<DataKey> retired)
     {
         List<DataKey> found = [];
         foreach (var (generation, samples) in _samples)
         {
-            if (Opening(generation, samples, [key, next]) is { } fits)
+            if (Opening(generation, samples, [key, next, .. retired]) is { } fits)
                 found.Add(fits);
             else
                 Missing = generation;
@@ -96,7 +99,7 @@ internal sealed class LogKeys
         }
 
         // Every key is wrapped again, but documents may not be sealed again yet.
-        if (found is [{ Generation: > SealedValue.FirstEpoch } only] && next is not null && !only.IsSameAs(key))
+        if (found is [{ Generation: > SealedValue.FirstEpoch } only] && next is not null && only.IsSameAs(next))
             found.Insert(0, key.Copy(only.Generation - 1));
         return new([.. found]);
     }

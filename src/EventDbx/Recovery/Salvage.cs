@@ -78,7 +78,7 @@ internal sealed class Salvage : IDisposable
     /// <summary>What the log says of its keys; null where the row does.</summary>
     public LogKeys? LogKeys { get; private set; }
 
-    DataKeys KeysOf(DatabaseOptions options) => (Row is null ? null : options.KeysOf(Row)) ?? (LogKeys ??= LogKeys.Read(View)).Of(options.Key!, options.NextKey);
+    DataKeys KeysOf(DatabaseOptions options) => (Row is null ? null : options.KeysOf(Row)) ?? (LogKeys ??= LogKeys.Read(View)).Of(options.Key!, options.NextKey, options.RetiredKeys);
 
     static IEnumerable<Salvage?> Attempts(DatabaseOptions options, DataDirectory directory)
     {
