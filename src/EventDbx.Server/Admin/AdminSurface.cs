@@ -1,6 +1,7 @@
 using System.Net;
 using EventDbx.Access;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
@@ -92,7 +93,7 @@ internal sealed class AdminSurface : IAsyncDisposable
             // The entry is written when the new file lies ready beside the old one: from then on only its name can fail to change.
             await file.UpdateAsync(Change, NoteAsync, CancellationToken.None).ConfigureAwait(false);
             if (noted && Settings.TryRead() is { } now)
-                Accept(now, name);
+                Accept(now, SettingsRecord.OfRemote(name));
             return before;
         }
         catch (Exception unwritten) when (unwritten is ConfigException or IOException or UnauthorizedAccessException)
@@ -125,12 +126,29 @@ internal sealed class AdminSurface : IAsyncDisposable
         }
     }
 
+    /// <summary>Replaces the signing secret, which has an entry of its own: it is no change of the settings besides.</summary>
+    public async Task<SecretRotation> RotateSecretAsync(TokenAuthority tokens, Session by, TimeSpan overlap, CancellationToken cancellation)
+    {
+        await _changing.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            var rotation = await tokens.RotateSecretAsync(by, overlap, cancellation).ConfigureAwait(false);
+            if (Settings.File is not null && Settings.TryRead() is { } now)
+                Accept(now, "auth.secret", "auth.key_id", "auth.previous_secret", "auth.previous_key_id", "auth.previous_until");
+            return rotation;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
     /// <summary>What is not noted down now, the next comparison finds, and an entry says it once more.</summary>
-    void Accept(ServerConfig config, string remote)
+    void Accept(ServerConfig config, params IEnumerable<string> names)
     {
         try
         {
-            _record.Accept(config, remote);
+            _record.Accept(config, names);
         }
         catch (Exception unwritten) when (unwritten is RefusedException or IOException or UnauthorizedAccessException)
         {

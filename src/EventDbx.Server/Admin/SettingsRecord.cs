@@ -40,19 +40,26 @@ internal sealed class SettingsRecord(Database database)
         Replace(document, key, now);
     }
 
-    /// <summary>What the log has another entry about: the remote is as the configuration has it now.</summary>
-    public void Accept(ServerConfig config, string remote)
+    /// <summary>What the log has another entry about: these settings are as the configuration has them now.</summary>
+    public void Accept(ServerConfig config, params IEnumerable<string> names)
     {
         var document = database.Documents.Read(DocumentName);
         if (Read(document.Content) is not var (key, settings))
             return;
-        var name = RemotePrefix + remote;
-        if (DigestsOf(config, key).TryGetValue(name, out var digest))
-            settings[name] = digest;
-        else
-            settings.Remove(name);
+        var now = DigestsOf(config, key);
+        foreach (var name in names)
+        {
+            if (now.TryGetValue(name, out var digest))
+                settings[name] = digest;
+            else
+                settings.Remove(name);
+        }
+
         Replace(document, key, settings);
     }
+
+    /// <summary>How the setting of a remote is called here.</summary>
+    public static string OfRemote(string name) => RemotePrefix + name;
 
     const string RemotePrefix = "remotes.";
 

@@ -33,7 +33,7 @@ internal static class TokenRoutes
     public static async Task RotateSecretAsync(RestCall call)
     {
         var overlap = call.Body.IsEmpty ? null : TokenJson.ReadRotate(call.Body);
-        var rotation = await call.Host.Tokens.RotateSecretAsync(call.Session, overlap ?? TokenBounds.OverlapDefault, call.Cancellation).ConfigureAwait(false);
+        var rotation = await call.Host.Admin.RotateSecretAsync(call.Host.Tokens, call.Session, overlap ?? TokenBounds.OverlapDefault, call.Cancellation).ConfigureAwait(false);
         await Answer.OneAsync(call.Http, rotation, TokenJson.WriteRotation).ConfigureAwait(false);
     }
 
