@@ -120,7 +120,7 @@ public sealed class AnswerTakingTests : IAsyncDisposable
             if (round % 4 == 0)
             {
                 for (var i = 0; i < Near; i++)
-                    await SayAsync(await OpenAsync(), "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+                    await PressAsync();
             }
         }
 
@@ -145,6 +145,18 @@ public sealed class AnswerTakingTests : IAsyncDisposable
         Assert.InRange(Server.Host.Status().Connections, 0, Near);
     }
 
+    /// <summary>Where all others are in use it is the one that presses who is sent away: that is not what is asked here.</summary>
+    async Task PressAsync()
+    {
+        try
+        {
+            await SayAsync(await OpenAsync(), "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+        catch (Exception sentAway) when (sentAway is SocketException or IOException)
+        {
+        }
+    }
+
     string Page => $"GET /v1/aggregates/big/b/events?take={Events} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {Server.Root}\r\n\r\n";
 
     static ValueTask SayAsync(Stream stream, string text) => stream.WriteAsync(Encoding.ASCII.GetBytes(text), Cancellation);
@@ -161,7 +173,7 @@ public sealed class AnswerTakingTests : IAsyncDisposable
     async Task AskUntilAnsweredAsync()
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        late.CancelAfter(TimeSpan.FromSeconds(20));
+        late.CancelAfter(TimeSpan.FromSeconds(120)); // a hang detector
         while (true)
         {
             try
