@@ -2,7 +2,9 @@ using EventDbx.Server.Admin;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Daemon;
+using EventDbx.Server.Feed;
 using EventDbx.Server.Rest;
+using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
 using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Builder;
@@ -28,6 +30,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly RestSurface _rest;
     readonly Timestamp _startedAt;
     readonly long _started;
+    readonly CancellationTokenSource _ending = new();
     readonly Lock _stopping = new();
     Task? _stopped;
 
@@ -43,6 +46,7 @@ public sealed class ServerHost : IAsyncDisposable
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
+        Requests = new(options);
         _rest = new(this, options);
         Admin = new(options, database, _rest.AnswerAsync, listen => _listeners.Guard(listen, new(Door.Admin)), encrypted: tls is not null);
         _app = Build();
@@ -59,6 +63,15 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
+
+    /// <summary>Told of every request that was answered.</summary>
+    internal RequestLog Requests { get; }
+
+    /// <summary>Cancelled when a stop begins: answers without an end have to end then.</summary>
+    internal CancellationToken Ending => _ending.Token;
+
+    /// <summary>Subscriptions to the feed, over every surface.</summary>
+    internal SubscriptionCount Subscriptions { get; } = new(ServerLimits.SubscriptionsMax);
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
@@ -166,6 +179,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         try
         {
+            await _ending.CancelAsync().ConfigureAwait(false);
             using var late = new CancellationTokenSource(deadline, _options.Clock);
             await _app.StopAsync(late.Token).ConfigureAwait(false);
         }
@@ -180,6 +194,7 @@ public sealed class ServerHost : IAsyncDisposable
                 await Cosigning.DisposeAsync().ConfigureAwait(false);
             await Tokens.DisposeAsync().ConfigureAwait(false);
             await Database.DisposeAsync().ConfigureAwait(false);
+            _ending.Dispose();
         }
     }
 

@@ -72,6 +72,18 @@ public static class ServerLimits
     /// <summary>Bytes of an answer that are gathered before they are sent: up to this many, the answer says its length.</summary>
     public const int AnswerPieceBytes = 64 * 1024;
 
+    /// <summary>Subscriptions to the feed at once, over every surface: each holds a page of <see cref="FeedStreamBytes"/> at most.</summary>
+    public const int SubscriptionsMax = 1_000;
+
+    /// <summary>Events that a subscription reads ahead of its client: some milliseconds of a fast one. A batch goes beyond it.</summary>
+    public const int FeedStreamItems = 256;
+
+    /// <summary>Bytes that a subscription reads ahead of its client: what a slow one costs. A batch goes beyond it.</summary>
+    public const int FeedStreamBytes = 256 * 1024;
+
+    /// <summary>How long a subscription may say nothing: shorter than the 30 s after which proxies give up a silent answer.</summary>
+    public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(10);
+
     /// <summary>Bytes of an answer that a command gathers in memory: a state, or a page, at its limit has a fraction of it. Exports and streams are read as they come.</summary>
     public const int AnswerBytesMax = 128 * 1024 * 1024;
 

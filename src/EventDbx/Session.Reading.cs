@@ -120,7 +120,8 @@ public sealed partial class Session
     /// <param name="after">The last position known; 0 for the beginning.</param>
     /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; a batch may go beyond it.</param>
     /// <param name="filter">Which.</param>
-    public FeedPage ReadFeed(ulong after, int take, FeedFilter filter)
+    /// <param name="bytesMax">Bytes after which the page ends; lowered to <see cref="Limits.PageBytesMax"/>.</param>
+    public FeedPage ReadFeed(ulong after, int take, FeedFilter filter, int bytesMax = Limits.PageBytesMax)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         Demand(AccessAction.FeedRead);
@@ -133,7 +134,7 @@ public sealed partial class Session
         // The size first: what is synced by now is in any view opened later.
         var upTo = _database.LogSize;
         using var reader = _database.OpenReader();
-        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Limits.PageBytesMax, filter, sight);
+        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Math.Min(bytesMax, Limits.PageBytesMax), filter, sight);
     }
 
     /// <summary>The same for all of it.</summary>

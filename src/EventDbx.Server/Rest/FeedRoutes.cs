@@ -1,5 +1,6 @@
 using System.Buffers;
 using EventDbx.Reading;
+using EventDbx.Server.Feed;
 
 namespace EventDbx.Server.Rest;
 

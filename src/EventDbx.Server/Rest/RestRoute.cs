@@ -38,6 +38,9 @@ internal readonly record struct RestAccess
     /// <summary>The action a token must allow, where neither of the others says so.</summary>
     public AccessAction? Action { get; private init; }
 
+    /// <summary>Whoever has a good token, whatever it allows: what it may do is asked further on.</summary>
+    public static RestAccess AnyToken => default;
+
     public static RestAccess Of(AccessAction action) => new() { Action = action };
 }
 
@@ -59,6 +62,9 @@ internal sealed record RestRoute(string Method, string Template, RestAccess Acce
 
     /// <summary>Whether it leaves a control entry: then the session says from where it comes.</summary>
     public bool LeavesEntry { get; init; }
+
+    /// <summary>Of which surface it is: one that is switched off answers nobody but the owner.</summary>
+    public Surface Surface { get; init; } = Surface.Rest;
 
     /// <summary>Whether it belongs to the Admin API.</summary>
     public bool IsAdmin => _segments[0] == "admin";

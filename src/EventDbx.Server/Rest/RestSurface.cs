@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using EventDbx.Server.Admin;
 using EventDbx.Server.Connections;
@@ -72,8 +73,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             underWay = null;
         }
 
-        if (options.Log is { } log && options.LogFrom <= LogLevel.Debug)
-            log(Line(LogLevel.Debug, $"{http.Request.Method} {route?.Template ?? "(no route)"} {http.Response.StatusCode} {options.Clock.GetElapsedTime(started).TotalMilliseconds:0.0} ms"));
+        host.Requests.Ended(new(
+            route?.Surface ?? Surface.Server, http.Request.Method, route?.Template, http.Response.StatusCode.ToString(CultureInfo.InvariantCulture), options.Clock.GetElapsedTime(started)));
     }
 
     async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target)
@@ -128,8 +129,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     {
         var session = Authenticate(http);
         // The socket is how commands reach the server, whatever it serves to others.
-        if (!options.Config.ApiRest && http.Features.Get<Arrival>() is not { OwnerOnly: true })
-            throw new RefusedException(RefusalCode.NotFound, "REST is switched off on this server (api.rest).");
+        if (http.Features.Get<Arrival>() is not { OwnerOnly: true } && Surfaces.RefusalOf(route.Surface, options.Config) is { } off)
+            throw new RefusedException(off);
         if (route.Access.RootMay is { } what)
             session.DemandRoot(what);
         else if (route.Access.IsLogProofs)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using EventDbx.Reading;
 
-namespace EventDbx.Server.Rest;
+namespace EventDbx.Server.Feed;
 
 /// <summary>Where the histories of two epochs part: what a cursor from before a loss has still in common with what is there now.</summary>
 internal static class Histories
