@@ -38,7 +38,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         (_options, Database, Tokens, _tls) = (options, database, tokens, tls);
         _listeners = new(
-            options.Bind, options.Port, options.SocketPath, tls,
+            new(options.Bind, options.Port), GrpcEndpoint.Of(options), options.SocketPath, tls,
             new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
             new(ConnectionLimits.OfSocket, options.Clock, options.Log),
             new(ConnectionLimits.OfAdmin, options.Clock, options.Log));
@@ -75,6 +75,15 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
+
+    /// <summary>The port of gRPC, where it has one of its own.</summary>
+    internal int? GrpcPort => _listeners.GrpcPort;
+
+    /// <summary>Those of its addresses, but that of the Admin API, that other machines can reach and read along at.</summary>
+    internal IReadOnlyList<string> InClear => _listeners.InClear;
+
+    /// <summary>Whether gRPC is served to what comes by a door.</summary>
+    internal bool ServesGrpc(Door door) => _listeners.ServesGrpc(door);
 
     /// <summary>Whether it is on its way down: it takes no new connections.</summary>
     public bool Stopping => _stopped is not null;
@@ -226,13 +235,23 @@ public sealed class ServerHost : IAsyncDisposable
     {
         // Connections are counted by address and closed by age: Listeners.
         limits.MaxConcurrentConnections = null;
-        limits.MaxConcurrentUpgradedConnections = 0;
+        limits.MaxConcurrentUpgradedConnections = null;
         limits.MaxRequestBodySize = Limits.RequestBytesMax;
         limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;
         limits.MaxRequestHeadersTotalSize = ServerLimits.HeaderBytesMax;
         limits.MaxRequestHeaderCount = ServerLimits.HeadersMax;
         limits.RequestHeadersTimeout = ServerLimits.HeadersTimeout;
         limits.KeepAliveTimeout = ServerLimits.IdleTimeout;
+        // Streams that are reset as fast as they are opened: Kestrel counts them until their request has ended, and closes the
+        // connection (ENHANCE_YOUR_CALM) of who goes on beyond twice this. Headers without end: their bytes, number and time above.
+        limits.Http2.MaxStreamsPerConnection = ServerLimits.StreamsPerConnectionMax;
+        limits.Http2.MaxFrameSize = ServerLimits.FrameBytesMax;
+        limits.Http2.HeaderTableSize = ServerLimits.HeaderTableBytes;
+        limits.Http2.MaxRequestHeaderFieldSize = ServerLimits.HeaderBytesMax;
+        limits.Http2.InitialStreamWindowSize = ServerLimits.StreamWindowBytes;
+        limits.Http2.InitialConnectionWindowSize = ServerLimits.ConnectionWindowBytes;
+        limits.Http2.KeepAlivePingDelay = ServerLimits.PingDelay;
+        limits.Http2.KeepAlivePingTimeout = ServerLimits.PingTimeout;
     }
 
     /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>

@@ -77,7 +77,10 @@ public sealed record ServerConfig
 
     public string ReplicationBindAddr { get; init; } = "0.0.0.0:7443";
 
-    public string GrpcBindAddr { get; init; } = "0.0.0.0:7070";
+    public string GrpcBindAddr { get; init; } = GrpcBindAddrDefault;
+
+    /// <summary>As published: gRPC shares the port of the rest, whichever that is.</summary>
+    internal const string GrpcBindAddrDefault = "0.0.0.0:7070";
 
     public string SocketBindAddr { get; init; } = "0.0.0.0:6363";
 

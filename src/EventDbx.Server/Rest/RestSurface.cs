@@ -20,7 +20,8 @@ namespace EventDbx.Server.Rest;
 /// body           bounded, in rented memory                  413, 408, 503
 /// the route      parse, Session, write                      whatever the session says
 /// </code>
-/// A refusal that leaves a body unread closes the connection: it would have to be read to its end to find the next request.
+/// A refusal that leaves a body unread closes the connection: it would have to be read to its end to find the next request. Over
+/// HTTP/2 only the request ends with it.
 /// </remarks>
 internal sealed class RestSurface(ServerHost host, ServerOptions options)
 {
@@ -32,9 +33,14 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     {
         var started = options.Clock.GetTimestamp();
         var connection = http.Features.Get<OpenConnection>();
+        // A client of HTTP/2 that was told of the stop sends it elsewhere; one of HTTP/1.1 sent it before it could be told.
+        if (host.Stopping && Http2Stream.TryRefuse(http))
+            return;
         if (connection?.TryBegin() == false)
         {
             // It is being closed in favour of another; nothing of this request is done. What was answered before is not cut off.
+            if (Http2Stream.TryRefuse(http))
+                return;
             http.Response.Headers.Connection = "close";
             await RefuseAsync(http, new RefusedException(RefusalCode.Overloaded, "The connection is being closed in favour of others, and nothing of this request was done. Send it again.")).ConfigureAwait(false);
             return;
@@ -46,6 +52,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         {
             if (!RequestTarget.TryParse(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget, out var target))
                 throw NoRoute(http);
+            if (DoorOf(http) == Door.Grpc && !ServedBesideGrpc(target.Segments))
+                throw new RefusedException(RefusalCode.NotFound, $"This port serves gRPC alone (grpc.bind_addr). REST and GraphQL are on port {host.Port.ToString(CultureInfo.InvariantCulture)}.");
             route = RestRoutes.Find(http.Request.Method, target.Segments, out var allow);
             if (DoorOf(http) == Door.Admin && !AdminEntry.Serves(target.Segments))
                 (route, allow) = (null, "");
@@ -80,6 +88,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
     async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target)
     {
         var session = route.Access.IsOpen ? null : await EnterAsync(http, route).ConfigureAwait(false);
+        if (session is not null)
+            WatchedAnswer.Watch(http);
         var call = new RestCall(http, host, options, route, target.Segments) { Query = QueryParameters.Parse(target.Query, route.Parameters) };
         await using var _ = call.ConfigureAwait(false);
         if (session is not null)
@@ -255,6 +265,9 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             // Nobody is there to hear it.
         }
     }
+
+    /// <summary>What whoever watches over the port of gRPC asks it.</summary>
+    static bool ServedBesideGrpc(string[] segments) => segments is ["health"] or ["ready"];
 
     static Door DoorOf(HttpContext http) => http.Features.Get<Arrival>()?.Door ?? Door.Main;
 
