@@ -12,19 +12,11 @@ public sealed class FeedChaosTests
 
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
-    /// <summary>Every surface with a subscription, and how many events CI sends through it. A new one is one more line.</summary>
-    static readonly (IFeedClient Client, int CiEvents)[] s_surfaces =
-    [
-        (new SseFeedClient(), 100_000),
-    ];
-
-    public static TheoryData<string> Surfaces => [.. s_surfaces.Select(surface => surface.Client.Surface)];
-
     [Theory]
-    [MemberData(nameof(Surfaces))]
+    [MemberData(nameof(FeedClients.Surfaces), MemberType = typeof(FeedClients))]
     public Task Every_subscriber_has_every_event_once_in_order_and_batches_whole_however_often_it_drops_out_and_the_server_is_killed(string surface) => Seeded.RunAsync(async random =>
     {
-        var (client, ciEvents) = s_surfaces.Single(one => one.Client.Surface == surface);
+        var (client, ciEvents) = FeedClients.Of(surface);
         var events = TestTiers.Choose(3_000, ciEvents, 10 * ciEvents);
         var kills = TestTiers.Choose(2, ci: 6, demand: 60);
         using var line = new CommandLine();
