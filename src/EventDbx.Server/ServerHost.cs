@@ -48,7 +48,7 @@ public sealed class ServerHost : IAsyncDisposable
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
         Requests = new(options);
         _rest = new(this, options);
-        Admin = new(options, database, _rest.AnswerAsync, listen => _listeners.Guard(listen, new(Door.Admin)), encrypted: tls is not null);
+        Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
     }
 
@@ -201,13 +201,16 @@ public sealed class ServerHost : IAsyncDisposable
     WebApplication Build()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
+        var http2 = new PriorKnowledge();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             SetLimits(kestrel.Limits);
             _options.ChangeLimits?.Invoke(kestrel.Limits);
             kestrel.AddServerHeader = false;
-            _listeners.Configure(kestrel);
+            http2.Configure(kestrel);
+            _listeners.Configure(kestrel, http2);
         });
+        http2.Configure(builder.Services);
         builder.Services.Configure<SocketTransportOptions>(_listeners.Configure);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         // Signals belong to the process, which may embed us.
