@@ -105,6 +105,12 @@ public static class ServerLimits
     /// <summary>How long a subscription may say nothing: shorter than the 30 s after which proxies give up a silent answer.</summary>
     public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a client of a stream that broke is asked to wait before it comes again: a restart takes about as long.</summary>
+    public static readonly TimeSpan StreamRetry = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the last words of a stream may take to be handed over. Who takes nothing is cut off.</summary>
+    public static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(1);
+
     /// <summary>Bytes of an answer that a command gathers in memory: a state, or a page, at its limit has a fraction of it. Exports and streams are read as they come.</summary>
     public const int AnswerBytesMax = 128 * 1024 * 1024;
 

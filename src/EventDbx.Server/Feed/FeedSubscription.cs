@@ -51,6 +51,9 @@ internal sealed class FeedSubscription : IAsyncDisposable
     /// <summary>Where its next entry will be looked for: everything up to here has been read.</summary>
     public FeedCursor Reached => new(Epoch, _reached);
 
+    /// <summary>Cancelled when it has to end: the client has gone, the token is refused, the server stops. Whoever writes what it gave breaks off then.</summary>
+    public CancellationToken Ended => _ended.Token;
+
     /// <summary>Checks what is asked for; nothing is read yet.</summary>
     /// <exception cref="RefusedException">The caller may not, the cursor is gone or none, or there are too many subscriptions.</exception>
     public static async Task<FeedSubscription> OpenAsync(ServerHost host, FeedRequest request, TimeProvider clock, CancellationToken cancellation)
@@ -85,6 +88,11 @@ internal sealed class FeedSubscription : IAsyncDisposable
             else if (atEnd)
             {
                 await WaitAsync(left, both.Token).ConfigureAwait(false);
+            }
+            else
+            {
+                // Through much that is not wanted it goes a page at a time, and lets others have the thread in between.
+                await Task.Yield();
             }
         }
     }
