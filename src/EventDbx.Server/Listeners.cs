@@ -54,6 +54,14 @@ internal sealed class Listeners(
 
     public int Connections => strangers.Count + owners.Count + admins.Count;
 
+    /// <summary>Open right now, of those that came by one kind of door.</summary>
+    public int ConnectionsBy(Door door) => door switch
+    {
+        Door.Main => strangers.Count,
+        Door.Socket => owners.Count,
+        Door.Admin => admins.Count,
+    };
+
     public Exposure Exposure => IPAddress.IsLoopback(bind) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
 
     public IReadOnlyList<string> Addresses => socketPath is null ? [Address] : [Address, $"unix:{socketPath}"];
