@@ -47,6 +47,7 @@ public sealed class ServerHost : IAsyncDisposable
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
         Requests = new(options);
+        Reference = new(options.Version);
         _rest = new(this, options);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
@@ -69,6 +70,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Cancelled when a stop begins: answers without an end have to end then.</summary>
     internal CancellationToken Ending => _ending.Token;
+
+    /// <summary>What the routes are, for programs and for people.</summary>
+    internal OpenApi.Reference Reference { get; }
 
     /// <summary>Subscriptions to the feed, over every surface.</summary>
     internal SubscriptionCount Subscriptions { get; } = new(ServerLimits.SubscriptionsMax);

@@ -52,7 +52,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             if (route is null)
                 throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
             // Only who proves to be somebody keeps a connection by not taking answers.
-            if (route.Access.IsOpen)
+            if (route.Access.IsOpenUnder(options.Config))
                 End();
             await RunAsync(http, route, target).ConfigureAwait(false);
         }
@@ -79,7 +79,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
 
     async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target)
     {
-        var session = route.Access.IsOpen ? null : await EnterAsync(http, route).ConfigureAwait(false);
+        var session = route.Access.IsOpenUnder(options.Config) ? null : await EnterAsync(http, route).ConfigureAwait(false);
         var call = new RestCall(http, host, options, route, target.Segments) { Query = QueryParameters.Parse(target.Query, route.Parameters) };
         await using var _ = call.ConfigureAwait(false);
         if (session is not null)
