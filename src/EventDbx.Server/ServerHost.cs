@@ -49,6 +49,7 @@ public sealed class ServerHost : IAsyncDisposable
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
         Telemetry = new(database);
         Requests = new(options, Telemetry.Meter, Telemetry.Spans);
+        Reference = new(options.Version);
         _rest = new(this, options);
         Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => _rest.BodyBytes);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
@@ -78,6 +79,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Cancelled when a stop begins: answers without an end have to end then.</summary>
     internal CancellationToken Ending => _ending.Token;
+
+    /// <summary>What the routes are, for programs and for people.</summary>
+    internal OpenApi.Reference Reference { get; }
 
     /// <summary>Subscriptions to the feed, over every surface.</summary>
     internal SubscriptionCount Subscriptions { get; } = new(ServerLimits.SubscriptionsMax);

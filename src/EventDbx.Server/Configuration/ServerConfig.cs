@@ -90,6 +90,9 @@ public sealed record ServerConfig
 
     public bool ApiGrpc { get; init; } = true;
 
+    /// <summary>Whether pages without data (the reference, the document it shows, the GraphQL page) are shown without a token.</summary>
+    public bool ApiPublicDocs { get; init; } = true;
+
     /// <summary>Whether the TCP ports speak TLS.</summary>
     public bool TlsEnabled { get; init; }
 

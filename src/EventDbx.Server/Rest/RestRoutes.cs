@@ -37,6 +37,8 @@ internal static class RestRoutes
         new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync),
         new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
         new("GET", "/metrics", RestAccess.AnyToken, RestBody.None, MetricsRoutes.ReadAsync) { Surface = Surface.Server, OpenBy = static config => config.MetricsPublic },
+        new("GET", "/openapi.json", RestAccess.Page, RestBody.None, DocsRoutes.OpenApiAsync) { Surface = Surface.Server },
+        new("GET", "/docs", RestAccess.Page, RestBody.None, DocsRoutes.PageAsync) { Surface = Surface.Server },
         new("GET", "/v1/aggregates", Read, RestBody.None, AggregateRoutes.ListAsync)
         {
             Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "at", "fields", "typed"],
