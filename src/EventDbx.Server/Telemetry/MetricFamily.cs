@@ -14,7 +14,7 @@ internal enum MetricKind
 /// <summary>One instrument as Prometheus sees it: its name there, and its series.</summary>
 /// <remarks>
 /// The one rule of names: dots become underscores; then the unit in words, where it is one (<c>s</c>: <c>_seconds</c>, <c>By</c>: <c>_bytes</c>);
-/// then <c>_total</c> of a counter.
+/// then <c>_total</c> of a counter. A <c>.count</c> of the runtime's, which Prometheus keeps for histograms, is a plural.
 /// </remarks>
 internal sealed class MetricFamily
 {
@@ -26,6 +26,8 @@ internal sealed class MetricFamily
         _told = instrument.IsObservable;
         (Kind, Bounds) = instrument switch
         {
+            // The runtime calls counters what goes down, too.
+            { Name: "dotnet.thread_pool.queue.length" or "dotnet.thread_pool.thread.count" } => (MetricKind.Gauge, []),
             Counter<long> or Counter<int> or Counter<double> or ObservableCounter<long> or ObservableCounter<int> or ObservableCounter<double> => (MetricKind.Counter, []),
             Histogram<double> histogram => (MetricKind.Histogram, histogram.Advice?.HistogramBucketBoundaries?.ToArray() ?? []),
             Histogram<int> histogram => (MetricKind.Histogram, histogram.Advice?.HistogramBucketBoundaries?.Select(bound => (double)bound).ToArray() ?? []),
@@ -49,7 +51,8 @@ internal sealed class MetricFamily
 
     public static string NameOf(string instrument, string? unit)
     {
-        var name = instrument.Replace('.', '_');
+        var name = instrument.EndsWith(".count", StringComparison.Ordinal) ? $"{instrument[..^6]}s" : instrument;
+        name = name.Replace('.', '_');
         var suffix = unit switch
         {
             "s" => "_seconds",

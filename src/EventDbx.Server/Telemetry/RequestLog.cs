@@ -53,13 +53,15 @@ internal sealed class RequestLog : IDisposable
         var surface = Surfaces.NameOf(request.Surface);
         var (method, route) = (request.Surface == Surface.Grpc ? request.Method : Known(request.Method), request.Route ?? "none");
         _requests.Add(1, new TagList { { "surface", surface }, { "method", method }, { "route", route }, { "status", request.Status } });
-        if (!request.TakesLong)
+        // A stream lasts as long as its client wants it to.
+        var takesLong = request.TakesLong || (request.Surface == Surface.Grpc && request.Method.EndsWith("_stream", StringComparison.Ordinal));
+        if (!takesLong)
             _durations.Record(request.Took.TotalSeconds, new("surface", surface), new("method", method), new("route", route));
         if (request.Code is { } code)
             _refused.Add(1, new("surface", surface), new("code", Refusal.NameOf(code)));
         if (request.Start?.Span is { } span)
             EndSpan(span, request, surface, method);
-        if (!request.TakesLong && request.Took >= _slowFrom)
+        if (!takesLong && request.Took >= _slowFrom)
         {
             _slow.Add(1, new KeyValuePair<string, object?>("surface", surface));
             if (_warnings.TryTake())
@@ -104,7 +106,7 @@ internal sealed class RequestLog : IDisposable
             }
 
             // What the caller did wrong is no failure of the server's span.
-            if (request.Code is RefusalCode.Internal or RefusalCode.IntegrityViolation or RefusalCode.Unavailable || request.Status is ['5', _, _])
+            if (request.Code is RefusalCode.Internal or RefusalCode.IntegrityViolation or RefusalCode.Unavailable || request.Status is ['5', _, _] or "INTERNAL" or "UNAVAILABLE" or "DATA_LOSS" or "UNKNOWN")
                 span.SetStatus(ActivityStatusCode.Error);
         }
 
