@@ -69,13 +69,13 @@ internal sealed class Listeners(
     string Address => $"{(tls is null ? "http" : "https")}://{new IPEndPoint(bind, Port)}";
 
     /// <exception cref="IOException">The path of the socket is longer than such a path may be.</exception>
-    public void Configure(KestrelServerOptions kestrel)
+    public void Configure(KestrelServerOptions kestrel, PriorKnowledge http2)
     {
         if (socketPath is not null && Encoding.UTF8.GetByteCount(socketPath) is var length && length > ServerLimits.SocketPathBytesMax)
             throw new IOException($"The path of the socket, {socketPath}, has {length} bytes; this system takes {ServerLimits.SocketPathBytesMax}. Choose a shorter one.");
-        kestrel.Listen(bind, Port, listen => Guard(listen, new(Door.Main)));
+        kestrel.Listen(bind, Port, listen => Guard(listen, new(Door.Main), http2));
         if (socketPath is not null)
-            kestrel.ListenUnixSocket(socketPath, listen => Guard(listen, new(Door.Socket), owners, tls: null));
+            kestrel.ListenUnixSocket(socketPath, listen => Guard(listen, new(Door.Socket), http2, owners, tls: null));
     }
 
     public void Configure(SocketTransportOptions transport) => transport.CreateBoundListenSocket = endpoint => endpoint switch
@@ -100,12 +100,16 @@ internal sealed class Listeners(
     }
 
     /// <summary>What every connection of a TCP port passes before its first request: its door is noted, it is counted, it has to speak, and TLS.</summary>
-    public void Guard(ListenOptions listen, Arrival arrival) => Guard(listen, arrival, arrival.Door == Door.Admin ? admins : strangers, tls);
+    /// <param name="listen">The port.</param>
+    /// <param name="arrival">Whose door it is.</param>
+    /// <param name="http2">Of the same Kestrel.</param>
+    public void Guard(ListenOptions listen, Arrival arrival, PriorKnowledge http2) =>
+        Guard(listen, arrival, http2, arrival.Door == Door.Admin ? admins : strangers, tls);
 
-    static void Guard(ListenOptions listen, Arrival arrival, ConnectionTable table, ServerTls? tls)
+    static void Guard(ListenOptions listen, Arrival arrival, PriorKnowledge http2, ConnectionTable table, ServerTls? tls)
     {
-        // With gRPC: Http1AndHttp2. TLS offers in ALPN what stands here.
-        listen.Protocols = HttpProtocols.Http1;
+        // TLS offers in ALPN what stands here; in clear text the first bytes tell.
+        listen.Protocols = tls is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
         listen.Use(next => async connection =>
         {
             connection.Features.Set(arrival);
@@ -123,13 +127,15 @@ internal sealed class Listeners(
             connection.Transport = new WatchedTransport(connection.Transport, open);
             try
             {
-                if (await FirstByte.PeekAsync(connection).ConfigureAwait(false) is not { } first)
+                if (await FirstBytes.PeekAsync(connection, secure: tls is not null).ConfigureAwait(false) is not { } opening)
                     return;
                 table.Spoke(open);
-                if (tls is null || FirstByte.IsTls(first))
+                if (tls is null && opening == Opening.Http2)
+                    await http2.ServeAsync(connection).ConfigureAwait(false);
+                else if (tls is null || opening == Opening.Tls)
                     await next(connection).ConfigureAwait(false);
                 else
-                    await FirstByte.RefusePlaintextAsync(connection, first).ConfigureAwait(false);
+                    await FirstBytes.RefusePlaintextAsync(connection, opening).ConfigureAwait(false);
             }
             finally
             {

@@ -52,7 +52,7 @@ public sealed class ServerHost : IAsyncDisposable
         _rest = new(this, options);
         Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => _rest.BodyBytes);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
-        Admin = new(options, database, _rest.AnswerAsync, listen => _listeners.Guard(listen, new(Door.Admin)), encrypted: tls is not null);
+        Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
     }
 
@@ -214,13 +214,16 @@ public sealed class ServerHost : IAsyncDisposable
     WebApplication Build()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
+        var http2 = new PriorKnowledge();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             SetLimits(kestrel.Limits);
             _options.ChangeLimits?.Invoke(kestrel.Limits);
             kestrel.AddServerHeader = false;
-            _listeners.Configure(kestrel);
+            http2.Configure(kestrel);
+            _listeners.Configure(kestrel, http2);
         });
+        http2.Configure(builder.Services);
         builder.Services.Configure<SocketTransportOptions>(_listeners.Configure);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         // Signals belong to the process, which may embed us.

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Connections;
 using EventDbx.Server.Daemon;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -18,7 +19,7 @@ namespace EventDbx.Server.Admin;
 /// <param name="answer">Answers a request.</param>
 /// <param name="guard">What every connection passes before its first request, TLS included.</param>
 /// <param name="encrypted">Whether that is TLS.</param>
-internal sealed class AdminListener(ServerOptions options, RequestDelegate answer, Action<ListenOptions> guard, bool encrypted) : IAsyncDisposable
+internal sealed class AdminListener(ServerOptions options, RequestDelegate answer, Action<ListenOptions, PriorKnowledge> guard, bool encrypted) : IAsyncDisposable
 {
     /// <summary>How long requests under way may take when it closes.</summary>
     static readonly TimeSpan CloseDeadline = TimeSpan.FromSeconds(5);
@@ -127,13 +128,16 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
     WebApplication Build(IPEndPoint at)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
+        var http2 = new PriorKnowledge();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             ServerHost.SetLimits(kestrel.Limits);
             options.ChangeLimits?.Invoke(kestrel.Limits);
             kestrel.AddServerHeader = false;
-            kestrel.Listen(at, guard);
+            http2.Configure(kestrel);
+            kestrel.Listen(at, listen => guard(listen, http2));
         });
+        http2.Configure(builder.Services);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddSingleton<IHostLifetime, ServerHost.NoSignals>();
         if (options.Log is { } log)

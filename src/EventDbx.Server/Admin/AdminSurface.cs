@@ -1,6 +1,7 @@
 using System.Net;
 using EventDbx.Access;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Connections;
 using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -30,7 +31,7 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <param name="answer">Answers the requests of its listener.</param>
     /// <param name="guard">What every connection to its listener passes before its first request, TLS included.</param>
     /// <param name="encrypted">Whether that is TLS.</param>
-    public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions> guard, bool encrypted)
+    public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions, PriorKnowledge> guard, bool encrypted)
     {
         (_options, _database) = (options, database);
         Settings = new(options);

@@ -16,6 +16,8 @@ public sealed class AnswerTakingTests : IAsyncDisposable
 
     const int EventBytes = 65_000;
 
+    const string LastChunk = "\r\n0\r\n\r\n";
+
     readonly List<IDisposable> _opened = [];
     RestServer? _server;
 
@@ -109,12 +111,16 @@ public sealed class AnswerTakingTests : IAsyncDisposable
         }
 
         Assert.StartsWith("HTTP/1.1 200 ", head, StringComparison.Ordinal);
+        // The last chunk may come in pieces.
+        var tail = "";
         for (var round = 0; ; round++)
         {
             var read = await slow.ReadAsync(piece, Cancellation);
             said += read;
+            tail += Encoding.Latin1.GetString(piece, Math.Max(0, read - 8), Math.Min(8, read));
+            tail = tail[Math.Max(0, tail.Length - 8)..];
             // Either the server closes, once all is there, or the last chunk says so.
-            if (read == 0 || piece.AsSpan(0, read).EndsWith("\r\n0\r\n\r\n"u8))
+            if (read == 0 || tail.EndsWith(LastChunk, StringComparison.Ordinal))
                 break;
             // As many as it takes to close whoever waits.
             if (round % 4 == 0)
@@ -125,7 +131,7 @@ public sealed class AnswerTakingTests : IAsyncDisposable
         }
 
         Assert.InRange(said, Events * EventBytes, (Events * EventBytes) + 200_000);
-        Assert.True(piece.AsSpan().IndexOf("\r\n0\r\n\r\n"u8) >= 0 || !head.Contains("chunked", StringComparison.Ordinal), "The end was cut off.");
+        Assert.True(tail.EndsWith(LastChunk, StringComparison.Ordinal) || !head.Contains("chunked", StringComparison.Ordinal), "The end was cut off.");
     }
 
     [Fact]

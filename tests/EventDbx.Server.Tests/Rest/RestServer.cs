@@ -90,6 +90,17 @@ public sealed class RestServer : IAsyncLifetime
     public Task<string> TokenForAsync(string action, params string[] resources) =>
         IssueAsync(new() { Group = "team", User = "kim", Actions = [action], Resources = resources, TtlSeconds = 0 });
 
+    /// <summary>A client with a connection of its own that speaks this version alone, with the root token.</summary>
+    public HttpClient ClientOf(Version version)
+    {
+        var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, SslOptions = new() { RemoteCertificateValidationCallback = IsOurs } })
+        {
+            BaseAddress = new($"{(Host.Status().Tls is null ? "http" : "https")}://127.0.0.1:{Host.Port}"), DefaultRequestVersion = version, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        client.DefaultRequestHeaders.Authorization = new("Bearer", Root);
+        return client;
+    }
+
     /// <summary>Sends exactly this target, with the root token unless told otherwise.</summary>
     public async Task<Reply> SendAsync(
         string method, string target, string? body = null, string? token = "root", string contentType = "application/json", params (string Name, string Value)[] headers)
