@@ -77,6 +77,9 @@ internal sealed class Listeners(
         _ => SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint),
     };
 
+    /// <summary>Whether gRPC is served to who comes by a door.</summary>
+    public static bool ServesGrpc(Door door) => door != Door.Admin;
+
     /// <summary>The file of the socket goes with the server.</summary>
     public void Remove()
     {
