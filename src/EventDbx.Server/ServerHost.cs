@@ -30,6 +30,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly ServerTls? _tls;
     readonly RestSurface _rest;
     readonly GrpcSurface _grpc;
+    readonly OtlpExport? _otlp;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly CancellationTokenSource _ending = new();
@@ -40,7 +41,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         (_options, Database, Tokens, _tls) = (options, database, tokens, tls);
         _listeners = new(
-            options.Bind, options.Port, options.SocketPath, tls,
+            new(options.Bind, options.Port), GrpcEndpoint.Of(options), options.SocketPath, tls,
             new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
             new(ConnectionLimits.OfSocket, options.Clock, options.Log),
             new(ConnectionLimits.OfAdmin, options.Clock, options.Log));
@@ -48,10 +49,13 @@ public sealed class ServerHost : IAsyncDisposable
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
-        Requests = new(options);
+        Telemetry = new(database);
+        Requests = new(options, Telemetry.Meter, Telemetry.Spans);
         var bodies = new BodyBudget();
         _rest = new(this, options, bodies);
-        _grpc = new(this, options, bodies);
+        _grpc = new(this, options, bodies, _listeners.ServesGrpc);
+        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held);
+        _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
     }
@@ -71,6 +75,11 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
 
+    /// <summary>What it tells of itself, in numbers.</summary>
+    internal ServerMeter Telemetry { get; }
+
+    internal TimeSpan Uptime => _options.Clock.GetElapsedTime(_started);
+
     /// <summary>Told of every request that was answered.</summary>
     internal RequestLog Requests { get; }
 
@@ -82,6 +91,15 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
+
+    /// <summary>The port of gRPC, where it has one of its own.</summary>
+    internal int? GrpcPort => _listeners.GrpcPort;
+
+    /// <summary>Those of its addresses, but that of the Admin API, that other machines can reach and read along at.</summary>
+    internal IReadOnlyList<string> InClear => _listeners.InClear;
+
+    /// <summary>Whether gRPC is served to what comes by a door.</summary>
+    internal bool ServesGrpc(Door door) => _listeners.ServesGrpc(door);
 
     /// <summary>Whether it is on its way down: it takes no new connections.</summary>
     public bool Stopping => _stopped is not null;
@@ -140,7 +158,7 @@ public sealed class ServerHost : IAsyncDisposable
         Exposure = _listeners.Exposure,
         Tls = _tls?.Status,
         StartedAt = _startedAt,
-        Uptime = _options.Clock.GetElapsedTime(_started),
+        Uptime = Uptime,
         Restriction = Database.Restriction,
         Durability = Database.Durability,
         Encryption = Database.Encrypted,
@@ -156,7 +174,7 @@ public sealed class ServerHost : IAsyncDisposable
     };
 
     /// <summary>Null where there is none yet, and where its row cannot be read, which health tells.</summary>
-    CheckpointStatus? FindCheckpoint()
+    internal CheckpointStatus? FindCheckpoint()
     {
         try
         {
@@ -194,6 +212,10 @@ public sealed class ServerHost : IAsyncDisposable
         {
             await _app.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
+            if (_otlp is not null)
+                await _otlp.DisposeAsync().ConfigureAwait(false);
+            Requests.Dispose();
+            Telemetry.Dispose();
             _listeners.Remove();
             _listeners.Dispose();
             _tls?.Dispose();
@@ -235,13 +257,23 @@ public sealed class ServerHost : IAsyncDisposable
     {
         // Connections are counted by address and closed by age: Listeners.
         limits.MaxConcurrentConnections = null;
-        limits.MaxConcurrentUpgradedConnections = 0;
+        limits.MaxConcurrentUpgradedConnections = null;
         limits.MaxRequestBodySize = Limits.RequestBytesMax;
         limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;
         limits.MaxRequestHeadersTotalSize = ServerLimits.HeaderBytesMax;
         limits.MaxRequestHeaderCount = ServerLimits.HeadersMax;
         limits.RequestHeadersTimeout = ServerLimits.HeadersTimeout;
         limits.KeepAliveTimeout = ServerLimits.IdleTimeout;
+        // Streams that are reset as fast as they are opened: Kestrel counts them until their request has ended, and closes the
+        // connection (ENHANCE_YOUR_CALM) of who goes on beyond twice this. Headers without end: their bytes, number and time above.
+        limits.Http2.MaxStreamsPerConnection = ServerLimits.StreamsPerConnectionMax;
+        limits.Http2.MaxFrameSize = ServerLimits.FrameBytesMax;
+        limits.Http2.HeaderTableSize = ServerLimits.HeaderTableBytes;
+        limits.Http2.MaxRequestHeaderFieldSize = ServerLimits.HeaderBytesMax;
+        limits.Http2.InitialStreamWindowSize = ServerLimits.StreamWindowBytes;
+        limits.Http2.InitialConnectionWindowSize = ServerLimits.ConnectionWindowBytes;
+        limits.Http2.KeepAlivePingDelay = ServerLimits.PingDelay;
+        limits.Http2.KeepAlivePingTimeout = ServerLimits.PingTimeout;
     }
 
     /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>

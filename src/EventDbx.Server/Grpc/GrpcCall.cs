@@ -37,6 +37,9 @@ internal sealed class GrpcCall(GrpcSurface surface, HttpContext http, GrpcMethod
         }
     }
 
+    /// <summary>Who it is, where that was found out.</summary>
+    public Actor? Actor => _session?.Actor;
+
     /// <summary>Why a long answer has to end: the token is not good any more. Null while it is.</summary>
     public RefusedException? Withdrawn { get; set; }
 

@@ -83,6 +83,20 @@ internal static class GrpcRefusals
         return status;
     }
 
+    /// <summary>The code that details say, as they stand in their trailer.</summary>
+    public static RefusalCode? CodeIn(string details)
+    {
+        if (details.Length == 0)
+            return null;
+        foreach (var detail in Google.Rpc.Status.Parser.ParseFrom(Convert.FromBase64String(details)).Details)
+        {
+            if (detail.TryUnpack(out ErrorInfo info))
+                return Refusal.CodeOf(info.Reason);
+        }
+
+        return null;
+    }
+
     /// <summary>A refusal inside a stream.</summary>
     public static Protocol.Error Error(in Refusal refusal)
     {

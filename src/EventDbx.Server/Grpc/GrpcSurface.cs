@@ -2,6 +2,7 @@ using System.Globalization;
 using EventDbx.Server.Admin;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Rest;
+using EventDbx.Server.Telemetry;
 using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using Google.Protobuf;
@@ -32,9 +33,15 @@ internal sealed class GrpcSurface
 
     readonly Dictionary<string, (GrpcMethod Method, RequestDelegate Run)> _methods = new(StringComparer.Ordinal);
 
-    public GrpcSurface(ServerHost host, ServerOptions options, BodyBudget budget)
+    readonly Func<Door, bool> _serves;
+
+    /// <param name="host">Whose surface it is.</param>
+    /// <param name="options">Of the host.</param>
+    /// <param name="budget">What the bodies of all requests together may hold.</param>
+    /// <param name="serves">Whether gRPC is served to what comes by a door.</param>
+    public GrpcSurface(ServerHost host, ServerOptions options, BodyBudget budget, Func<Door, bool> serves)
     {
-        (Host, Options, Budget) = (host, options, budget);
+        (Host, Options, Budget, _serves) = (host, options, budget, serves);
         Services = new(this, host, options.Clock);
     }
 
@@ -85,31 +92,30 @@ internal sealed class GrpcSurface
 
     public async Task AnswerAsync(HttpContext http)
     {
-        var started = Options.Clock.GetTimestamp();
         var connection = http.Features.Get<OpenConnection>();
-        GrpcMethod? method = null;
-        if (connection?.TryBegin() == false)
-        {
-            Refuse(http, GrpcRefusals.Exception(new(RefusalCode.Overloaded, "The connection is being closed in favour of others, and nothing of this call was done. Send it again.")));
-            Ended(http, null, started);
+        // Nothing of it was done, and its client may send it again by itself: to another connection, or another server.
+        if ((Host.Stopping || connection?.TryBegin() == false) && Http2Stream.TryRefuse(http))
             return;
-        }
-
+        var start = Host.Requests.Begin(http);
+        GrpcMethod? method = null;
+        GrpcCall? call = null;
         var underWay = connection;
         try
         {
             (method, var run) = Find(http);
+            call = new(this, http, method, method.Access is null ? null : TokenOf(http));
             if (method.Access is null)
             {
                 // Only who proves to be somebody keeps a connection by not taking answers.
                 End();
             }
-
-            var call = new GrpcCall(this, http, method, method.Access is null ? null : TokenOf(http));
-            if (method.Access is not null)
+            else
+            {
                 call.Enter();
-            http.Features.Set(call);
+                WatchedAnswer.Watch(http);
+            }
 
+            http.Features.Set(call);
             using var body = new MessageBody(http, method.Access is null ? null : Budget, Options.Clock, isStream: method.Kind is MethodType.DuplexStreaming or MethodType.ClientStreaming);
             http.Features.Set<IRequestBodyPipeFeature>(body);
             await run(http).ConfigureAwait(false);
@@ -124,14 +130,14 @@ internal sealed class GrpcSurface
         }
         catch (RpcException refused)
         {
+            End();
             Refuse(http, refused);
         }
         finally
         {
             End();
+            Ended(http, start, method, call);
         }
-
-        Ended(http, method, started);
 
         void End()
         {
@@ -185,8 +191,8 @@ internal sealed class GrpcSurface
     (GrpcMethod Method, RequestDelegate Run) Find(HttpContext http)
     {
         var arrival = http.Features.Get<Arrival>();
-        if (!Listeners.ServesGrpc(arrival?.Door ?? Door.Main))
-            throw GrpcRefusals.Exception(new(RefusalCode.NotFound, "gRPC is not served at this address."), StatusCode.Unimplemented);
+        if (!_serves(arrival?.Door ?? Door.Main))
+            throw GrpcRefusals.Exception(new(RefusalCode.NotFound, "gRPC is not served on this port: it has one of its own (grpc.bind_addr)."), StatusCode.Unimplemented);
         // The socket is how commands reach the server, whatever it serves to others.
         if (arrival is not { OwnerOnly: true } && Surfaces.RefusalOf(Surface.Grpc, Options.Config) is { } off)
             throw GrpcRefusals.Exception(off, StatusCode.Unimplemented);
@@ -248,10 +254,15 @@ internal sealed class GrpcSurface
     static StatusCode? StatusIn(IHeaderDictionary trailers) =>
         int.TryParse(trailers["grpc-status"].ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var status) ? (StatusCode)status : null;
 
-    void Ended(HttpContext http, GrpcMethod? method, long started)
+    void Ended(HttpContext http, RequestStart start, GrpcMethod? method, GrpcCall? call)
     {
-        var status = http.RequestAborted.IsCancellationRequested ? StatusCode.Cancelled : TrailersOf(http) is { } trailers ? StatusIn(trailers) ?? StatusCode.Unknown : StatusCode.Unknown;
-        Host.Requests.Ended(new(Surface.Grpc, method?.KindName ?? "unknown", method?.Path, NameOf(status), Options.Clock.GetElapsedTime(started)));
+        var trailers = TrailersOf(http);
+        var status = http.RequestAborted.IsCancellationRequested ? StatusCode.Cancelled : trailers is null ? StatusCode.Unknown : StatusIn(trailers) ?? StatusCode.Unknown;
+        Host.Requests.Ended(new(Surface.Grpc, method?.KindName ?? "unknown", method?.Path, NameOf(status), Options.Clock.GetElapsedTime(start.At))
+        {
+            Start = start, Http = http, Actor = call?.Actor, TakesLong = method is { Kind: not MethodType.Unary } or { Name: "VerifyAggregate" },
+            Code = status == StatusCode.OK || trailers is null ? null : GrpcRefusals.CodeIn(trailers[GrpcRefusals.DetailsTrailer].ToString()),
+        });
     }
 
     /// <summary>As the specification writes it.</summary>
