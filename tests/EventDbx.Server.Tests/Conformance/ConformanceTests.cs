@@ -34,6 +34,9 @@ public sealed class ConformanceTests
     [Fact]
     public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync(), []);
 
+    [Fact]
+    public async Task Grpc_answers_as_the_engine_does() => await ComparedAsync(await GrpcDriver.StartAsync(), GrpcDriver.LeftOut);
+
     sealed class Checked(RemoteCli elsewhere) : IAsyncDisposable
     {
         public async ValueTask DisposeAsync()
