@@ -37,19 +37,25 @@ internal sealed class FeedSubscription : IAsyncDisposable
     readonly TokenWatch? _watch;
     readonly CancellationTokenSource _ended;
     ulong _reached;
+    long _caughtUpAt;
 
     FeedSubscription(ServerHost host, FeedRequest request, FeedCursor after, TimeProvider clock, CancellationToken cancellation)
     {
         (_host, _request, _clock, _reached) = (host, request, clock, after.Position);
         _watch = request.LookAtToken is { } look ? new(look, clock, cancellation) : null;
         _ended = CancellationTokenSource.CreateLinkedTokenSource(_watch?.Ended ?? cancellation, host.Ending);
+        _caughtUpAt = clock.GetTimestamp();
+        host.Subscriptions.Watch(this);
     }
 
     /// <summary>Of the database, as cursors name it.</summary>
     public uint Epoch => _host.Database.Epoch;
 
     /// <summary>Where its next entry will be looked for: everything up to here has been read.</summary>
-    public FeedCursor Reached => new(Epoch, _reached);
+    public FeedCursor Reached => new(Epoch, Volatile.Read(ref _reached));
+
+    /// <summary>When it was last at the end of the log, or began: a timestamp of the clock.</summary>
+    public long CaughtUpAt => Volatile.Read(ref _caughtUpAt);
 
     /// <summary>Cancelled when it has to end: the client has gone, the token is refused, the server stops. Whoever writes what it gave breaks off then.</summary>
     public CancellationToken Ended => _ended.Token;
@@ -79,6 +85,8 @@ internal sealed class FeedSubscription : IAsyncDisposable
             var page = _request.Session.ReadFeed(_reached, ServerLimits.FeedStreamItems, _request.Filter, ServerLimits.FeedStreamBytes);
             _reached = page.ReachedPosition;
             var atEnd = _reached >= _host.Database.LogSize;
+            if (atEnd)
+                Volatile.Write(ref _caughtUpAt, _clock.GetTimestamp());
             var left = ServerLimits.HeartbeatInterval - _clock.GetElapsedTime(told);
             if (page.Items.Count > 0 || left <= TimeSpan.Zero)
             {
@@ -99,6 +107,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _host.Subscriptions.Unwatch(this);
         _host.Subscriptions.Leave();
         _ended.Dispose();
         if (_watch is not null)

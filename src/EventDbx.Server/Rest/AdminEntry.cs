@@ -49,6 +49,7 @@ internal static class AdminEntry
         Door.Socket => "socket",
         Door.Admin => $"admin {Shown(address)}",
         Door.Main => $"rest {Shown(address)}",
+        Door.Grpc => $"grpc {Shown(address)}",
     };
 
     static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();

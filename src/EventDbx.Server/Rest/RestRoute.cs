@@ -74,6 +74,15 @@ internal sealed record RestRoute(string Method, string Template, RestAccess Acce
     /// <summary>Of which surface it is: one that is switched off answers nobody but the owner.</summary>
     public Surface Surface { get; init; } = Surface.Rest;
 
+    /// <summary>Where a setting opens it to everybody; null: none does.</summary>
+    public Func<Configuration.ServerConfig, bool>? OpenBy { get; init; }
+
+    /// <summary>Long by nature, however fast the server is: it is no slow request.</summary>
+    public bool TakesLong { get; init; }
+
+    /// <summary>Whether it answers without a token under these settings.</summary>
+    public bool IsOpen(Configuration.ServerConfig config) => Access.IsOpenUnder(config) || OpenBy?.Invoke(config) == true;
+
     /// <summary>Whether it belongs to the Admin API.</summary>
     public bool IsAdmin => _segments[0] == "admin";
 
