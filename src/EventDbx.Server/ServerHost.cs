@@ -3,6 +3,7 @@ using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Feed;
+using EventDbx.Server.GraphQL;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
@@ -48,6 +49,7 @@ public sealed class ServerHost : IAsyncDisposable
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
         Requests = new(options);
         _rest = new(this, options);
+        GraphQL = new(this, options, _rest.Bodies);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
     }
@@ -63,6 +65,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
+
+    /// <summary>GraphQL, by POST and by WebSocket.</summary>
+    internal GraphQLSurface GraphQL { get; }
 
     /// <summary>Told of every request that was answered.</summary>
     internal RequestLog Requests { get; }
@@ -218,6 +223,8 @@ public sealed class ServerHost : IAsyncDisposable
         if (_options.Log is { } log)
             builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
         var app = builder.Build();
+        // Only makes the upgrade possible: who may is asked by the route.
+        app.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero });
         app.Run(_rest.AnswerAsync);
         return app;
     }
@@ -226,7 +233,8 @@ public sealed class ServerHost : IAsyncDisposable
     {
         // Connections are counted by address and closed by age: Listeners.
         limits.MaxConcurrentConnections = null;
-        limits.MaxConcurrentUpgradedConnections = 0;
+        // Counted by whoever upgrades: GraphQLSurface.
+        limits.MaxConcurrentUpgradedConnections = null;
         limits.MaxRequestBodySize = Limits.RequestBytesMax;
         limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;
         limits.MaxRequestHeadersTotalSize = ServerLimits.HeaderBytesMax;

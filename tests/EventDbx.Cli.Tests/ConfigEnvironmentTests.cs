@@ -34,6 +34,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
         ["api.rest"] = "false",
         ["api.graphql"] = "false",
         ["api.grpc"] = "false",
+        ["api.public_docs"] = "false",
         ["grpc.enabled"] = "true",
         ["tls.enabled"] = "true",
         ["tls.cert_file"] = "/srv/chain.pem",

@@ -93,6 +93,7 @@ public static class ConfigKeys
         new("api.rest", c => c.ApiRest, (c, v) => c with { ApiRest = v.Truth() }),
         new("api.graphql", c => c.ApiGraphQL, (c, v) => c with { ApiGraphQL = v.Truth() }),
         new("api.grpc", c => c.ApiGrpc, (c, v) => c with { ApiGrpc = v.Truth() }),
+        new("api.public_docs", c => c.ApiPublicDocs, (c, v) => c with { ApiPublicDocs = v.Truth() }),
         new("grpc.enabled", _ => null, (c, v) => c with { ApiGrpc = v.Truth() || c.ApiGrpc }) { OlderFormOf = Surfaces },
         new("tls.enabled", c => c.TlsEnabled, (c, v) => c with { TlsEnabled = v.Truth() }),
         new("tls.cert_file", c => c.TlsCertFile, (c, v) => c with { TlsCertFile = v.Text("the path of a file") }),

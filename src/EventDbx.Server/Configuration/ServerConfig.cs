@@ -87,6 +87,9 @@ public sealed record ServerConfig
 
     public bool ApiGrpc { get; init; } = true;
 
+    /// <summary>Whether pages without data (the GraphQL page, the documentation of the API) are open to everybody.</summary>
+    public bool ApiPublicDocs { get; init; } = true;
+
     /// <summary>Whether the TCP ports speak TLS.</summary>
     public bool TlsEnabled { get; init; }
 

@@ -51,5 +51,6 @@ internal static class AdminEntry
         Door.Main => $"rest {Shown(address)}",
     };
 
-    static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+    /// <summary>An address as log and audit have it.</summary>
+    internal static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
 }

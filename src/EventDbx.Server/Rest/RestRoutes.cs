@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EventDbx.Server.GraphQL;
 
 namespace EventDbx.Server.Rest;
 
@@ -58,6 +59,10 @@ internal static class RestRoutes
         {
             Parameters = ["after", "take", "type", "event_type", "include"],
         },
+        new("POST", "/graphql", RestAccess.AnyToken, RestBody.Required, GraphQLRoutes.PostAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql", RestAccess.Open, RestBody.None, GraphQLRoutes.GetAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql/playground", RestAccess.Open, RestBody.None, GraphQLRoutes.PageAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql/assets/{name}", RestAccess.Open, RestBody.None, GraphQLRoutes.AssetAsync) { Surface = Surface.GraphQL },
         new("GET", "/v1/log/checkpoint", RestAccess.LogProofs, RestBody.None, LogRoutes.CheckpointAsync) { Parameters = ["wait"] },
         new("GET", "/v1/log/key", RestAccess.LogProofs, RestBody.None, LogRoutes.KeyAsync),
         new("GET", "/v1/log/consistency", RestAccess.LogProofs, RestBody.None, LogRoutes.ConsistencyAsync) { Parameters = ["from", "to"] },

@@ -28,6 +28,9 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
 
     readonly BodyBudget _budget = new();
 
+    /// <summary>What bodies may hold at once; messages of sockets are counted with them.</summary>
+    public BodyBudget Bodies => _budget;
+
     public async Task AnswerAsync(HttpContext http)
     {
         var started = options.Clock.GetTimestamp();
