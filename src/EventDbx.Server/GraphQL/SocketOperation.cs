@@ -16,7 +16,17 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
     public void Begin(Func<Session> enter, Action? look) => Running = Task.Run(() => RunAsync(enter, look), CancellationToken.None);
 
     /// <summary>The client wants no more of it.</summary>
-    public void Stop() => _stopped.Cancel();
+    public void Stop()
+    {
+        try
+        {
+            _stopped.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has just ended by itself.
+        }
+    }
 
     async Task RunAsync(Func<Session> enter, Action? look)
     {
@@ -36,7 +46,7 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
             {
                 await socket.SendErrorAsync(id, refusal).ConfigureAwait(false);
             }
-            catch (Exception away) when (away is OperationCanceledException or System.Net.WebSockets.WebSocketException or IOException)
+            catch (Exception away) when (away is OperationCanceledException or System.Net.WebSockets.WebSocketException or IOException or ObjectDisposedException)
             {
                 // The connection ended meanwhile, and whoever reads it knows.
             }

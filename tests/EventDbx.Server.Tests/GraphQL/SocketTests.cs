@@ -24,14 +24,14 @@ public sealed class SocketTests : IAsyncLifetime
     public async Task A_subscription_brings_what_is_there_then_what_comes_and_goes_on_from_its_cursor()
     {
         for (var i = 0; i < 3; i++)
-            await _server.AppendAsync("fed", $"{i}", "e", $$"""{"n":1.50,"i":{{i}}}""");
+            await _server.AppendAsync("fed", $"{i}", "e", $$$"""{"n":1.50,"i":{{{i}}}}""");
         await using var socket = await TransportSocket.ConnectAsync(Address, _server.Root, Cancellation);
         await socket.SubscribeAsync("a", Subscription, null, Cancellation);
         var cursors = new List<string>();
         for (var i = 0; i < 3; i++)
         {
             var item = await NextAsync(socket, "a");
-            Assert.Equal($$"""{"aggregate_id":"{{i}}","payload":{"n":1.50,"i":{{i}}}}""", item.GetProperty("event").GetRawText());
+            Assert.Equal($$$$"""{"aggregate_id":"{{{{i}}}}","payload":{"n":1.50,"i":{{{{i}}}}}}""", item.GetProperty("event").GetRawText());
             cursors.Add(item.GetProperty("cursor").GetString()!);
         }
 
