@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using EventDbx.Server.Configuration;
 using EventDbx.Server.Connections;
+using EventDbx.Server.Daemon;
 using EventDbx.Server.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -21,6 +23,9 @@ internal enum Door
 
     /// <summary>The TCP port of the Admin API, where it has one of its own.</summary>
     Admin,
+
+    /// <summary>The TCP port of gRPC, where it has one of its own. It serves nothing else but <c>/health</c>.</summary>
+    Grpc,
 }
 
 /// <summary>Which listener a connection came by. Set by the listener itself, so no header can claim it.</summary>
@@ -29,43 +34,72 @@ internal sealed record Arrival(Door Door)
     public bool OwnerOnly => Door == Door.Socket;
 }
 
-/// <summary>The addresses a server listens on: one TCP port, and where wanted a socket in the file system.</summary>
+/// <summary>The addresses a server listens on: one TCP port, and where wanted another one for gRPC, and a socket in the file system.</summary>
 /// <remarks>
 /// The socket is bound inside a directory that only its owner may enter, made 0600 there, and then moved to its place: at no
 /// moment can anybody else open it, whatever the umask. The move also replaces what a killed server left behind.
+/// Each TCP port speaks HTTP/1.1 and HTTP/2: told apart in clear text by the first bytes of a connection, under TLS by ALPN.
 /// What comes over the network is counted apart from what comes by the socket, and what comes to the port of the Admin API apart
 /// from both: no crowd outside keeps the owner out, and none at one port those of the other.
 /// </remarks>
-/// <param name="bind">The address of the TCP port.</param>
-/// <param name="port">The port; 0: any.</param>
+/// <param name="main">The address and the TCP port; port 0: any.</param>
+/// <param name="grpc">Those of gRPC; null: it shares the main ones.</param>
 /// <param name="socketPath">The socket in the file system; null: none.</param>
-/// <param name="tls">What the TCP port speaks; null: clear text.</param>
+/// <param name="tls">What the TCP ports speak; null: clear text.</param>
 /// <param name="strangers">Counts what comes by TCP.</param>
 /// <param name="owners">Counts what comes by the socket.</param>
 /// <param name="admins">Counts what comes by the port of the Admin API, where it has one of its own.</param>
 internal sealed class Listeners(
-    IPAddress bind, int port, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners, ConnectionTable admins) : IDisposable
+    IPEndPoint main, IPEndPoint? grpc, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners, ConnectionTable admins) : IDisposable
 {
     const UnixFileMode OwnerOnlyFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     const UnixFileMode OwnerOnlyDirectory = OwnerOnlyFile | UnixFileMode.UserExecute;
 
     /// <summary>The real one, once bound.</summary>
-    public int Port { get; private set; } = port;
+    public int Port { get; private set; } = main.Port;
+
+    /// <summary>That of gRPC, the real one once bound; null: it has none of its own.</summary>
+    public int? GrpcPort { get; private set; } = grpc?.Port;
 
     public int Connections => strangers.Count + owners.Count + admins.Count;
 
-    public Exposure Exposure => IPAddress.IsLoopback(bind) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
+    /// <summary>Open right now, of those that came by one kind of door.</summary>
+    public int ConnectionsBy(Door door) => door switch
+    {
+        // What comes by the port of gRPC is counted with what comes by the main one.
+        Door.Main or Door.Grpc => strangers.Count,
+        Door.Socket => owners.Count,
+        Door.Admin => admins.Count,
+    };
 
-    public IReadOnlyList<string> Addresses => socketPath is null ? [Address] : [Address, $"unix:{socketPath}"];
+    public Exposure Exposure => Ports.All(static port => IPAddress.IsLoopback(port.Address)) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
 
-    string Address => $"{(tls is null ? "http" : "https")}://{new IPEndPoint(bind, Port)}";
+    /// <summary>The main one first, then that of gRPC, then the socket.</summary>
+    public IReadOnlyList<string> Addresses => [.. Ports.Select(Shown), .. socketPath is null ? (string[])[] : [$"unix:{socketPath}"]];
+
+    /// <summary>Those that other machines can reach, and read along at.</summary>
+    public IReadOnlyList<string> InClear => tls is not null ? [] : [.. Ports.Where(static port => !IPAddress.IsLoopback(port.Address)).Select(Shown)];
+
+    IEnumerable<IPEndPoint> Ports => grpc is null ? [new(main.Address, Port)] : [new(main.Address, Port), new(grpc.Address, GrpcPort!.Value)];
+
+    /// <summary>Whether gRPC is served to what comes by a door: by its own where it has one, by the main one otherwise; and to the owner's commands.</summary>
+    public bool ServesGrpc(Door door) => door switch
+    {
+        Door.Main => grpc is null,
+        Door.Grpc or Door.Socket => true,
+        Door.Admin => false,
+    };
+
+    string Shown(IPEndPoint port) => $"{(tls is null ? "http" : "https")}://{port}";
 
     /// <exception cref="IOException">The path of the socket is longer than such a path may be.</exception>
     public void Configure(KestrelServerOptions kestrel, PriorKnowledge http2)
     {
         if (socketPath is not null && Encoding.UTF8.GetByteCount(socketPath) is var length && length > ServerLimits.SocketPathBytesMax)
             throw new IOException($"The path of the socket, {socketPath}, has {length} bytes; this system takes {ServerLimits.SocketPathBytesMax}. Choose a shorter one.");
-        kestrel.Listen(bind, Port, listen => Guard(listen, new(Door.Main), http2));
+        kestrel.Listen(main, listen => Guard(listen, new(Door.Main), http2));
+        if (grpc is not null)
+            kestrel.Listen(grpc, listen => Guard(listen, new(Door.Grpc), http2));
         if (socketPath is not null)
             kestrel.ListenUnixSocket(socketPath, listen => Guard(listen, new(Door.Socket), http2, owners, tls: null));
     }
@@ -73,6 +107,7 @@ internal sealed class Listeners(
     public void Configure(SocketTransportOptions transport) => transport.CreateBoundListenSocket = endpoint => endpoint switch
     {
         UnixDomainSocketEndPoint => BindInPrivate(socketPath!),
+        IPEndPoint address when ReferenceEquals(address, grpc) => BindForGrpc(address),
         IPEndPoint address => BindTo(address),
         _ => SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint),
     };
@@ -147,6 +182,23 @@ internal sealed class Listeners(
         var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(address);
         Port = ((IPEndPoint)socket.LocalEndPoint!).Port;
         return socket;
+    }
+
+    /// <exception cref="DaemonException">It cannot be listened on. Whoever asks for it is not to look for it in vain.</exception>
+    Socket BindForGrpc(IPEndPoint address)
+    {
+        try
+        {
+            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(address);
+            GrpcPort = ((IPEndPoint)socket.LocalEndPoint!).Port;
+            return socket;
+        }
+        catch (SocketException refused)
+        {
+            throw new DaemonException(
+                $"gRPC cannot listen on {address}: {refused.Message}. Another program may have the port; `dbx config --grpc-bind IP:PORT` chooses another one, " +
+                $"`dbx config --grpc-bind {ServerConfig.GrpcBindAddrDefault}` shares the main one.", refused);
+        }
     }
 
     static Socket BindInPrivate(string path)

@@ -29,6 +29,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly Listeners _listeners;
     readonly ServerTls? _tls;
     readonly RestSurface _rest;
+    readonly OtlpExport? _otlp;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly CancellationTokenSource _ending = new();
@@ -39,7 +40,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         (_options, Database, Tokens, _tls) = (options, database, tokens, tls);
         _listeners = new(
-            options.Bind, options.Port, options.SocketPath, tls,
+            new(options.Bind, options.Port), GrpcEndpoint.Of(options), options.SocketPath, tls,
             new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
             new(ConnectionLimits.OfSocket, options.Clock, options.Log),
             new(ConnectionLimits.OfAdmin, options.Clock, options.Log));
@@ -47,9 +48,13 @@ public sealed class ServerHost : IAsyncDisposable
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
-        Requests = new(options);
+        Telemetry = new(database);
+        Requests = new(options, Telemetry.Meter, Telemetry.Spans);
+        Reference = new(options.Version);
         _rest = new(this, options);
         GraphQL = new(this, options, _rest.Bodies);
+        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => _rest.BodyBytes);
+        _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
     }
@@ -68,6 +73,10 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>GraphQL, by POST and by WebSocket.</summary>
     internal GraphQLSurface GraphQL { get; }
+    /// <summary>What it tells of itself, in numbers.</summary>
+    internal ServerMeter Telemetry { get; }
+
+    internal TimeSpan Uptime => _options.Clock.GetElapsedTime(_started);
 
     /// <summary>Told of every request that was answered.</summary>
     internal RequestLog Requests { get; }
@@ -75,11 +84,23 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>Cancelled when a stop begins: answers without an end have to end then.</summary>
     internal CancellationToken Ending => _ending.Token;
 
+    /// <summary>What the routes are, for programs and for people.</summary>
+    internal OpenApi.Reference Reference { get; }
+
     /// <summary>Subscriptions to the feed, over every surface.</summary>
     internal SubscriptionCount Subscriptions { get; } = new(ServerLimits.SubscriptionsMax);
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
+
+    /// <summary>The port of gRPC, where it has one of its own.</summary>
+    internal int? GrpcPort => _listeners.GrpcPort;
+
+    /// <summary>Those of its addresses, but that of the Admin API, that other machines can reach and read along at.</summary>
+    internal IReadOnlyList<string> InClear => _listeners.InClear;
+
+    /// <summary>Whether gRPC is served to what comes by a door.</summary>
+    internal bool ServesGrpc(Door door) => _listeners.ServesGrpc(door);
 
     /// <summary>Whether it is on its way down: it takes no new connections.</summary>
     public bool Stopping => _stopped is not null;
@@ -138,7 +159,7 @@ public sealed class ServerHost : IAsyncDisposable
         Exposure = _listeners.Exposure,
         Tls = _tls?.Status,
         StartedAt = _startedAt,
-        Uptime = _options.Clock.GetElapsedTime(_started),
+        Uptime = Uptime,
         Restriction = Database.Restriction,
         Durability = Database.Durability,
         Encryption = Database.Encrypted,
@@ -154,7 +175,7 @@ public sealed class ServerHost : IAsyncDisposable
     };
 
     /// <summary>Null where there is none yet, and where its row cannot be read, which health tells.</summary>
-    CheckpointStatus? FindCheckpoint()
+    internal CheckpointStatus? FindCheckpoint()
     {
         try
         {
@@ -192,6 +213,10 @@ public sealed class ServerHost : IAsyncDisposable
         {
             await _app.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
+            if (_otlp is not null)
+                await _otlp.DisposeAsync().ConfigureAwait(false);
+            Requests.Dispose();
+            Telemetry.Dispose();
             _listeners.Remove();
             _listeners.Dispose();
             _tls?.Dispose();
@@ -241,6 +266,16 @@ public sealed class ServerHost : IAsyncDisposable
         limits.MaxRequestHeaderCount = ServerLimits.HeadersMax;
         limits.RequestHeadersTimeout = ServerLimits.HeadersTimeout;
         limits.KeepAliveTimeout = ServerLimits.IdleTimeout;
+        // Streams that are reset as fast as they are opened: Kestrel counts them until their request has ended, and closes the
+        // connection (ENHANCE_YOUR_CALM) of who goes on beyond twice this. Headers without end: their bytes, number and time above.
+        limits.Http2.MaxStreamsPerConnection = ServerLimits.StreamsPerConnectionMax;
+        limits.Http2.MaxFrameSize = ServerLimits.FrameBytesMax;
+        limits.Http2.HeaderTableSize = ServerLimits.HeaderTableBytes;
+        limits.Http2.MaxRequestHeaderFieldSize = ServerLimits.HeaderBytesMax;
+        limits.Http2.InitialStreamWindowSize = ServerLimits.StreamWindowBytes;
+        limits.Http2.InitialConnectionWindowSize = ServerLimits.ConnectionWindowBytes;
+        limits.Http2.KeepAlivePingDelay = ServerLimits.PingDelay;
+        limits.Http2.KeepAlivePingTimeout = ServerLimits.PingTimeout;
     }
 
     /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>

@@ -48,6 +48,27 @@ public static class ServerLimits
     /// <summary>Headers of a request. Proxies add a dozen.</summary>
     public const int HeadersMax = 100;
 
+    /// <summary>Requests under way at once on one connection of HTTP/2: 256 calls of a busy client (gRPC has one connection for all), and subscriptions beside them. Beyond it a client waits, or opens another connection. One whose answer nobody takes costs some 10 KB.</summary>
+    public const int StreamsPerConnectionMax = 320;
+
+    /// <summary>Bytes of the payload of a frame of HTTP/2 that we take: the least there is. Larger ones only make others wait behind them.</summary>
+    public const int FrameBytesMax = 16 * 1024;
+
+    /// <summary>Bytes of the table by which HTTP/2 shortens headers that were sent before, for each connection and direction: the default of the protocol. A token and a dozen names have room.</summary>
+    public const int HeaderTableBytes = 4 * 1024;
+
+    /// <summary>Bytes of one request's body that its client may send before any of them are read: a stream of events behind one commit, or 640 KB a second over 200 ms.</summary>
+    public const int StreamWindowBytes = 128 * 1024;
+
+    /// <summary>Bytes of bodies that one connection of HTTP/2 may have sent before any of them are read: two requests that wait do not stop the third for long. Bodies of REST are read as they come, within <see cref="BodyBytesMax"/>.</summary>
+    public const int ConnectionWindowBytes = 256 * 1024;
+
+    /// <summary>After that long without a byte a client of HTTP/2 is asked whether it is there: beneath the 130 s of <see cref="IdleTimeout"/>, above what a mobile radio sleeps.</summary>
+    public static readonly TimeSpan PingDelay = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long it may take to say so. A pager at the end of `curl` keeps it from answering, and is no dead peer for minutes.</summary>
+    public static readonly TimeSpan PingTimeout = TimeSpan.FromMinutes(5);
+
     /// <summary>How long the headers may take: who sends a byte a second gives a connection back within this.</summary>
     public static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);
 
@@ -128,6 +149,27 @@ public static class ServerLimits
 
     /// <summary>How long a subscription may say nothing: shorter than the 30 s after which proxies give up a silent answer.</summary>
     public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a client of a stream that broke is asked to wait before it comes again: a restart takes about as long.</summary>
+    public static readonly TimeSpan StreamRetry = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the last words of a stream may take to be handed over. Who takes nothing is cut off.</summary>
+    public static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Series of one metric: a hundred routes with their statuses have a few hundred. More would be labels that are of no closed set.</summary>
+    public const int MetricSeriesMax = 2_000;
+
+    /// <summary>Warnings about slow requests in <see cref="SlowRequestWindow"/>; then their number is said. A disk that stands still makes every request slow.</summary>
+    public const int SlowRequestLinesMax = 10;
+
+    /// <summary>The window of <see cref="SlowRequestLinesMax"/>.</summary>
+    public static readonly TimeSpan SlowRequestWindow = TimeSpan.FromMinutes(1);
+
+    /// <summary>Between two exports of metrics to a collector: the default of OpenTelemetry.</summary>
+    public static readonly TimeSpan TelemetryInterval = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a stop lets the last metrics and traces leave.</summary>
+    public static readonly TimeSpan TelemetryFlush = TimeSpan.FromSeconds(2);
 
     /// <summary>Bytes of an answer that a command gathers in memory: a state, or a page, at its limit has a fraction of it. Exports and streams are read as they come.</summary>
     public const int AnswerBytesMax = 128 * 1024 * 1024;

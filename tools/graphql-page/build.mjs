@@ -2,9 +2,8 @@
 //
 //   npm ci && npm run build       (in this directory; the same packages give the same bytes)
 //
-// Names carry a hash of their content, so that a browser may keep them; everything is gzipped, which every browser takes over plain HTTP.
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+// Gzipped, which every browser takes over plain HTTP, too.
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
@@ -25,20 +24,18 @@ const made = await build({
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-let page = readFileSync('src/index.html', 'utf8');
 for (const output of made.outputFiles) {
   const file = { path: output.path, contents: output.contents };
   const kind = file.path.endsWith('.js') ? 'js' : 'css';
   if ((kind === 'js') !== file.path.includes('page.')) continue; // The page imports no style of its own.
   // Its typefaces are two thirds of it, and every system has some: page.css names those.
   if (kind === 'css') file.contents = Buffer.from(Buffer.from(file.contents).toString('utf8').replaceAll(/@font-face\{[^}]*\}/g, ''));
-  const name = `${createHash('sha256').update(file.contents).digest('hex').slice(0, 16)}.${kind}`;
+  const name = `page.${kind}`;
   writeFileSync(`${out}/${name}.gz`, gzip(file.contents));
-  page = page.replace(kind.toUpperCase(), name);
   console.log(`${name}: ${file.contents.length} bytes, ${gzip(file.contents).length} gzipped`);
 }
 
-writeFileSync(`${out}/index.html`, page);
+copyFileSync('src/index.html', `${out}/index.html`);
 
 // The licence of everything that went in.
 const packages = new Set();

@@ -101,8 +101,7 @@ internal sealed class ConnectionTable : IDisposable
             if (!connection.Counted || connection.StalledAt != 0)
                 return;
             connection.StalledAt = Now;
-            _all.Stall(connection.InAll!);
-            _addresses[connection.Address].Line.Stall(connection.InAddress!);
+            PutAmongStalled(connection, connection.StalledAt);
         }
     }
 
@@ -112,14 +111,35 @@ internal sealed class ConnectionTable : IDisposable
         lock (_lock)
         {
             connection.StalledAt = 0;
-            if (!connection.Counted)
-                return;
-            _all.GetOn(connection.InAll!);
-            _addresses[connection.Address].Line.GetOn(connection.InAddress!);
+            if (connection.Counted && connection.StalledRequests == 0)
+                TakeFromStalled(connection);
         }
     }
 
-    /// <summary>A request has ended on a connection that a look had found in use.</summary>
+    /// <summary>The answer of one of its requests waits for the other end.</summary>
+    internal void StallRequest(OpenConnection connection)
+    {
+        lock (_lock)
+        {
+            connection.StalledRequests++;
+            connection.RequestStalledAt = Now;
+            if (connection.Counted && connection.StalledAt == 0)
+                PutAmongStalled(connection, connection.RequestStalledAt);
+        }
+    }
+
+    /// <summary>It does not any more.</summary>
+    internal void GetRequestOn(OpenConnection connection)
+    {
+        lock (_lock)
+        {
+            connection.StalledRequests--;
+            if (connection.Counted && connection.StalledAt == 0)
+                TakeFromStalled(connection);
+        }
+    }
+
+    /// <summary>A request has ended on a connection that a look had found in use, or of which all other requests wait for the other end.</summary>
     internal void Requeue(OpenConnection connection)
     {
         var now = Now;
@@ -127,8 +147,17 @@ internal sealed class ConnectionTable : IDisposable
         {
             if (!connection.Counted)
                 return;
-            _all.AddAgain(connection.InAll!, now);
-            _addresses[connection.Address].Line.AddAgain(connection.InAddress!, now);
+            var near = _addresses[connection.Address].Line;
+            if (connection.Waits)
+            {
+                _all.AddAgain(connection.InAll!, now);
+                near.AddAgain(connection.InAddress!, now);
+            }
+            else if (connection.StalledRequests > 0)
+            {
+                _all.StallAgain(connection.InAll!, connection.RequestStalledAt, now - _stallTicks);
+                near.StallAgain(connection.InAddress!, connection.RequestStalledAt, now - _stallTicks);
+            }
         }
     }
 
@@ -158,6 +187,18 @@ internal sealed class ConnectionTable : IDisposable
         near.Line.Remove(connection.InAddress!);
         if (--near.Count == 0)
             _addresses.Remove(connection.Address);
+    }
+
+    void PutAmongStalled(OpenConnection connection, long now)
+    {
+        _all.Stall(connection.InAll!, now);
+        _addresses[connection.Address].Line.Stall(connection.InAddress!, now);
+    }
+
+    void TakeFromStalled(OpenConnection connection)
+    {
+        _all.GetOn(connection.InAll!);
+        _addresses[connection.Address].Line.GetOn(connection.InAddress!);
     }
 
     void NoLongerSilent(OpenConnection connection)

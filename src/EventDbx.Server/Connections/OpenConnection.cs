@@ -4,6 +4,8 @@ namespace EventDbx.Server.Connections;
 /// <remarks>
 /// A request costs two interlocked additions and no lock: whoever looks for a connection to close finds out then how long it has
 /// been waiting. One that was chosen to be closed begins no request any more, so no request is cut off by the choice.
+/// Over HTTP/2 there are many requests at once, and the answer of each may wait for its client while others get on: a connection of
+/// which every request under way waits so is like one that takes nothing at all.
 /// </remarks>
 /// <param name="table">Where it is counted.</param>
 /// <param name="address">Where it comes from.</param>
@@ -17,6 +19,7 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     int _requests;
     long _lastUse;
     int _linesLeft; // In how many lines it does not stand.
+    int _stalledRequests;
 
     public ClientAddress Address => address;
 
@@ -39,6 +42,16 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
 
     /// <summary>Since when its answer has waited for the other end, in ticks of the table's clock; 0: it does not. Under the table's lock.</summary>
     internal long StalledAt { get; set; }
+
+    /// <summary>How many of the requests under way wait for the other end to take what they were answered. Written under the table's lock.</summary>
+    internal int StalledRequests
+    {
+        get => Volatile.Read(ref _stalledRequests);
+        set => Interlocked.Exchange(ref _stalledRequests, value);
+    }
+
+    /// <summary>When the last of them began to wait, in ticks of the table's clock. Under the table's lock.</summary>
+    internal long RequestStalledAt { get; set; }
 
     /// <summary>When it was closed for others, in ticks of the table's clock.</summary>
     internal long LeftAt { get; set; }
@@ -69,21 +82,38 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     {
         Volatile.Write(ref _lastUse, table.Now);
         // The decrement before the look at the lines: see WaitingLine.Choose, which does both the other way round.
-        if (Interlocked.Decrement(ref _requests) == 0 && Volatile.Read(ref _linesLeft) > 0)
+        var left = Interlocked.Decrement(ref _requests);
+        if ((left == 0 && Volatile.Read(ref _linesLeft) > 0) || (Volatile.Read(ref _stalledRequests) is > 0 and var stalled && left <= stalled))
             table.Requeue(this);
     }
 
     /// <summary>Takes it out of the race, unless a request is under way.</summary>
     public bool TryChoose() => Interlocked.CompareExchange(ref _requests, Chosen, 0) == 0;
 
-    /// <summary>Takes it out of the race, whatever is under way: nobody takes its answer.</summary>
-    public void ChooseAnyway() => Interlocked.Exchange(ref _requests, Chosen);
+    /// <summary>Takes it out of the race, whatever is under way, where nothing of it has been taken since a time. Under the table's lock.</summary>
+    public bool TryChooseStalled(long before)
+    {
+        if (StalledAt != 0 && StalledAt <= before)
+        {
+            Interlocked.Exchange(ref _requests, Chosen);
+            return true;
+        }
+
+        // No other request is under way.
+        return StalledRequests is > 0 and var stalled && RequestStalledAt <= before && Interlocked.CompareExchange(ref _requests, Chosen, stalled) == stalled;
+    }
 
     /// <summary>Its answer waits for the other end to take what was sent before.</summary>
     public void Stalls() => table.Stall(this);
 
     /// <summary>It gets on again.</summary>
     public void GetsOn() => table.GetOn(this);
+
+    /// <summary>The answer of one of its requests under way waits, while the connection need not.</summary>
+    public void RequestStalls() => table.StallRequest(this);
+
+    /// <summary>That answer gets on again, or is given up.</summary>
+    public void RequestGetsOn() => table.GetRequestOn(this);
 
     /// <summary>Cuts it off.</summary>
     public void Close() => close();

@@ -19,6 +19,9 @@ internal sealed class WaitingPlace
 
     /// <summary>Since when it stands where it stands, in ticks.</summary>
     public long Since { get; set; }
+
+    /// <summary>Since when it stands among those whose answer waits, in ticks.</summary>
+    public long StalledSince { get; set; }
 }
 
 /// <summary>Connections in the order in which they may be closed for others: those that have waited longest stand first.</summary>
@@ -47,7 +50,28 @@ internal sealed class WaitingLine
         GetOn(place);
     }
 
-    public void Stall(WaitingPlace place) => _stalled.AddLast(place.StalledNode);
+    /// <summary>Puts it behind those whose answer has waited longer.</summary>
+    public void Stall(WaitingPlace place, long now)
+    {
+        GetOn(place);
+        place.StalledSince = now;
+        _stalled.AddLast(place.StalledNode);
+    }
+
+    /// <summary>Puts it back where a look, or a request that got on, has taken it out.</summary>
+    /// <param name="place">Its own.</param>
+    /// <param name="since">Since when its answers wait.</param>
+    /// <param name="before">Whoever has waited since then may be chosen.</param>
+    public void StallAgain(WaitingPlace place, long since, long before)
+    {
+        if (place.StalledNode.List is not null)
+            return;
+        place.StalledSince = since;
+        if (since <= before)
+            _stalled.AddFirst(place.StalledNode);
+        else
+            _stalled.AddLast(place.StalledNode);
+    }
 
     public void GetOn(WaitingPlace place)
     {
@@ -55,13 +79,23 @@ internal sealed class WaitingLine
             _stalled.Remove(place.StalledNode);
     }
 
-    /// <summary>The one whose answer has waited longest for the other end, where that is before a time; it begins no request any more.</summary>
+    /// <summary>One whose answers have waited for the other end since a time, and whose requests all wait so; it begins no request any more.</summary>
     public OpenConnection? ChooseStalled(long before)
     {
-        if (_stalled.First is not { Value.Connection: var connection } || connection.StalledAt > before)
-            return null;
-        connection.ChooseAnyway();
-        return connection;
+        while (_stalled.First is { Value: var place } && place.StalledSince <= before)
+        {
+            var connection = place.Connection;
+            if (connection.TryChooseStalled(before))
+                return connection;
+            if (connection.StalledAt > before)
+                Stall(place, connection.StalledAt);
+            else if (connection.StalledRequests > 0 && connection.RequestStalledAt > before)
+                Stall(place, connection.RequestStalledAt);
+            else
+                GetOn(place); // Another of its requests gets on. Its end puts it back.
+        }
+
+        return null;
     }
 
     /// <summary>Puts it back where a look has taken it out.</summary>

@@ -15,42 +15,10 @@ internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connect
 
     public PipeWriter Output { get; } = new Writer(inner.Output, connection);
 
-    sealed class Writer(PipeWriter inner, OpenConnection connection) : PipeWriter
+    sealed class Writer(PipeWriter inner, OpenConnection connection) : WatchedWriter(inner)
     {
-        public override bool CanGetUnflushedBytes => inner.CanGetUnflushedBytes;
+        protected override void Stalls() => connection.Stalls();
 
-        public override long UnflushedBytes => inner.UnflushedBytes;
-
-        public override void Advance(int bytes) => inner.Advance(bytes);
-
-        public override Memory<byte> GetMemory(int sizeHint = 0) => inner.GetMemory(sizeHint);
-
-        public override Span<byte> GetSpan(int sizeHint = 0) => inner.GetSpan(sizeHint);
-
-        public override void CancelPendingFlush() => inner.CancelPendingFlush();
-
-        public override void Complete(Exception? exception = null) => inner.Complete(exception);
-
-        public override ValueTask CompleteAsync(Exception? exception = null) => inner.CompleteAsync(exception);
-
-        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => Watched(inner.FlushAsync(cancellationToken));
-
-        public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default) =>
-            Watched(inner.WriteAsync(source, cancellationToken));
-
-        ValueTask<FlushResult> Watched(ValueTask<FlushResult> flush) => flush.IsCompleted ? flush : WaitAsync(flush);
-
-        async ValueTask<FlushResult> WaitAsync(ValueTask<FlushResult> flush)
-        {
-            connection.Stalls();
-            try
-            {
-                return await flush.ConfigureAwait(false);
-            }
-            finally
-            {
-                connection.GetsOn();
-            }
-        }
+        protected override void GetsOn() => connection.GetsOn();
     }
 }

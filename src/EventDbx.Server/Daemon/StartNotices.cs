@@ -9,23 +9,11 @@ internal static class StartNotices
     /// <param name="config">The settings in force.</param>
     /// <param name="status">Of the server.</param>
     /// <param name="kept">What is configured and does nothing yet, for a sentence; or nothing.</param>
+    /// <param name="inClear">Its addresses that others can reach and read along at, but that of the Admin API.</param>
     /// <param name="adminExposed">Whether others can read along on the listener of the Admin API.</param>
-    public static IReadOnlyList<string> Of(ServerConfig config, ServerStatus status, string kept, bool adminExposed)
+    public static IReadOnlyList<string> Of(ServerConfig config, ServerStatus status, string kept, IReadOnlyList<string> inClear, bool adminExposed)
     {
         List<string> notices = [];
-        List<string> absent = [];
-        foreach (var (enabled, name) in ((bool, string)[])[(config.ApiGraphQL, "GraphQL"), (config.ApiGrpc, "gRPC")])
-        {
-            if (enabled)
-                absent.Add(name);
-        }
-
-        if (absent.Count > 0)
-        {
-            var served = config.ApiRest ? "it serves REST" : "REST is off, so the port serves no data";
-            notices.Add($"Enabled, and not served by this version yet: {string.Join(", ", absent)}; {served}.");
-        }
-
         if (config is { AdminEnabled: true, AdminMasterKeyHash: null })
             notices.Add(StartCheck.MasterKeyMissing);
         if (kept.Length > 0)
@@ -33,11 +21,13 @@ internal static class StartNotices
         if (adminExposed)
             notices.Add(StartCheck.AdminInClear(config.AdminBindAddr));
 
-        if (status.Exposure == Exposure.Plaintext)
+        if (inClear.Count > 0)
         {
+            var main = inClear[0] == status.Addresses[0] ? "`--bind 127.0.0.1` keeps it to this one" : null;
+            var grpc = inClear[^1] != status.Addresses[0] ? "`dbx config --grpc-bind 127.0.0.1:PORT` keeps gRPC to this one" : null;
             notices.Add(
-                $"Warning: {status.Addresses[0]} can be reached from other machines and does not encrypt: tokens and events can be read on " +
-                "the way. `--tls` encrypts; `--bind 127.0.0.1` keeps it to this one.");
+                $"Warning: {string.Join(" and ", inClear)} can be reached from other machines and {(inClear.Count == 1 ? "does" : "do")} not encrypt: tokens and events can be read on " +
+                $"the way. `--tls` encrypts; {string.Join(", ", new[] { main, grpc }.OfType<string>())}.");
         }
 
         if (status.Tls is { } tls)

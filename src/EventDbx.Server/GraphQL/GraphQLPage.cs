@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.IO.Compression;
+using System.Security.Cryptography;
 using EventDbx.Server.Rest;
 using Microsoft.AspNetCore.Http;
 
@@ -21,37 +22,38 @@ internal static class GraphQLPage
 
     public static Task ShowAsync(RestCall call)
     {
-        RefuseClosed(call);
-        var headers = call.Http.Response.Headers;
-        Guard(headers);
-        // With a newer server come other names; whoever keeps this would ask for names that are gone.
-        headers.CacheControl = "no-store";
+        Guard(call.Http.Response.Headers);
+        call.Http.Response.Headers.CacheControl = "no-store";
         return Answer.BytesAsync(call.Http, Files[Index], "text/html; charset=utf-8");
     }
 
-    public static Task AssetAsync(RestCall call)
+    public static Task ScriptAsync(RestCall call) => SendAsync(call, "page.js", "text/javascript; charset=utf-8");
+
+    public static Task StyleAsync(RestCall call) => SendAsync(call, "page.css", "text/css; charset=utf-8");
+
+    /// <summary>A browser keeps it, and asks each time whether it is the same still: a newer server has another.</summary>
+    static Task SendAsync(RestCall call, string name, string type)
     {
         if (Surfaces.RefusalOf(Surface.GraphQL, call.Config) is { } off)
             throw new RefusedException(off);
-        RefuseClosed(call);
-        var name = call.Segment(2, "The name in the path");
-        if (!Files.TryGetValue(name + Packed, out var packed))
-            throw new RefusedException(RefusalCode.NotFound, $"The page has no file {Shown.Of(name)}. Load GET /graphql again.");
+        var packed = Files[name + Packed];
+        var gzip = TakesGzip(call.Http.Request.Headers.AcceptEncoding);
         var headers = call.Http.Response.Headers;
         Guard(headers);
-        headers.CacheControl = $"public, max-age={ServerLimits.ImmutableFor.TotalSeconds:0}, immutable";
+        headers.CacheControl = "no-cache";
         headers.Vary = "Accept-Encoding";
-        var type = name.EndsWith(".js", StringComparison.Ordinal) ? "text/javascript; charset=utf-8" : "text/css; charset=utf-8";
-        if (!TakesGzip(call.Http.Request.Headers.AcceptEncoding))
+        var tag = $"\"{Convert.ToHexStringLower(SHA256.HashData(packed).AsSpan(0, 8))}{(gzip ? "-gzip" : "")}\"";
+        headers.ETag = tag;
+        if (EntityTag.IsAmong(call.Http.Request.Headers.IfNoneMatch, tag))
+        {
+            call.Http.Response.StatusCode = StatusCodes.Status304NotModified;
+            return Task.CompletedTask;
+        }
+
+        if (!gzip)
             return Answer.BytesAsync(call.Http, Unpacked(packed), type);
         headers.ContentEncoding = "gzip";
         return Answer.BytesAsync(call.Http, packed, type);
-    }
-
-    static void RefuseClosed(RestCall call)
-    {
-        if (!call.Config.ApiPublicDocs)
-            throw new RefusedException(RefusalCode.NotFound, "Pages are switched off on this server (api.public_docs).");
     }
 
     static void Guard(IHeaderDictionary headers)

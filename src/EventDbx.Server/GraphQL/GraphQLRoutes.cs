@@ -63,8 +63,6 @@ internal static class GraphQLRoutes
         return GraphQLPage.ShowAsync(call);
     }
 
-    public static Task AssetAsync(RestCall call) => GraphQLPage.AssetAsync(call);
-
     /// <summary>From where, for the log: <c>socket</c>, <c>graphql 192.0.2.1</c>.</summary>
     public static string OriginOf(HttpContext http) => http.Features.Get<Arrival>()?.Door is Door.Socket
         ? AdminEntry.OriginOf(Door.Socket, null)

@@ -40,9 +40,12 @@ public static class SettingCheck
 
     static void LookAtMain(Findings findings, ServerConfig config, ServerStatus? running)
     {
-        var next = IsLoopback(config.BindAddr) ? Exposure.Loopback : config.TlsEnabled ? Exposure.Tls : Exposure.Plaintext;
+        var grpc = GrpcEndpoint.Of(config);
+        var next = IsLoopback(config.BindAddr) && (grpc is null || System.Net.IPAddress.IsLoopback(grpc.Address)) ? Exposure.Loopback : config.TlsEnabled ? Exposure.Tls : Exposure.Plaintext;
         var exposure = running?.Exposure ?? next;
         var where = running is not null ? running.Addresses[0] : FormattableString.Invariant($"{config.BindAddr}:{config.Port}");
+        if (grpc is not null)
+            where += $" or gRPC's {grpc}";
         if (exposure == Exposure.Plaintext)
             findings.Warn("exposure", $"{where} {InClear}", Encrypt);
         else

@@ -49,6 +49,7 @@ internal static class AdminEntry
         Door.Socket => "socket",
         Door.Admin => $"admin {Shown(address)}",
         Door.Main => $"rest {Shown(address)}",
+        Door.Grpc => $"grpc {Shown(address)}",
     };
 
     /// <summary>An address as log and audit have it.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace EventDbx.Server.Rest;
 
@@ -8,6 +9,9 @@ namespace EventDbx.Server.Rest;
 internal sealed class BodyBudget
 {
     long _held;
+
+    /// <summary>Bytes, as they are counted.</summary>
+    public long Held => Interlocked.Read(ref _held);
 
     public bool TryTake(long bytes)
     {
@@ -40,9 +44,14 @@ internal sealed class RequestBody : IDisposable
     public static bool WasRead(HttpContext http) => http.Items.ContainsKey(typeof(RequestBody));
 
     /// <summary>Nobody will read it, nor what is left of it: the connection ends with the answer.</summary>
-    /// <remarks>Kestrel reads a chunked body to its end or limit all the same, so the limit becomes zero where it still can.</remarks>
+    /// <remarks>
+    /// Kestrel reads a chunked body to its end or limit all the same, so the limit becomes zero where it still can. Over HTTP/2 it asks
+    /// the client to stop (NO_ERROR, RFC 9113, 8.1), and the connection is as good as before.
+    /// </remarks>
     public static void LeaveUnread(HttpContext http)
     {
+        if (HttpProtocol.IsHttp2(http.Request.Protocol))
+            return;
         http.Response.Headers.Connection = "close";
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = 0;
@@ -54,6 +63,9 @@ internal sealed class RequestBody : IDisposable
     {
         if (http.Request.ContentLength > Limits.RequestBytesMax)
             throw new RefusedException(RestRefusals.TooLarge(http.Request.ContentLength));
+        // Over HTTP/2 Kestrel would close the connection for it, and what else is under way there. It has its time below.
+        if (HttpProtocol.IsHttp2(http.Request.Protocol) && http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            rate.MinDataRate = null;
         var body = new RequestBody(budget);
         try
         {

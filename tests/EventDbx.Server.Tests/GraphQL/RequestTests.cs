@@ -97,13 +97,19 @@ public sealed class RequestTests(RestServer server) : IClassFixture<RestServer>
         await using var off = new RestServer { ChangeOptions = static options => options with { Config = options.Config with { ApiGraphQL = false } } };
         await off.InitializeAsync();
         Assert.Equal((404, "not_found"), ((await off.QueryAsync("{ __typename }")).Status, (await off.QueryAsync("{ __typename }")).Code));
-        foreach (var path in (string[])["/graphql", "/graphql/playground", "/graphql/assets/x.js"])
+        foreach (var path in (string[])["/graphql", "/graphql/playground", "/graphql/page.js", "/graphql/page.css"])
             Assert.Contains("api.graphql", (await off.GetAsync(path)).Body, StringComparison.Ordinal);
 
         await using var closed = new RestServer { ChangeOptions = static options => options with { Config = options.Config with { ApiPublicDocs = false } } };
         await closed.InitializeAsync();
         Assert.Equal(200, (await closed.QueryAsync("{ __typename }")).Status);
-        foreach (var path in (string[])["/graphql", "/graphql/playground", "/graphql/assets/x.js"])
-            Assert.Contains("api.public_docs", (await closed.GetAsync(path)).Body, StringComparison.Ordinal);
+        foreach (var path in (string[])["/graphql", "/graphql/playground", "/graphql/page.js", "/graphql/page.css"])
+        {
+            Assert.Equal(401, (await closed.GetAsync(path, token: null)).Status);
+            Assert.NotEqual(401, (await closed.GetAsync(path)).Status);
+        }
+
+        // The token of a socket comes later.
+        await using var socket = await TransportSocket.ConnectAsync(new($"ws://127.0.0.1:{closed.Host.Port}/graphql"), closed.Root, TestContext.Current.CancellationToken);
     }
 }
