@@ -4,6 +4,7 @@ using EventDbx.Server.Connections;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Feed;
 using EventDbx.Server.Grpc;
+using EventDbx.Server.GraphQL;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
@@ -55,6 +56,7 @@ public sealed class ServerHost : IAsyncDisposable
         var bodies = new BodyBudget();
         _rest = new(this, options, bodies);
         _grpc = new(this, options, bodies, _listeners.ServesGrpc);
+        GraphQL = new(this, options, bodies);
         Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
@@ -76,6 +78,8 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
 
+    /// <summary>GraphQL, by POST and by WebSocket.</summary>
+    internal GraphQLSurface GraphQL { get; }
     /// <summary>What it tells of itself, in numbers.</summary>
     internal ServerMeter Telemetry { get; }
 
@@ -253,6 +257,8 @@ public sealed class ServerHost : IAsyncDisposable
             builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
         var app = builder.Build();
         _grpc.Bind(app.Services);
+        // Only makes the upgrade possible: who may is asked by the route.
+        app.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero });
         app.Run(http => GrpcSurface.Takes(http) ? _grpc.AnswerAsync(http) : _rest.AnswerAsync(http));
         return app;
     }
@@ -261,6 +267,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         // Connections are counted by address and closed by age: Listeners.
         limits.MaxConcurrentConnections = null;
+        // Counted by whoever upgrades: GraphQLSurface.
         limits.MaxConcurrentUpgradedConnections = null;
         limits.MaxRequestBodySize = Limits.RequestBytesMax;
         limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;

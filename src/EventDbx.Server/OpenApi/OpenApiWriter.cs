@@ -22,7 +22,7 @@ namespace EventDbx.Server.OpenApi;
 /// </remarks>
 internal sealed class OpenApiWriter : IDisposable
 {
-    static readonly string[] Parts = ["server", "data", "log", "admin"];
+    static readonly string[] Parts = ["server", "data", "graphql", "log", "admin"];
 
     readonly List<JsonDocument> _parts = [];
     readonly Dictionary<string, JsonElement> _operations = [];

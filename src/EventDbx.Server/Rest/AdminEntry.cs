@@ -52,5 +52,6 @@ internal static class AdminEntry
         Door.Grpc => $"grpc {Shown(address)}",
     };
 
-    static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+    /// <summary>An address as log and audit have it.</summary>
+    internal static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EventDbx.Server.GraphQL;
 
 namespace EventDbx.Server.Rest;
 
@@ -61,6 +62,11 @@ internal static class RestRoutes
         {
             Parameters = ["after", "take", "type", "event_type", "include"],
         },
+        new("POST", "/graphql", RestAccess.AnyToken, RestBody.Required, GraphQLRoutes.PostAsync) { Surface = Surface.GraphQL, TakesLong = true },
+        new("GET", "/graphql", RestAccess.Page, RestBody.None, GraphQLRoutes.GetAsync) { Surface = Surface.GraphQL, TakesSockets = true },
+        new("GET", "/graphql/playground", RestAccess.Page, RestBody.None, GraphQLRoutes.PageAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql/page.js", RestAccess.Page, RestBody.None, GraphQLPage.ScriptAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql/page.css", RestAccess.Page, RestBody.None, GraphQLPage.StyleAsync) { Surface = Surface.GraphQL },
         new("GET", "/v1/log/checkpoint", RestAccess.LogProofs, RestBody.None, LogRoutes.CheckpointAsync) { Parameters = ["wait"], TakesLong = true },
         new("GET", "/v1/log/key", RestAccess.LogProofs, RestBody.None, LogRoutes.KeyAsync),
         new("GET", "/v1/log/consistency", RestAccess.LogProofs, RestBody.None, LogRoutes.ConsistencyAsync) { Parameters = ["from", "to"] },

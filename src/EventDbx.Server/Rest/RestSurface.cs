@@ -63,7 +63,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options, BodyBu
             if (route is null)
                 throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
             // Only who proves to be somebody keeps a connection by not taking answers.
-            if (route.IsOpen(options.Config))
+            if (route.IsOpen(options.Config) || (route.TakesSockets && http.WebSockets.IsWebSocketRequest))
                 End();
             else
                 session = await EnterAsync(http, route).ConfigureAwait(false);
