@@ -21,6 +21,7 @@ internal static class Everything
         ("open", OpenBenchmark.Run, ["--events", "5000", "--rounds", "1"]),
         ("rest-append", RestBenchmark.Append, s_quickRest),
         ("rest-read", RestBenchmark.Read, s_quickRest),
+        ("port", PortBenchmark.Run, ["--seconds", "0.5", "--rounds", "1"]),
         ("start", StartBenchmark.Run, ["--rounds", "2"]),
         ("memory", MemoryBenchmark.Run, ["--seconds", "2", "--rest", "1"]),
     ];

@@ -18,6 +18,7 @@ Verb[] verbs =
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
     new("rest-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--native DIR] [--only PART,…] [--no-postgres] [--tls] [--server-env NAME=VALUE,…]", "appends over REST against an empty endpoint and PostgreSQL", RestBenchmark.Append),
     new("rest-read", "as rest-append", "states over REST, likewise", RestBenchmark.Read),
+    new("port", "--dir DIR [--seconds 10] [--rounds 3]", "every protocol on one port, alone and at once", PortBenchmark.Run),
     new("start", "--dir DIR [--rounds 20] [--native DIR]", "help, and a server's first answer", StartBenchmark.Run),
     new("memory", "--dir DIR [--seconds 60] [--connections 16] [--native DIR]", "of the server, idle and behind appends", MemoryBenchmark.Run),
     new("serve-json", "[--postgres CONNECTION [--state]]", "what rest-append and rest-read measure against; they start it", JsonEndpoint.Serve),
