@@ -63,6 +63,15 @@ internal sealed class Listeners(
 
     public int Connections => strangers.Count + owners.Count + admins.Count;
 
+    /// <summary>Open right now, of those that came by one kind of door.</summary>
+    public int ConnectionsBy(Door door) => door switch
+    {
+        // What comes by the port of gRPC is counted with what comes by the main one.
+        Door.Main or Door.Grpc => strangers.Count,
+        Door.Socket => owners.Count,
+        Door.Admin => admins.Count,
+    };
+
     public Exposure Exposure => Ports.All(static port => IPAddress.IsLoopback(port.Address)) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
 
     /// <summary>The main one first, then that of gRPC, then the socket.</summary>

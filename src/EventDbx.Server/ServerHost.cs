@@ -28,6 +28,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly Listeners _listeners;
     readonly ServerTls? _tls;
     readonly RestSurface _rest;
+    readonly OtlpExport? _otlp;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly CancellationTokenSource _ending = new();
@@ -46,8 +47,12 @@ public sealed class ServerHost : IAsyncDisposable
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
             Cosigning = new(database, witnesses, options.Config.LogQuorum, options.QuorumTimeout, options.Clock, options.Log);
-        Requests = new(options);
+        Telemetry = new(database);
+        Requests = new(options, Telemetry.Meter, Telemetry.Spans);
+        Reference = new(options.Version);
         _rest = new(this, options);
+        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => _rest.BodyBytes);
+        _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
     }
@@ -64,11 +69,19 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
 
+    /// <summary>What it tells of itself, in numbers.</summary>
+    internal ServerMeter Telemetry { get; }
+
+    internal TimeSpan Uptime => _options.Clock.GetElapsedTime(_started);
+
     /// <summary>Told of every request that was answered.</summary>
     internal RequestLog Requests { get; }
 
     /// <summary>Cancelled when a stop begins: answers without an end have to end then.</summary>
     internal CancellationToken Ending => _ending.Token;
+
+    /// <summary>What the routes are, for programs and for people.</summary>
+    internal OpenApi.Reference Reference { get; }
 
     /// <summary>Subscriptions to the feed, over every surface.</summary>
     internal SubscriptionCount Subscriptions { get; } = new(ServerLimits.SubscriptionsMax);
@@ -142,7 +155,7 @@ public sealed class ServerHost : IAsyncDisposable
         Exposure = _listeners.Exposure,
         Tls = _tls?.Status,
         StartedAt = _startedAt,
-        Uptime = _options.Clock.GetElapsedTime(_started),
+        Uptime = Uptime,
         Restriction = Database.Restriction,
         Durability = Database.Durability,
         Encryption = Database.Encrypted,
@@ -158,7 +171,7 @@ public sealed class ServerHost : IAsyncDisposable
     };
 
     /// <summary>Null where there is none yet, and where its row cannot be read, which health tells.</summary>
-    CheckpointStatus? FindCheckpoint()
+    internal CheckpointStatus? FindCheckpoint()
     {
         try
         {
@@ -196,6 +209,10 @@ public sealed class ServerHost : IAsyncDisposable
         {
             await _app.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
+            if (_otlp is not null)
+                await _otlp.DisposeAsync().ConfigureAwait(false);
+            Requests.Dispose();
+            Telemetry.Dispose();
             _listeners.Remove();
             _listeners.Dispose();
             _tls?.Dispose();

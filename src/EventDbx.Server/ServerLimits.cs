@@ -105,6 +105,27 @@ public static class ServerLimits
     /// <summary>How long a subscription may say nothing: shorter than the 30 s after which proxies give up a silent answer.</summary>
     public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a client of a stream that broke is asked to wait before it comes again: a restart takes about as long.</summary>
+    public static readonly TimeSpan StreamRetry = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the last words of a stream may take to be handed over. Who takes nothing is cut off.</summary>
+    public static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Series of one metric: a hundred routes with their statuses have a few hundred. More would be labels that are of no closed set.</summary>
+    public const int MetricSeriesMax = 2_000;
+
+    /// <summary>Warnings about slow requests in <see cref="SlowRequestWindow"/>; then their number is said. A disk that stands still makes every request slow.</summary>
+    public const int SlowRequestLinesMax = 10;
+
+    /// <summary>The window of <see cref="SlowRequestLinesMax"/>.</summary>
+    public static readonly TimeSpan SlowRequestWindow = TimeSpan.FromMinutes(1);
+
+    /// <summary>Between two exports of metrics to a collector: the default of OpenTelemetry.</summary>
+    public static readonly TimeSpan TelemetryInterval = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a stop lets the last metrics and traces leave.</summary>
+    public static readonly TimeSpan TelemetryFlush = TimeSpan.FromSeconds(2);
+
     /// <summary>Bytes of an answer that a command gathers in memory: a state, or a page, at its limit has a fraction of it. Exports and streams are read as they come.</summary>
     public const int AnswerBytesMax = 128 * 1024 * 1024;
 

@@ -44,6 +44,9 @@ public sealed record ServerOptions
     /// <summary>How long whoever waits for a cosigned checkpoint waits for the quorum.</summary>
     public TimeSpan QuorumTimeout { get; init; } = Witness.WitnessLimits.QuorumTimeout;
 
+    /// <summary>Between two exports of metrics to a collector.</summary>
+    internal TimeSpan TelemetryInterval { get; init; } = ServerLimits.TelemetryInterval;
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>How many connections the TCP ports take; null: as many as <see cref="ServerLimits"/> and the system allow.</summary>

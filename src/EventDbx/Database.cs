@@ -3,6 +3,7 @@ using EventDbx.Documents;
 using EventDbx.Schemas;
 using EventDbx.Staging;
 using EventDbx.Storage.RocksDb;
+using EventDbx.Telemetry;
 using EventDbx.Verification;
 
 namespace EventDbx;
@@ -52,6 +53,7 @@ public sealed partial class Database : IAsyncDisposable
         HiddenCursors = new(Nonces);
         var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds };
         planner.Begin(_schemas);
+        Telemetry = new(this);
         _foldPoints = new(this);
         _loop = new(
             _engine, planner, store is null ? static _ => { } : store.NoteSynced, start,
@@ -59,6 +61,8 @@ public sealed partial class Database : IAsyncDisposable
         {
             SchemasChanged = schemas => _schemas = schemas,
             Failed = options.WriterFailed,
+            GroupCommitted = Telemetry.GroupCommitted,
+            SyncedApart = Telemetry.SyncedApart,
         };
         _foldPoints.Start();
         _checkpoints = new(this, options);
@@ -68,6 +72,7 @@ public sealed partial class Database : IAsyncDisposable
         Documents = _documents is null ? new DocumentMemory() : _documents;
         Staging = new(Documents);
         ShowSchemas(atOpen: true);
+        Telemetry.Observe(engine, store is null ? null : Path.GetFullPath(options.Directory), planner);
     }
 
     /// <summary>Drawn when the store was made.</summary>
@@ -79,6 +84,14 @@ public sealed partial class Database : IAsyncDisposable
     public bool Encrypted => Keyring.Encrypted;
 
     public Durability Durability => _options.Durability;
+
+    /// <summary>What it tells of itself, as instruments (docs/metrics.md). Its tag <c>dbx.database.id</c> tells several of a process apart.</summary>
+    public System.Diagnostics.Metrics.Meter Meter => Telemetry.Meter;
+
+    /// <summary>The source of its spans, for requests that are traced.</summary>
+    public System.Diagnostics.ActivitySource Activities => Telemetry.Activities;
+
+    internal DatabaseMeter Telemetry { get; }
 
     /// <summary>Entries in the log that are on disk for good.</summary>
     public ulong LogSize => _loop.Synced.Size;
@@ -334,6 +347,7 @@ public sealed partial class Database : IAsyncDisposable
 
     async Task CloseAsync()
     {
+        using var meter = Telemetry;
         await _checkpoints.DisposeAsync().ConfigureAwait(false);
         try
         {

@@ -101,6 +101,10 @@ public sealed partial class Session
         {
             return await CommitBatchAsync(PrepareAll(mine, Prepare), cancellation).ConfigureAwait(false);
         }
+        catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, mine.Count))
+        {
+            throw;
+        }
         catch (RefusedException refused) when (PlaceOf(refused.Refusal, mine.Count) is { } at)
         {
             throw new RefusedException(InTheWay(mine[at], refused.Refusal, "") with { Operation = waiting.Where(IsShown).ToList().IndexOf(mine[at]) });

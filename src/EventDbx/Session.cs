@@ -1,4 +1,5 @@
 using EventDbx.Access;
+using EventDbx.Telemetry;
 using EventDbx.Transfer;
 
 namespace EventDbx;
@@ -59,32 +60,53 @@ public sealed partial class Session : IImportTarget
     /// <exception cref="RefusedException">Nothing was written.</exception>
     public async Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation)
     {
-        Demand(AccessAction.AggregateAppend, draft.Aggregate);
-        cancellation.ThrowIfCancellationRequested();
-        var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
-        return Answer(draft.Aggregate, outcomes[0]);
+        try
+        {
+            Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            cancellation.ThrowIfCancellationRequested();
+            var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
+            return Answer(draft.Aggregate, outcomes[0]);
+        }
+        catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, 1))
+        {
+            throw;
+        }
     }
 
     /// <summary>Appends up to <see cref="Limits.BatchEventsMax"/> events, all or nothing, one after the other in the log.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
     public async Task<IReadOnlyList<AppendResult>> AppendBatchAsync(IReadOnlyList<EventDraft> drafts, CancellationToken cancellation)
     {
-        Demand(AccessAction.AggregateAppend);
-        foreach (var draft in drafts)
-            Demand(AccessAction.AggregateAppend, draft.Aggregate);
-        cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
+        try
+        {
+            Demand(AccessAction.AggregateAppend);
+            foreach (var draft in drafts)
+                Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            cancellation.ThrowIfCancellationRequested();
+            return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
+        }
+        catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, drafts.Count))
+        {
+            throw;
+        }
     }
 
     /// <summary>Takes up records that were committed elsewhere, all or nothing: they keep id, time, actor, note and salt.</summary>
     /// <exception cref="RefusedException">Nothing was written. A record whose hash or root does not agree is an <see cref="RefusalCode.IntegrityViolation"/>.</exception>
     public async Task<IReadOnlyList<AppendResult>> ImportAsync(IReadOnlyList<EventImport> records, CancellationToken cancellation)
     {
-        Demand(AccessAction.RecordsImport);
-        foreach (var record in records)
-            Demand(AccessAction.RecordsImport, record.Draft.Aggregate);
-        cancellation.ThrowIfCancellationRequested();
-        return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
+        try
+        {
+            Demand(AccessAction.RecordsImport);
+            foreach (var record in records)
+                Demand(AccessAction.RecordsImport, record.Draft.Aggregate);
+            cancellation.ThrowIfCancellationRequested();
+            return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
+        }
+        catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, records.Count))
+        {
+            throw;
+        }
     }
 
     /// <summary>The control entry that stands behind the events of an import.</summary>
@@ -189,7 +211,11 @@ public sealed partial class Session : IImportTarget
 
     async Task<Outcome[]> CommitAsync(PendingCommit commit, CancellationToken cancellation)
     {
+        using var span = _database.Telemetry.BeginCommit(commit);
+        var joinedAt = span is null ? 0 : System.Diagnostics.Stopwatch.GetTimestamp();
         var outcomes = await _database.Loop.CommitAsync(commit).WaitAsync(cancellation).ConfigureAwait(false);
+        if (span is not null)
+            DatabaseMeter.EndCommit(span, commit, joinedAt);
         if (commit.Refused)
         {
             var at = Array.FindIndex(outcomes, o => o.Refusal is not null);

@@ -34,6 +34,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
         ["api.rest"] = "false",
         ["api.graphql"] = "false",
         ["api.grpc"] = "false",
+        ["api.public_docs"] = "false",
         ["grpc.enabled"] = "true",
         ["tls.enabled"] = "true",
         ["tls.cert_file"] = "/srv/chain.pem",
@@ -55,6 +56,13 @@ public sealed class ConfigEnvironmentTests : IDisposable
         ["log.origin"] = "example.com/orders",
         ["log.witnesses"] = $"{ConfigWitnessTests.Vkey} https://w.example/a,{ConfigWitnessTests.OtherVkey} http://127.0.0.1:7465",
         ["log.quorum"] = "1",
+        ["log.slow_request_ms"] = "250",
+        ["metrics.public"] = "true",
+        ["telemetry.otlp_endpoint"] = "http://collector.example:4318",
+        ["telemetry.otlp_protocol"] = "http/protobuf",
+        ["telemetry.otlp_headers"] = "authorization=Basic abc,x-tenant=7",
+        ["telemetry.service_name"] = "orders",
+        ["telemetry.sample_permille"] = "10",
     };
 
     public static TheoryData<string> Keys => [.. ConfigKeys.All.Where(key => !key.FileOnly).Select(key => key.Name)];

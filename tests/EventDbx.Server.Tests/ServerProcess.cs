@@ -48,6 +48,16 @@ internal sealed partial class ServerProcess : IDisposable
         return new((ExitCode)process.ExitCode, await output, await error);
     }
 
+    /// <summary>Bytes of memory it has, right now.</summary>
+    public long WorkingSet
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>kill -9.</summary>
     public async Task KillAsync()
     {

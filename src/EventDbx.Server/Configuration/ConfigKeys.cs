@@ -1,4 +1,5 @@
 using EventDbx.Server.Checkpoints;
+using EventDbx.Server.Telemetry;
 
 namespace EventDbx.Server.Configuration;
 
@@ -93,6 +94,7 @@ public static class ConfigKeys
         new("api.rest", c => c.ApiRest, (c, v) => c with { ApiRest = v.Truth() }),
         new("api.graphql", c => c.ApiGraphQL, (c, v) => c with { ApiGraphQL = v.Truth() }),
         new("api.grpc", c => c.ApiGrpc, (c, v) => c with { ApiGrpc = v.Truth() }),
+        new("api.public_docs", c => c.ApiPublicDocs, (c, v) => c with { ApiPublicDocs = v.Truth() }),
         new("grpc.enabled", _ => null, (c, v) => c with { ApiGrpc = v.Truth() || c.ApiGrpc }) { OlderFormOf = Surfaces },
         new("tls.enabled", c => c.TlsEnabled, (c, v) => c with { TlsEnabled = v.Truth() }),
         new("tls.cert_file", c => c.TlsCertFile, (c, v) => c with { TlsCertFile = v.Text("the path of a file") }),
@@ -121,6 +123,16 @@ public static class ConfigKeys
         new("log.origin", c => c.LogOrigin, (c, v) => c with { LogOrigin = WitnessAddress.CheckedOrigin(v) }),
         new("log.witnesses", c => c.LogWitnesses.Count == 0 ? null : c.LogWitnesses, (c, v) => c with { LogWitnesses = WitnessAddress.Checked(v) }),
         new("log.quorum", c => (long)c.LogQuorum, (c, v) => c with { LogQuorum = v.Integer(0, SignedNote.SignaturesMax - 1) }),
+        new("log.slow_request_ms", c => (long)c.SlowRequestMs, (c, v) => c with { SlowRequestMs = v.Integer(0, int.MaxValue) }),
+
+        new("metrics.public", c => c.MetricsPublic, (c, v) => c with { MetricsPublic = v.Truth() }),
+        new("telemetry.otlp_endpoint", c => c.TelemetryOtlpEndpoint, (c, v) => c with { TelemetryOtlpEndpoint = OtlpSettings.CheckedEndpoint(v) }),
+        new("telemetry.otlp_protocol", c => c.TelemetryOtlpProtocol,
+            (c, v) => c with { TelemetryOtlpProtocol = v.OneOf((OtlpSettings.Grpc, OtlpSettings.Grpc), (OtlpSettings.Http, OtlpSettings.Http)) }),
+        // They are how one proves to a collector who one is.
+        new("telemetry.otlp_headers", c => c.TelemetryOtlpHeaders, (c, v) => c with { TelemetryOtlpHeaders = OtlpSettings.CheckedHeaders(v) }) { Secret = true },
+        new("telemetry.service_name", c => c.TelemetryServiceName, (c, v) => c with { TelemetryServiceName = v.Text("a name") }),
+        new("telemetry.sample_permille", c => (long)c.TelemetrySamplePermille, (c, v) => c with { TelemetrySamplePermille = v.Integer(0, 1000) }),
 
         // Plugins once stood here; they are read from their own file now, and what stands here is left alone.
         new("plugins", _ => null, (c, _) => c) { FileOnly = true },

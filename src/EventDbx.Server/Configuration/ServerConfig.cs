@@ -90,6 +90,9 @@ public sealed record ServerConfig
 
     public bool ApiGrpc { get; init; } = true;
 
+    /// <summary>Whether pages without data (the reference, the document it shows, the GraphQL page) are shown without a token.</summary>
+    public bool ApiPublicDocs { get; init; } = true;
+
     /// <summary>Whether the TCP ports speak TLS.</summary>
     public bool TlsEnabled { get; init; }
 
@@ -141,6 +144,27 @@ public sealed record ServerConfig
 
     /// <summary>How many of them must have cosigned a checkpoint for which somebody waits; 0: none.</summary>
     public int LogQuorum { get; init; }
+
+    /// <summary>Milliseconds from which on a request is a warning in the log; 0: none is.</summary>
+    public int SlowRequestMs { get; init; } = 1000;
+
+    /// <summary>Whether <c>/metrics</c> answers without a token.</summary>
+    public bool MetricsPublic { get; init; }
+
+    /// <summary>The URL of a collector that gets metrics and traces by OTLP; null: none does.</summary>
+    public string? TelemetryOtlpEndpoint { get; init; }
+
+    /// <summary><c>grpc</c> or <c>http/protobuf</c>.</summary>
+    public string TelemetryOtlpProtocol { get; init; } = Telemetry.OtlpSettings.Grpc;
+
+    /// <summary>Headers for the collector, as <c>name=value</c> with commas between them.</summary>
+    public string? TelemetryOtlpHeaders { get; init; }
+
+    /// <summary>What the collector knows this server as.</summary>
+    public string TelemetryServiceName { get; init; } = "eventdbx";
+
+    /// <summary>Of 1,000 requests so many are traced. A request that says that it is part of a trace goes the way of that trace.</summary>
+    public int TelemetrySamplePermille { get; init; } = 1000;
 
     /// <summary>By name.</summary>
     public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =

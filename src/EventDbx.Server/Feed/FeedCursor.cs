@@ -10,8 +10,11 @@ internal readonly record struct FeedCursor(uint Epoch, ulong Position)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Epoch}-{Position}");
 
     /// <summary>Reads one; a bare position is one of the current epoch.</summary>
+    /// <param name="text">It.</param>
+    /// <param name="currentEpoch">Of the database.</param>
+    /// <param name="name">How it was sent, for messages; null: as <c>`after`</c>.</param>
     /// <exception cref="RefusedException">It is none.</exception>
-    public static FeedCursor Parse(string text, uint currentEpoch)
+    public static FeedCursor Parse(string text, uint currentEpoch, string? name = null)
     {
         var dash = text.IndexOf('-', StringComparison.Ordinal);
         var epoch = currentEpoch;
@@ -19,6 +22,6 @@ internal readonly record struct FeedCursor(uint Epoch, ulong Position)
             && (dash < 0 || uint.TryParse(text.AsSpan(0, dash), NumberStyles.None, CultureInfo.InvariantCulture, out epoch)))
             return new(epoch, position);
         throw new RefusedException(
-            RefusalCode.InvalidArgument, $"`after` is \"{Rest.Shown.Of(text)}\"; it takes a cursor of the feed such as {currentEpoch}-42, or a position, or 0 for the beginning.");
+            RefusalCode.InvalidArgument, $"{name ?? "`after`"} is \"{Rest.Shown.Of(text)}\"; it takes a cursor of the feed such as {currentEpoch}-42, or a position, or 0 for the beginning.");
     }
 }

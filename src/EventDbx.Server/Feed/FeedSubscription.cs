@@ -37,19 +37,28 @@ internal sealed class FeedSubscription : IAsyncDisposable
     readonly TokenWatch? _watch;
     readonly CancellationTokenSource _ended;
     ulong _reached;
+    long _caughtUpAt;
 
     FeedSubscription(ServerHost host, FeedRequest request, FeedCursor after, TimeProvider clock, CancellationToken cancellation)
     {
         (_host, _request, _clock, _reached) = (host, request, clock, after.Position);
         _watch = request.LookAtToken is { } look ? new(look, clock, cancellation) : null;
         _ended = CancellationTokenSource.CreateLinkedTokenSource(_watch?.Ended ?? cancellation, host.Ending);
+        _caughtUpAt = clock.GetTimestamp();
+        host.Subscriptions.Watch(this);
     }
 
     /// <summary>Of the database, as cursors name it.</summary>
     public uint Epoch => _host.Database.Epoch;
 
     /// <summary>Where its next entry will be looked for: everything up to here has been read.</summary>
-    public FeedCursor Reached => new(Epoch, _reached);
+    public FeedCursor Reached => new(Epoch, Volatile.Read(ref _reached));
+
+    /// <summary>When it was last at the end of the log, or began: a timestamp of the clock.</summary>
+    public long CaughtUpAt => Volatile.Read(ref _caughtUpAt);
+
+    /// <summary>Cancelled when it has to end: the client has gone, the token is refused, the server stops. Whoever writes what it gave breaks off then.</summary>
+    public CancellationToken Ended => _ended.Token;
 
     /// <summary>Checks what is asked for; nothing is read yet.</summary>
     /// <exception cref="RefusedException">The caller may not, the cursor is gone or none, or there are too many subscriptions.</exception>
@@ -76,6 +85,8 @@ internal sealed class FeedSubscription : IAsyncDisposable
             var page = _request.Session.ReadFeed(_reached, ServerLimits.FeedStreamItems, _request.Filter, ServerLimits.FeedStreamBytes);
             _reached = page.ReachedPosition;
             var atEnd = _reached >= _host.Database.LogSize;
+            if (atEnd)
+                Volatile.Write(ref _caughtUpAt, _clock.GetTimestamp());
             var left = ServerLimits.HeartbeatInterval - _clock.GetElapsedTime(told);
             if (page.Items.Count > 0 || left <= TimeSpan.Zero)
             {
@@ -86,11 +97,17 @@ internal sealed class FeedSubscription : IAsyncDisposable
             {
                 await WaitAsync(left, both.Token).ConfigureAwait(false);
             }
+            else
+            {
+                // Through much that is not wanted it goes a page at a time, and lets others have the thread in between.
+                await Task.Yield();
+            }
         }
     }
 
     public async ValueTask DisposeAsync()
     {
+        _host.Subscriptions.Unwatch(this);
         _host.Subscriptions.Leave();
         _ended.Dispose();
         if (_watch is not null)

@@ -4,7 +4,7 @@ using EventDbx.Server.Feed;
 
 namespace EventDbx.Server.Rest;
 
-/// <summary>The feed: events of all aggregates in the order of their commit.</summary>
+/// <summary>The feed: events of all aggregates in the order of their commit, by pages; <see cref="FeedStream"/> is the same without an end.</summary>
 internal static class FeedRoutes
 {
     public static async Task ReadAsync(RestCall call)
@@ -16,6 +16,14 @@ internal static class FeedRoutes
             AggregateType = query.Text("type"), EventType = query.Text("event_type"),
             IncludeControl = control, WithSalts = salt,
         };
+        if (FeedStream.IsWanted(call.Http.Request))
+        {
+            await FeedStream.RunAsync(call, filter).ConfigureAwait(false);
+            return;
+        }
+
+        if (call.Http.Request.Headers.ContainsKey(FeedStream.ResumeHeader))
+            throw new RefusedException(RefusalCode.InvalidArgument, $"{FeedStream.ResumeHeader} resumes a stream, which is asked for with `Accept: {FeedStream.MediaType}`; a page is asked for with `after`.");
         var after = FeedCursor.Parse(query.Text("after") ?? "0", database.Epoch);
         var take = query.Take(call.Config.PageLimit, call.Config.PageLimit);
         // Who may not read the feed is told so, and not how long it is.
@@ -48,7 +56,8 @@ internal static class FeedRoutes
         return (control, salt);
     }
 
-    static void WriteItem(IBufferWriter<byte> output, FeedItem item, uint epoch, bool withSalt)
+    /// <summary>An event or a control entry, with the cursor that goes on behind it.</summary>
+    public static void WriteItem(IBufferWriter<byte> output, FeedItem item, uint epoch, bool withSalt)
     {
         output.Write("{\"cursor\":"u8);
         RecordJson.WriteText(output, new FeedCursor(epoch, item.Position).ToString());

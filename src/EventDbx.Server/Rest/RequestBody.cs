@@ -10,6 +10,9 @@ internal sealed class BodyBudget
 {
     long _held;
 
+    /// <summary>Bytes, as they are counted.</summary>
+    public long Held => Interlocked.Read(ref _held);
+
     public bool TryTake(long bytes)
     {
         if (Interlocked.Add(ref _held, bytes) <= ServerLimits.BodyBytesMax)

@@ -16,8 +16,11 @@ internal enum RestBody
 /// <summary>Who may use a route: everybody, whoever has an action, or root. <see cref="Session"/> decides; this is what it will decide.</summary>
 internal readonly record struct RestAccess
 {
-    /// <summary>Without a token.</summary>
+    /// <summary>Without a token, always.</summary>
     public static RestAccess Open { get; } = new() { IsOpen = true };
+
+    /// <summary>A page without data: open unless <c>api.public_docs</c> is false, and then for whoever has a good token.</summary>
+    public static RestAccess Page { get; } = new() { IsPage = true };
 
     /// <summary>Root tokens, and the owner on the socket.</summary>
     /// <param name="what">As it follows "only a root token may".</param>
@@ -28,12 +31,17 @@ internal readonly record struct RestAccess
 
     public bool IsOpen { get; private init; }
 
+    public bool IsPage { get; private init; }
+
     public bool IsLogProofs { get; private init; }
 
     public bool IsRoot => RootMay is not null;
 
     /// <summary>What only root may, where that is so.</summary>
     public string? RootMay { get; private init; }
+
+    /// <summary>Whether it asks for no token, with these settings.</summary>
+    public bool IsOpenUnder(Configuration.ServerConfig config) => IsOpen || (IsPage && config.ApiPublicDocs);
 
     /// <summary>The action a token must allow, where neither of the others says so.</summary>
     public AccessAction? Action { get; private init; }
@@ -65,6 +73,15 @@ internal sealed record RestRoute(string Method, string Template, RestAccess Acce
 
     /// <summary>Of which surface it is: one that is switched off answers nobody but the owner.</summary>
     public Surface Surface { get; init; } = Surface.Rest;
+
+    /// <summary>Where a setting opens it to everybody; null: none does.</summary>
+    public Func<Configuration.ServerConfig, bool>? OpenBy { get; init; }
+
+    /// <summary>Long by nature, however fast the server is: it is no slow request.</summary>
+    public bool TakesLong { get; init; }
+
+    /// <summary>Whether it answers without a token under these settings.</summary>
+    public bool IsOpen(Configuration.ServerConfig config) => Access.IsOpenUnder(config) || OpenBy?.Invoke(config) == true;
 
     /// <summary>Whether it belongs to the Admin API.</summary>
     public bool IsAdmin => _segments[0] == "admin";

@@ -36,6 +36,9 @@ internal static class RestRoutes
     [
         new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync),
         new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
+        new("GET", "/metrics", RestAccess.AnyToken, RestBody.None, MetricsRoutes.ReadAsync) { Surface = Surface.Server, OpenBy = static config => config.MetricsPublic },
+        new("GET", "/openapi.json", RestAccess.Page, RestBody.None, DocsRoutes.OpenApiAsync) { Surface = Surface.Server },
+        new("GET", "/docs", RestAccess.Page, RestBody.None, DocsRoutes.PageAsync) { Surface = Surface.Server },
         new("GET", "/v1/aggregates", Read, RestBody.None, AggregateRoutes.ListAsync)
         {
             Parameters = ["skip", "take", "cursor", "type", "id_prefix", "archived", "at", "fields", "typed"],
@@ -51,18 +54,18 @@ internal static class RestRoutes
         new("GET", Aggregate + "/events/{version}", Read, RestBody.None, EventRoutes.GetAsync),
         new("GET", Aggregate + "/events/{version}/proof", Read, RestBody.None, ProofRoutes.EventAsync) { Parameters = ["size"] },
         new("GET", Aggregate + "/proof", Read, RestBody.None, ProofRoutes.AggregateAsync) { Parameters = ["from", "to"] },
-        new("GET", Aggregate + "/verify", Read, RestBody.None, VerifyRoutes.OneAsync) { Parameters = ["level"] },
+        new("GET", Aggregate + "/verify", Read, RestBody.None, VerifyRoutes.OneAsync) { Parameters = ["level"], TakesLong = true },
         new("POST", "/v1/events", Append, RestBody.Required, EventRoutes.AppendAsync) { Parameters = ["wait"], Conditional = true },
         new("POST", "/v1/events/batch", Append, RestBody.Required, EventRoutes.AppendBatchAsync),
         new("GET", "/v1/events", RestAccess.Of(AccessAction.FeedRead), RestBody.None, FeedRoutes.ReadAsync)
         {
             Parameters = ["after", "take", "type", "event_type", "include"],
         },
-        new("GET", "/v1/log/checkpoint", RestAccess.LogProofs, RestBody.None, LogRoutes.CheckpointAsync) { Parameters = ["wait"] },
+        new("GET", "/v1/log/checkpoint", RestAccess.LogProofs, RestBody.None, LogRoutes.CheckpointAsync) { Parameters = ["wait"], TakesLong = true },
         new("GET", "/v1/log/key", RestAccess.LogProofs, RestBody.None, LogRoutes.KeyAsync),
         new("GET", "/v1/log/consistency", RestAccess.LogProofs, RestBody.None, LogRoutes.ConsistencyAsync) { Parameters = ["from", "to"] },
         new("GET", "/v1/log/tile/{level}/{index…}", RestAccess.LogProofs, RestBody.None, LogRoutes.TileAsync),
-        new("POST", "/v1/evidence", Read, RestBody.Optional, EvidenceRoutes.MakeAsync),
+        new("POST", "/v1/evidence", Read, RestBody.Optional, EvidenceRoutes.MakeAsync) { TakesLong = true },
         new("POST", "/v1/staged", Append, RestBody.Required, StagingRoutes.StageAsync),
         new("GET", "/v1/staged", Read, RestBody.None, StagingRoutes.ListAsync),
         new("DELETE", "/v1/staged", Append, RestBody.None, StagingRoutes.UnstageAllAsync),
@@ -70,7 +73,7 @@ internal static class RestRoutes
         new("POST", "/v1/staged/commit", Append, RestBody.None, StagingRoutes.CommitAsync),
         new("POST", "/v1/records", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.ImportAsync),
         new("POST", "/v1/imports", RestAccess.Of(AccessAction.RecordsImport), RestBody.Required, EventRoutes.NoteImportAsync) { LeavesEntry = true },
-        new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync) { Parameters = ["resume"] },
+        new("POST", "/v1/verify", RestAccess.Of(AccessAction.LogRead), RestBody.None, VerifyRoutes.AllAsync) { Parameters = ["resume"], TakesLong = true },
         new("GET", "/admin/status", Status, RestBody.None, ServerRoutes.StatusAsync),
         new("GET", "/admin/config", SeeConfig, RestBody.None, ServerRoutes.ConfigAsync),
         new("GET", "/admin/audit", Audit, RestBody.None, AuditRoutes.ReadAsync)
@@ -84,7 +87,7 @@ internal static class RestRoutes
         new("POST", Schema + "/validate", SeeSchemas, RestBody.Required, SchemaRoutes.ValidateAsync),
         new("DELETE", Schema + "/events/{event}", ChangeSchemas, RestBody.None, SchemaRoutes.RemoveEventAsync) { LeavesEntry = true },
         new("GET", "/admin/key", KeyIdentity, RestBody.None, KeyRoutes.IdentityAsync),
-        new("POST", "/admin/key/rotate", RotateKey, RestBody.Required, KeyRoutes.RotateAsync) { LeavesEntry = true },
+        new("POST", "/admin/key/rotate", RotateKey, RestBody.Required, KeyRoutes.RotateAsync) { LeavesEntry = true, TakesLong = true },
         new("GET", "/admin/tokens", Tokens, RestBody.None, TokenRoutes.ListAsync),
         new("POST", "/admin/tokens", Tokens, RestBody.Required, TokenRoutes.IssueAsync) { LeavesEntry = true },
         new("POST", "/admin/tokens/revoke", Tokens, RestBody.Required, TokenRoutes.RevokeAsync) { LeavesEntry = true },

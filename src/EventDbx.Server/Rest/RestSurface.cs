@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using EventDbx.Server.Admin;
 using EventDbx.Server.Connections;
+using EventDbx.Server.Telemetry;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -29,24 +30,31 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
 
     readonly BodyBudget _budget = new();
 
+    /// <summary>Bytes that bodies hold, as they are counted.</summary>
+    public long BodyBytes => _budget.Held;
+
     public async Task AnswerAsync(HttpContext http)
     {
-        var started = options.Clock.GetTimestamp();
-        var connection = http.Features.Get<OpenConnection>();
         // A client of HTTP/2 that was told of the stop sends it elsewhere; one of HTTP/1.1 sent it before it could be told.
         if (host.Stopping && Http2Stream.TryRefuse(http))
             return;
-        if (connection?.TryBegin() == false)
+        var connection = http.Features.Get<OpenConnection>();
+        var entered = connection?.TryBegin() != false;
+        if (!entered && Http2Stream.TryRefuse(http))
+            return;
+        var start = host.Requests.Begin(http);
+        if (!entered)
         {
             // It is being closed in favour of another; nothing of this request is done. What was answered before is not cut off.
-            if (Http2Stream.TryRefuse(http))
-                return;
             http.Response.Headers.Connection = "close";
-            await RefuseAsync(http, new RefusedException(RefusalCode.Overloaded, "The connection is being closed in favour of others, and nothing of this request was done. Send it again.")).ConfigureAwait(false);
+            var closing = new RefusedException(RefusalCode.Overloaded, "The connection is being closed in favour of others, and nothing of this request was done. Send it again.");
+            Ended(http, start, null, null, await RefuseAsync(http, closing).ConfigureAwait(false));
             return;
         }
 
         RestRoute? route = null;
+        Session? session = null;
+        RefusalCode? refused = null;
         var underWay = connection;
         try
         {
@@ -60,19 +68,22 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             if (route is null)
                 throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
             // Only who proves to be somebody keeps a connection by not taking answers.
-            if (route.Access.IsOpen)
+            if (route.IsOpen(options.Config))
                 End();
-            await RunAsync(http, route, target).ConfigureAwait(false);
+            else
+                session = await EnterAsync(http, route).ConfigureAwait(false);
+            await RunAsync(http, route, target, session).ConfigureAwait(false);
         }
         catch (Exception thrown)
         {
             if (thrown is RefusedException { Refusal.Code: RefusalCode.Unauthenticated or RefusalCode.TooManyRequests } || route is null)
                 End();
-            await RefuseAsync(http, thrown).ConfigureAwait(false);
+            refused = await RefuseAsync(http, thrown).ConfigureAwait(false);
         }
         finally
         {
             End();
+            Ended(http, start, route, session, refused);
         }
 
         void End()
@@ -80,14 +91,20 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             underWay?.End();
             underWay = null;
         }
-
-        host.Requests.Ended(new(
-            route?.Surface ?? Surface.Server, http.Request.Method, route?.Template, http.Response.StatusCode.ToString(CultureInfo.InvariantCulture), options.Clock.GetElapsedTime(started)));
     }
 
-    async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target)
+    void Ended(HttpContext http, RequestStart start, RestRoute? route, Session? session, RefusalCode? refused) => host.Requests.Ended(
+        new(route?.Surface ?? Surface.Server, http.Request.Method, route?.Template, StatusText.Of(http.Response.StatusCode), options.Clock.GetElapsedTime(start.At))
+        {
+            Start = start, Code = refused, Actor = session?.Actor, Http = http, TakesLong = route?.TakesLong == true || IsEndless(http.Response),
+        });
+
+    /// <summary>An answer that goes on for as long as there is something to say.</summary>
+    static bool IsEndless(HttpResponse response) => response.StatusCode == StatusCodes.Status101SwitchingProtocols
+        || response.ContentType is { } type && (type.StartsWith("text/event-stream", StringComparison.Ordinal) || type.StartsWith(Answer.JsonLines, StringComparison.Ordinal));
+
+    async Task RunAsync(HttpContext http, RestRoute route, RequestTarget target, Session? session)
     {
-        var session = route.Access.IsOpen ? null : await EnterAsync(http, route).ConfigureAwait(false);
         if (session is not null)
             WatchedAnswer.Watch(http);
         var call = new RestCall(http, host, options, route, target.Segments) { Query = QueryParameters.Parse(target.Query, route.Parameters) };
@@ -218,10 +235,11 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             && (!type.Charset.HasValue || type.Charset.Value.AsSpan().Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase));
     }
 
-    async Task RefuseAsync(HttpContext http, Exception thrown)
+    /// <summary>Answers with a refusal; says which, or null where nobody is there to hear it.</summary>
+    async Task<RefusalCode?> RefuseAsync(HttpContext http, Exception thrown)
     {
         if (http.RequestAborted.IsCancellationRequested || thrown is ConnectionResetException or ConnectionAbortedException)
-            return; // Nobody is there to hear it.
+            return null; // Nobody is there to hear it.
         var failed = thrown as PreconditionFailedException;
         if ((failed?.Refusal ?? RestRefusals.Of(thrown, host.Stopping)) is not { } refusal)
         {
@@ -233,7 +251,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         {
             // The head is gone and says that all is well; only a cut tells otherwise.
             http.Abort();
-            return;
+            return refusal.Code;
         }
 
         var headers = http.Response.Headers;
@@ -264,6 +282,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         {
             // Nobody is there to hear it.
         }
+
+        return refusal.Code;
     }
 
     /// <summary>What whoever watches over the port of gRPC asks it.</summary>

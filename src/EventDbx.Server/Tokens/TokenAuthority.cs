@@ -28,7 +28,17 @@ public sealed partial class TokenAuthority : IAsyncDisposable
     volatile TokenSigner _signer;
     volatile Ledger _ledger = new([]);
     Hash32 _content = Hash32.Empty;
+    readonly long[] _checks = new long[Enum.GetValues<Outcome>().Length];
     bool _disposed;
+
+    /// <summary>What a look at a token came to.</summary>
+    enum Outcome
+    {
+        Good,
+        Malformed,
+        Unknown,
+        Refused,
+    }
 
     TokenAuthority(Database database, AuthSettings settings, TimeProvider clock, ConfigFile? file)
     {
@@ -52,34 +62,44 @@ public sealed partial class TokenAuthority : IAsyncDisposable
     /// <exception cref="RefusedException"><see cref="RefusalCode.Unauthenticated"/>: malformed, unknown, revoked or expired.</exception>
     public Session Authenticate(string token)
     {
-        if (token.Length > TokenBounds.TokenCharactersMax)
-            throw Malformed();
+        var outcome = Outcome.Malformed;
         byte[]? rented = null;
-        var bytes = token.Length <= 1024 ? stackalloc byte[1024] : rented = ArrayPool<byte>.Shared.Rent(token.Length);
         try
         {
+            if (token.Length > TokenBounds.TokenCharactersMax)
+                throw Malformed();
+            var bytes = token.Length <= 1024 ? stackalloc byte[1024] : rented = ArrayPool<byte>.Shared.Rent(token.Length);
             if (Ascii.FromUtf16(token, bytes, out var length) != OperationStatus.Done)
                 throw Malformed();
             var ascii = bytes[..length];
             if (_ledger.Find(Hash32.Of(ascii)) is not { } entry)
             {
-                throw TokenSigner.HasForm(ascii)
-                    ? new RefusedException(RefusalCode.Unauthenticated, "The token is not known here: it was not issued by this server, or is not whole.")
-                    : Malformed();
+                if (!TokenSigner.HasForm(ascii))
+                    throw Malformed();
+                outcome = Outcome.Unknown;
+                throw new RefusedException(RefusalCode.Unauthenticated, "The token is not known here: it was not issued by this server, or is not whole.");
             }
 
+            outcome = Outcome.Refused;
             var signer = _signer;
             var session = entry.Admit(ascii, signer, _database, signer.Settings.ClockSkew, Now);
+            outcome = Outcome.Good;
             if (entry.IsKeptAlive)
                 KeepAlive(entry, flush: false);
             return session;
         }
         finally
         {
+            Interlocked.Increment(ref _checks[(int)outcome]);
             if (rented is not null)
                 ArrayPool<byte>.Shared.Return(rented, clearArray: true);
         }
     }
+
+    /// <summary>How often tokens were looked at, by outcome.</summary>
+    public TokenChecks Checks => new(CountOf(Outcome.Good), CountOf(Outcome.Malformed), CountOf(Outcome.Unknown), CountOf(Outcome.Refused));
+
+    long CountOf(Outcome outcome) => Interlocked.Read(ref _checks[(int)outcome]);
 
     /// <summary>All tokens that are known, in the order of their issue.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.PermissionDenied"/>.</exception>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using EventDbx.Telemetry;
 
 namespace EventDbx.Commit;
 
@@ -85,6 +86,15 @@ internal sealed class CommitLoop : IDisposable
 
     /// <summary>Told once when the loop stops for good.</summary>
     public Action<Exception>? Failed { get; init; }
+
+    /// <summary>Told, on the writer, of each group once it is committed and before anybody is answered.</summary>
+    public Action<GroupFigures>? GroupCommitted { get; init; }
+
+    /// <summary>Told, on the writer, how long a sync apart from a group took: ticks of <see cref="Stopwatch"/>.</summary>
+    public Action<long>? SyncedApart { get; init; }
+
+    /// <summary>What waits for the writer, roughly: no lock is taken.</summary>
+    public (int Commits, int Bytes) Waiting => (_waiting.Count, Volatile.Read(ref _waitingBytes));
 
     /// <summary>Groups committed since the start.</summary>
     public ulong Groups { get; private set; }
@@ -205,9 +215,12 @@ internal sealed class CommitLoop : IDisposable
     {
         _planner.Take(_group);
         var sync = _relaxed is null;
+        var taken = Stopwatch.GetTimestamp();
         _engine.Commit(_planner, sync);
+        var ended = Stopwatch.GetTimestamp();
         Groups++;
         var done = _planner.Planned;
+        var before = _committed.Size;
         var point = new LogPoint(_planner.LogSize, _planner.LogSize == _committed.Size ? _committed.Root : _planner.LogRoot);
         var grew = point.Size != _committed.Size;
         _committed = point;
@@ -231,15 +244,29 @@ internal sealed class CommitLoop : IDisposable
             _foldPointDue(aggregate, version, false);
         foreach (var (aggregate, version) in _planner.SnapshotsDue)
             _foldPointDue(aggregate, version, true);
+        Tell(done, _committed.Size - before, taken, ended);
         for (var i = 0; i < done; i++)
-            _group[i].Complete();
+            _group[i].Complete(taken, done);
         _group.RemoveRange(0, done);
+    }
+
+    /// <summary>Before the answers: who has one finds it counted.</summary>
+    void Tell(int done, ulong entries, long taken, long ended)
+    {
+        if (GroupCommitted is not { } told)
+            return;
+        var (appended, known) = (0, 0);
+        for (var i = 0; i < done; i++)
+            _group[i].Count(ref appended, ref known);
+        told(new(done, appended, known, entries, _planner.PlannedBytes, _planner.PlannedAt - taken, ended - _planner.PlannedAt));
     }
 
     void SyncRelaxed()
     {
         _unsyncedSince = 0;
+        var began = Stopwatch.GetTimestamp();
         _engine.Sync();
+        SyncedApart?.Invoke(Stopwatch.GetTimestamp() - began);
         Syncs++;
         if (_synced.Point.Size != _committed.Size)
             Publish();

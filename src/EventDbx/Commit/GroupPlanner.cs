@@ -52,6 +52,19 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
     public Hash32 LogRoot => _log!.Tree.Root();
 
+    /// <summary>When the newest plan was ready: a timestamp of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
+    public long PlannedAt { get; private set; }
+
+    /// <summary>Bytes of its rows.</summary>
+    public int PlannedBytes { get; private set; }
+
+    /// <summary>How often a head was in memory when it was wanted, and how often not; how many are. Read from other threads.</summary>
+    public (long Hits, long Misses, int Entries) HeadCacheFigures => (Volatile.Read(ref _headHits), Volatile.Read(ref _headMisses), Volatile.Read(ref _headEntries));
+
+    long _headHits;
+    long _headMisses;
+    int _headEntries;
+
     public void Take(IReadOnlyList<PendingCommit> group) => _group = group;
 
     public void Forget()
@@ -104,6 +117,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         plan.LogSize = _log.Size;
         if (_log.Size != plan.BaseLogSize)
             LogTreeStore.PutSize(plan, _log.Tree);
+        Volatile.Write(ref _headEntries, _heads.Count);
+        (PlannedBytes, PlannedAt) = (plan.Bytes, System.Diagnostics.Stopwatch.GetTimestamp());
     }
 
     /// <summary>False when the group must end before this unit.</summary>
@@ -253,9 +268,11 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             // Only between groups, and before anything is looked up: what was looked up must still be known when it is folded.
             if (entry.ChangedInGroup != _groupNumber)
                 entry.Trim();
+            _headHits++;
             return entry;
         }
 
+        _headMisses++;
         entry = new() { Aggregate = aggregate };
         if (Checked.Get(view, Family.Heads, aggregate.Row) is { } body)
         {

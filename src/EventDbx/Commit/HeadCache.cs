@@ -72,6 +72,8 @@ internal sealed class HeadCache(int capacity)
     Dictionary<AggregateKey, HeadEntry> _young = [];
     Dictionary<AggregateKey, HeadEntry> _old = [];
 
+    public int Count => _young.Count + _old.Count;
+
     public HeadEntry? Find(AggregateKey aggregate)
     {
         if (_young.TryGetValue(aggregate, out var entry))

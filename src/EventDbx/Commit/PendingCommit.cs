@@ -281,7 +281,35 @@ internal sealed class PendingCommit
         Refused = true;
     }
 
-    public void Complete() => _done.TrySetResult(Outcomes);
+    /// <summary>When the writer took it up, for those who trace it: a timestamp of <see cref="System.Diagnostics.Stopwatch"/>; 0 before.</summary>
+    public long TakenAt { get; private set; }
+
+    /// <summary>How many commits were in its group.</summary>
+    public int GroupCommits { get; private set; }
+
+    /// <summary>Adds its appends to those that were taken: new ones, and known ones. None of a commit that was refused.</summary>
+    public void Count(ref int appended, ref int known)
+    {
+        if (Refused || Rehearsal)
+            return;
+        for (var i = 0; i < Operations.Length; i++)
+        {
+            if (Operations[i] is not AppendOperation)
+                continue;
+            if (Outcomes[i].KnownVersion != 0)
+                known++;
+            else
+                appended++;
+        }
+    }
+
+    /// <param name="takenAt">When its group was taken up.</param>
+    /// <param name="groupCommits">How many were in it.</param>
+    public void Complete(long takenAt, int groupCommits)
+    {
+        (TakenAt, GroupCommits) = (takenAt, groupCommits);
+        _done.TrySetResult(Outcomes);
+    }
 
     /// <summary>No effect on a commit that already has its answer.</summary>
     public void Fail(Exception cause) => _done.TrySetException(cause);

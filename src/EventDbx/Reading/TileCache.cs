@@ -13,18 +13,38 @@ internal sealed class TileCache(int tilesMax = Limits.LogTilesRemembered)
 
     readonly (ulong Tile, TileNodes Nodes)?[] _growing = new (ulong, TileNodes)?[LogTree.LevelsMax];
 
+    long _hits;
+    long _misses;
+
+    /// <summary>How often a tile was remembered when it was wanted, and how often not; how many full ones are.</summary>
+    public (long Hits, long Misses, int Tiles) Figures
+    {
+        get
+        {
+            lock (_gate)
+                return (_hits, _misses, _tiles.Count);
+        }
+    }
+
     public TileNodes? Find(int level, ulong tile, int width)
     {
         lock (_gate)
         {
-            if (width < LogTree.TileWidth)
-                return _growing[level] is { } growing && growing.Tile == tile && growing.Nodes.Width == width ? growing.Nodes : null;
-            if (!_tiles.TryGetValue((level, tile), out var found))
-                return null;
-            _newestFirst.Remove(found);
-            _newestFirst.AddFirst(found);
-            return found.Value.Nodes;
+            var found = FindHere(level, tile, width);
+            _ = found is null ? _misses++ : _hits++;
+            return found;
         }
+    }
+
+    TileNodes? FindHere(int level, ulong tile, int width)
+    {
+        if (width < LogTree.TileWidth)
+            return _growing[level] is { } growing && growing.Tile == tile && growing.Nodes.Width == width ? growing.Nodes : null;
+        if (!_tiles.TryGetValue((level, tile), out var found))
+            return null;
+        _newestFirst.Remove(found);
+        _newestFirst.AddFirst(found);
+        return found.Value.Nodes;
     }
 
     public void Add(int level, ulong tile, TileNodes nodes)

@@ -35,6 +35,9 @@ internal interface IStorageEngine : IDisposable
 
     /// <summary>Bytes of write-ahead log and tables on disk, as far as the engine knows; 0 in memory.</summary>
     long BytesOnDisk { get; }
+
+    /// <summary>What the engine says of itself; null where it has nothing to say.</summary>
+    StoreFigures? ReadFigures() => null;
 }
 
 /// <summary>One consistent view. Values come back exactly as they were put.</summary>

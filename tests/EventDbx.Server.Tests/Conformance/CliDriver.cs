@@ -8,8 +8,14 @@ internal sealed class CliDriver(CommandLine line, IAsyncDisposable? server = nul
 {
     public ulong EntriesBefore => entriesBefore;
 
+    public async Task ApplySchemasAsync(string schemas)
+    {
+        line.Input = schemas;
+        Assert.IsType<JsonArray>(await RunAsync("schema", "apply", "-"));
+    }
+
     public Task<JsonNode?> AppendAsync(Append append) => RunAsync(
-        "aggregate", "apply", $"--payload={append.Payload}",
+        "aggregate", "apply", append.Patch is null ? $"--payload={append.Payload}" : $"--patch={append.Patch}",
         append.Note is null ? null : $"--note={append.Note}",
         append.EventId is null ? null : $"--event-id={append.EventId}",
         append.ExpectedVersion is { } expected ? string.Create(CultureInfo.InvariantCulture, $"--expected-version={expected}") : null,

@@ -3,13 +3,16 @@ namespace EventDbx.Server.Tests.Conformance;
 /// <summary>The same scenario through every way in: whatever is asked, the answer is that of the engine.</summary>
 public sealed class ConformanceTests
 {
+    /// <summary>What each way in leaves out, step by step. What is missing here and not offered fails the test.</summary>
+    static readonly string[] NoSingleEvents = ["one event", "an event that is not there"];
+
     [Fact]
     public async Task The_command_line_on_the_directory_answers_as_the_engine_does()
     {
         var line = new CommandLine();
         await line.RunAsync("config", "--encryption", "off");
         // Each command opens the store, so the odd names are lived through in full where there is time.
-        await ComparedAsync(new CliDriver(line), thorough: TestTiers.Choose(false, ci: true, demand: true));
+        await ComparedAsync(new CliDriver(line), NoSingleEvents, thorough: TestTiers.Choose(false, ci: true, demand: true));
     }
 
     [Fact]
@@ -17,7 +20,7 @@ public sealed class ConformanceTests
     {
         var line = new CommandLine();
         await line.RunAsync("config", "--encryption", "off");
-        await ComparedAsync(new CliDriver(line, await RunningServer.StartAsync(line)));
+        await ComparedAsync(new CliDriver(line, await RunningServer.StartAsync(line)), NoSingleEvents);
     }
 
     [Fact]
@@ -25,11 +28,11 @@ public sealed class ConformanceTests
     {
         var elsewhere = await RemoteCli.StartAsync();
         // The token is an entry of the log.
-        await ComparedAsync(new CliDriver(elsewhere.Line, new Checked(elsewhere), entriesBefore: 1));
+        await ComparedAsync(new CliDriver(elsewhere.Line, new Checked(elsewhere), entriesBefore: 1), NoSingleEvents);
     }
 
     [Fact]
-    public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync());
+    public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync(), []);
 
     sealed class Checked(RemoteCli elsewhere) : IAsyncDisposable
     {
@@ -42,16 +45,16 @@ public sealed class ConformanceTests
         }
     }
 
-    static async Task ComparedAsync(IDriver driver, bool thorough = true)
+    static async Task ComparedAsync(IDriver driver, IReadOnlyList<string> leftOut, bool thorough = true)
     {
         await using var engine = new SessionDriver();
         var expected = await Scenario.RunAsync(engine, thorough);
         await using (driver)
         {
             var actual = await Scenario.RunAsync(driver, thorough);
-            Assert.DoesNotContain(null, expected.Lines);
+            Assert.Empty(expected.LeftOut);
+            Assert.Equal(leftOut, actual.LeftOut);
             Assert.Equal(expected.Lines.Where((_, i) => actual.Lines[i] is not null), actual.Lines.Where(line => line is not null));
-            Assert.True(actual.Lines.Count(line => line is null) <= 2, "a way in leaves out more than single events");
         }
     }
 }

@@ -12,6 +12,10 @@ internal interface IDriver : IAsyncDisposable
     /// <summary>Entries that stand in its log before the scenario begins.</summary>
     ulong EntriesBefore { get; }
 
+    /// <summary>Declares schemas, whichever way this way in has for that; each is an entry of the log.</summary>
+    /// <param name="schemas">As `dbx schema apply` reads them: schemas by aggregate type.</param>
+    Task ApplySchemasAsync(string schemas);
+
     /// <summary>The record.</summary>
     Task<JsonNode?> AppendAsync(Append append);
 
@@ -60,6 +64,9 @@ internal interface IDriver : IAsyncDisposable
 
 internal sealed record Append(string Type, string Id, string Event, string Payload)
 {
+    /// <summary>Instead of the payload: JSON.</summary>
+    public string? Patch { get; init; }
+
     public string? Note { get; init; }
 
     public Guid? EventId { get; init; }

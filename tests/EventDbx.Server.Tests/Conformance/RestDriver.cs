@@ -1,7 +1,9 @@
+using System.Buffers;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
+using EventDbx.Schemas;
 
 namespace EventDbx.Server.Tests.Conformance;
 
@@ -31,11 +33,22 @@ internal sealed class RestDriver : IDriver
     /// <summary>The token's.</summary>
     public ulong EntriesBefore => 1;
 
+    public async Task ApplySchemasAsync(string schemas)
+    {
+        foreach (var schema in DeclaredSchemas.Read(schemas))
+        {
+            var change = new ArrayBufferWriter<byte>();
+            SchemaEditJson.Write(change, [SchemaEdit.Replace(schema)]);
+            var changed = await AskAsync(HttpMethod.Patch, $"/admin/schemas/{Uri.EscapeDataString(schema.Aggregate)}", [], _ => change.WrittenSpan.ToArray());
+            Assert.True(changed!["refused"] is null, changed.ToJsonString());
+        }
+    }
+
     public Task<JsonNode?> AppendAsync(Append append) => AskAsync(HttpMethod.Post, "/v1/events", new JsonObject
     {
         ["aggregate_type"] = append.Type, ["aggregate_id"] = append.Id, ["event_type"] = append.Event,
     }, members => Encoding.UTF8.GetBytes(string.Concat(
-        members.ToJsonString()[..^1], ",\"payload\":", append.Payload,
+        members.ToJsonString()[..^1], append.Patch is null ? ",\"payload\":" : ",\"patch\":", append.Patch ?? append.Payload,
         append.Note is null ? "" : $",\"note\":{JsonValue.Create(append.Note).ToJsonString()}",
         append.EventId is null ? "" : $",\"event_id\":\"{append.EventId}\"",
         append.ExpectedVersion is { } expected ? string.Create(CultureInfo.InvariantCulture, $",\"expected_version\":{expected}") : "",

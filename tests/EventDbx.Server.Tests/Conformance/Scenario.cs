@@ -24,6 +24,8 @@ internal static class Scenario
         await AppendsAsync(driver, seen);
         await TimeTravelAsync(driver, seen);
         await LifeAsync(driver, seen);
+        await PatchesAsync(driver, seen);
+        await SchemasAsync(driver, seen);
         await ImportsAsync(driver, seen);
         await ProofsAsync(driver, seen);
         await ListsAsync(driver, seen);
@@ -104,6 +106,40 @@ internal static class Scenario
         seen.Note("restore again", await driver.RestoreAsync("order", "o-2", null));
         seen.Note("append to the restored", await driver.AppendAsync(new("order", "o-2", "order-noted", """{"again":1}""") { EventId = Id(21), ExpectedVersion = 2 }));
         seen.Note("archive for the lists", await driver.ArchiveAsync("order", "o-2", null));
+    }
+
+    static async Task PatchesAsync(IDriver driver, Transcript seen)
+    {
+        Append Patch(int id, string operations) => new("order", "o-4", "order-changed", "") { Patch = operations, EventId = Id(id) };
+        var first = Patch(30, """[{"op":"add","path":"/address","value":{"city":"Tacoma","zip":"98402"}},{"op":"add","path":"/tags","value":["a"]}]""");
+        seen.Note("a patch that makes an aggregate", await driver.AppendAsync(first));
+        seen.Note("a patch of a part", await driver.AppendAsync(Patch(31, """[ {"op": "replace", "path": "/address/city", "value": "Spokane"}, {"op": "add", "path": "/tags/-", "value": 1.50} ]""") with { ExpectedVersion = 1, Note = "moved" }));
+        seen.Note("a patch once more", await driver.AppendAsync(first with { ExpectedVersion = 0 }));
+        seen.Note("the same id with another patch", await driver.AppendAsync(Patch(30, """[{"op":"add","path":"/other","value":1}]""")));
+        seen.Note("the same id with a payload", await driver.AppendAsync(first with { Patch = null, Payload = "{}" }));
+        seen.Note("a patch that expects another version", await driver.AppendAsync(Patch(32, """[{"op":"add","path":"/x","value":1}]""") with { ExpectedVersion = 9 }));
+        seen.Note("a patch of what is not there", await driver.AppendAsync(Patch(33, """[{"op":"replace","path":"/nowhere","value":1}]""")));
+        seen.Note("a patch that removes", await driver.AppendAsync(Patch(34, """[{"op":"remove","path":"/tags"}]""")));
+        seen.Note("a patch of everything", await driver.AppendAsync(Patch(35, """[{"op":"replace","path":"","value":{}}]""")));
+        seen.Note("an empty patch", await driver.AppendAsync(Patch(36, "[]")));
+        seen.Note("a patch that is no array", await driver.AppendAsync(Patch(37, """{"op":"add","path":"/x","value":1}""")));
+        seen.Note("what the patches made", await driver.GetAsync("order", "o-4", typed: true));
+        seen.Note("what the patches say", await driver.ReplayAsync("order", "o-4", 0, 10));
+    }
+
+    static async Task SchemasAsync(IDriver driver, Transcript seen)
+    {
+        await driver.ApplySchemasAsync("""
+            {"invoice":{"events":{"invoice-made":{"fields":["total","email"]},"invoice-noted":{}},
+             "column_types":{"total":{"type":"decimal(12,2)","required":true},"email":{"type":"text","format":"email"},"remark":"text"}}}
+            """);
+        Append Of(int id, string eventType, string payload) => new("invoice", "n-1", eventType, payload) { EventId = Id(id) };
+        seen.Note("an event as its schema wants it", await driver.AppendAsync(Of(40, "invoice-made", """{"total":12.50,"email":"a@example.com"}""")));
+        seen.Note("a schema violation", await driver.AppendAsync(Of(41, "invoice-made", """{"total":"much","email":"nobody"}""")));
+        seen.Note("an event that the schema does not have", await driver.AppendAsync(Of(42, "invoice-burnt", "{}")));
+        seen.Note("a patch that breaks the schema", await driver.AppendAsync(Of(43, "invoice-noted", "") with { Patch = """[{"op":"replace","path":"/total","value":true}]""" }));
+        seen.Note("a repeat does not look at the schema", await driver.AppendAsync(Of(40, "invoice-made", """{"total":12.50,"email":"a@example.com"}""")));
+        seen.Note("what was taken", await driver.ReplayAsync("invoice", "n-1", 0, 10));
     }
 
     static async Task ImportsAsync(IDriver driver, Transcript seen)

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using EventDbx.Checkpoints;
 using EventDbx.Reading;
+using EventDbx.Schemas;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Transfer;
 using EventDbx.Verification;
@@ -27,12 +28,14 @@ internal sealed class SessionDriver : IDriver
 
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
+    public Task ApplySchemasAsync(string schemas) => DeclaredSchemas.ApplyAsync(_session, schemas);
+
     public Task<JsonNode?> AppendAsync(Append append) => Try(async () =>
     {
         var result = await _session.AppendAsync(
             new()
             {
-                Aggregate = AggregateKey.Create(append.Type, append.Id), EventType = append.Event, Payload = Encoding.UTF8.GetBytes(append.Payload),
+                Aggregate = AggregateKey.Create(append.Type, append.Id), EventType = append.Event, Payload = append.Patch is null ? Encoding.UTF8.GetBytes(append.Payload) : default, Patch = append.Patch is null ? (ReadOnlyMemory<byte>?)null : Encoding.UTF8.GetBytes(append.Patch),
                 EventId = append.EventId, ExpectedVersion = append.ExpectedVersion, Note = append.Note,
             },
             Cancellation);
@@ -162,6 +165,12 @@ internal sealed class SessionDriver : IDriver
                 json["actual_version"] = actual;
             if (refusal.Operation is { } operation)
                 json["operation"] = operation;
+            if (refusal.Violations is { } violations)
+            {
+                json["details"] = new JsonArray([.. violations.Select(
+                    violation => new JsonObject { ["path"] = violation.Path, ["rule"] = SchemaRules.NameOf(violation.Rule), ["message"] = violation.Message })]);
+            }
+
             return new JsonObject { ["refused"] = json };
         }
     }

@@ -18,8 +18,13 @@ internal sealed class Transcript(ulong entriesBefore)
     /// <summary>A line for each step; null where the verb is not offered.</summary>
     public List<string?> Lines { get; } = [];
 
+    /// <summary>The steps whose verb is not offered.</summary>
+    public List<string> LeftOut { get; } = [];
+
     public JsonNode? Note(string step, JsonNode? answer)
     {
+        if (answer is null)
+            LeftOut.Add(step);
         Lines.Add(answer is null ? null : $"{step}: {Normal(answer, "")!.ToJsonString(Plain)}");
         return answer;
     }

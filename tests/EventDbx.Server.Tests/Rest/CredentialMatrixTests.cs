@@ -9,7 +9,7 @@ namespace EventDbx.Server.Tests.Rest;
 /// <summary>Every route of the table, by every door, with every kind of token there is. A new route is in it without a line here.</summary>
 public sealed class CredentialMatrixTests
 {
-    static readonly IReadOnlyList<RestRoute> Closed = [.. RestRoutes.All.Where(route => !route.Access.IsOpen)];
+    static readonly IReadOnlyList<RestRoute> Closed = [.. RestRoutes.All.Where(route => !route.Access.IsOpen && !route.Access.IsPage)];
 
     [Fact]
     public async Task Every_route_refuses_every_token_that_is_not_good_by_every_door()

@@ -100,6 +100,10 @@ internal static unsafe partial class Native
     [LibraryImport(Library)]
     public static partial int rocksdb_property_int_cf(nint db, nint family, byte* name, ulong* value);
 
+    /// <summary>Null where there is no such property; else a text that we must free.</summary>
+    [LibraryImport(Library)]
+    public static partial byte* rocksdb_property_value_cf(nint db, nint family, byte* name);
+
     [LibraryImport(Library)]
     public static partial nint rocksdb_flushoptions_create();
 

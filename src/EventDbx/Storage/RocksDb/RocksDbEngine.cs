@@ -219,6 +219,12 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
             return rocksdb_property_int_cf(_db.Db, _db.Of(family), bytes, &value) == 0 ? value : throw new StorageFailedException("RocksDB does not tell a property of its own.");
     }
 
+    public StoreFigures ReadFigures()
+    {
+        using var held = RocksDbView.Live(_db);
+        return RocksDbFigures.Read(_db, _directory);
+    }
+
     public long BytesOnDisk => BytesOf(static name => name.EndsWith(".sst") || name.EndsWith(".log"));
 
     /// <summary>Files of write-ahead log.</summary>

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Runtime.InteropServices;
+using EventDbx.Server.Configuration;
+using EventDbx.Server.Tokens;
+
+namespace EventDbx.Server.Telemetry;
+
+/// <summary>What one server tells of itself beside its database: its meter, the source of its spans, and the page of both. What each instrument means: docs/metrics.md.</summary>
+internal sealed class ServerMeter : IDisposable
+{
+    /// <summary>Of the meter, and of the source of spans. Several servers of a process differ in the tag <c>dbx.database.id</c>.</summary>
+    public const string Name = "EventDbx.Server";
+
+    static readonly Door[] Doors = [Door.Main, Door.Socket, Door.Admin];
+
+    readonly MetricsListener _listener;
+
+    public ServerMeter(Database database)
+    {
+        KeyValuePair<string, object?>[] tags = [new("dbx.database.id", database.DatabaseId.ToString())];
+        Meter = new(new MeterOptions(Name) { Tags = tags });
+        Spans = new(new ActivitySourceOptions(Name) { Tags = tags });
+        _listener = new(database.Meter, Meter);
+    }
+
+    public Meter Meter { get; }
+
+    /// <summary>Of the spans of requests.</summary>
+    public ActivitySource Spans { get; }
+
+    /// <summary>Everything that is counted, as Prometheus reads it.</summary>
+    public void Write(System.Buffers.IBufferWriter<byte> output, MetricsFormat format) => _listener.Write(output, format);
+
+    /// <summary>Begins to tell what is read when it is asked for.</summary>
+    public void Observe(ServerHost host, ServerOptions options, Func<Door, int> connections, Func<long> bodyBytes)
+    {
+        Meter.CreateObservableGauge("dbx.connections", () => Doors.Select(door => new Measurement<int>(connections(door), new KeyValuePair<string, object?>("door", NameOf(door)))), "{connection}", "Open connections, by the door they came by.");
+        Meter.CreateObservableGauge("dbx.subscriptions", () => host.Subscriptions.Open, "{subscription}", "Open subscriptions to the feed, over every surface.");
+        Meter.CreateObservableGauge("dbx.feed.lag.positions", () => (long)host.Subscriptions.LagAt(host.Database.LogSize, options.Clock).Positions, "{position}", "How far behind the log the slowest subscription is; 0 without one.");
+        Meter.CreateObservableGauge("dbx.feed.lag", () => host.Subscriptions.LagAt(host.Database.LogSize, options.Clock).Time.TotalSeconds, "s", "For how long the subscription has been behind that has not caught up with the log for longest; 0 without one.");
+        Meter.CreateObservableCounter("dbx.tokens.checked", () => Checks(host.Tokens.Checks), "{check}", "Looks at tokens by outcome: good, malformed, unknown (not issued here), or refused (expired, revoked, not yet good). A request with a body is looked at twice, a long answer every second.");
+        Meter.CreateObservableGauge("dbx.request.bodies.held", bodyBytes, "By", "Bytes that bodies of requests hold, as they are counted against their bound.");
+        Meter.CreateObservableGauge("dbx.uptime", () => host.Uptime.TotalSeconds, "s", "Since the server was started.");
+        Meter.CreateObservableGauge("dbx.build.info", () => One(new("version", options.Version), new("runtime", RuntimeInformation.FrameworkDescription)), "{build}", "1; its labels say what runs.");
+        Meter.CreateObservableGauge("dbx.database.info", () => One(
+            new("database_id", host.Database.DatabaseId.ToString()), new("encryption", host.Database.Encrypted ? "on" : "off"),
+            new("durability", host.Database.Durability == Durability.Sync ? "sync" : "relaxed"), new("restrict", ConfigKeys.NameOf(host.Database.Restriction))), "{database}", "1; its labels say which database it is, and how it is open.");
+        ObserveCheckpoints(host);
+        ProcessGauges.Observe(Meter);
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        Meter.Dispose();
+        Spans.Dispose();
+    }
+
+    void ObserveCheckpoints(ServerHost host)
+    {
+        var recent = new Recent<CheckpointStatus?>(host.FindCheckpoint);
+        Meter.CreateObservableGauge("dbx.checkpoint.entries", () => Of(recent.Value, static newest => (long)newest.Size), "{entry}", "Entries of the log that the newest checkpoint covers; absent before the first.");
+        Meter.CreateObservableGauge("dbx.checkpoint.timestamp", () => Of(recent.Value, static newest => newest.At.ToDateTimeOffset().ToUnixTimeMilliseconds() / 1000.0), "s", "When the newest checkpoint was signed, in seconds since 1970; absent before the first.");
+        Meter.CreateObservableGauge("dbx.checkpoint.cosignatures", () => Of(recent.Value, static newest => (long)newest.Cosigned), "{signature}", "Witnesses that have cosigned the newest checkpoint.");
+        Meter.CreateObservableGauge("dbx.checkpoint.witnesses", () => host.Cosigning?.Witnesses ?? 0, "{witness}", "Witnesses that are asked to cosign.");
+    }
+
+    static IEnumerable<Measurement<T>> Of<T>(CheckpointStatus? newest, Func<CheckpointStatus, T> value) where T : struct => newest is null ? [] : [new(value(newest))];
+
+    static Measurement<int>[] One(params KeyValuePair<string, object?>[] labels) => [new(1, labels)];
+
+    static Measurement<long>[] Checks(in TokenChecks checks) =>
+    [
+        new(checks.Good, new KeyValuePair<string, object?>("outcome", "good")),
+        new(checks.Malformed, new KeyValuePair<string, object?>("outcome", "malformed")),
+        new(checks.Unknown, new KeyValuePair<string, object?>("outcome", "unknown")),
+        new(checks.Refused, new KeyValuePair<string, object?>("outcome", "refused")),
+    ];
+
+    static string NameOf(Door door) => door switch
+    {
+        // That of gRPC is counted with it.
+        Door.Main or Door.Grpc => "main",
+        Door.Socket => "socket",
+        Door.Admin => "admin",
+    };
+}

@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+
+namespace EventDbx.Server.Tests.Feed;
+
+/// <summary>Writers that append single events and batches over REST, and ask again, under the same ids, until they have an answer: whatever happens to the server.</summary>
+/// <param name="port">The server's.</param>
+/// <param name="token">With which they come.</param>
+/// <param name="events">How many in all.</param>
+/// <param name="seed">Of ids and sizes.</param>
+internal sealed class FeedWriters(int port, string token, int events, int seed) : IDisposable
+{
+    public const int Writers = 8;
+
+    const int BatchMax = 60;
+
+    static readonly TimeSpan BeforeAskingAgain = TimeSpan.FromMilliseconds(20);
+
+    readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
+    {
+        BaseAddress = new($"http://127.0.0.1:{port}"),
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
+        Timeout = TimeSpan.FromSeconds(60),
+    };
+
+    int _begun;
+    int _acknowledged;
+    int _lost;
+
+    /// <summary>What was acknowledged: position → payload.</summary>
+    public ConcurrentDictionary<ulong, string> Acknowledged { get; } = [];
+
+    /// <summary>First position and events of each batch that was acknowledged.</summary>
+    public ConcurrentBag<(ulong First, int Events)> Batches { get; } = [];
+
+    public int Count => Volatile.Read(ref _acknowledged);
+
+    /// <summary>Answers that never came.</summary>
+    public int Lost => Volatile.Read(ref _lost);
+
+    /// <summary>Ends when all events have been acknowledged.</summary>
+    public Task RunAsync(CancellationToken cancellation) =>
+        Task.WhenAll(Enumerable.Range(0, Writers).Select(writer => Task.Run(() => WriteAsync(writer, cancellation), cancellation)));
+
+    public void Dispose() => _http.Dispose();
+
+    async Task WriteAsync(int writer, CancellationToken cancellation)
+    {
+        var random = new Random(seed + writer);
+        while (true)
+        {
+            var wanted = random.Next(3) == 0 ? random.Next(2, BatchMax) : 1;
+            var begun = Interlocked.Add(ref _begun, wanted);
+            var count = Math.Min(wanted, events - (begun - wanted));
+            if (count <= 0)
+                return;
+            var drafts = Enumerable.Range(0, count).Select(i => Draft(random, writer, begun - wanted + i)).ToArray();
+            await (count == 1 ? AppendAsync("/v1/events", drafts[0], cancellation) : AppendAsync("/v1/events/batch", $$"""{"events":[{{string.Join(',', drafts)}}]}""", cancellation));
+        }
+    }
+
+    static string Draft(Random random, int writer, int number)
+    {
+        var id = new byte[16];
+        random.NextBytes(id);
+        var aggregate = random.Next(3) == 0 ? $"shared-{random.Next(4)}" : $"own-{writer}-{random.Next(50)}";
+        return $$"""{"aggregate_type":"load","aggregate_id":"{{aggregate}}","event_type":"written","payload":{"n":{{number}},"w":{{writer}}},"event_id":"{{new Guid(id)}}"}""";
+    }
+
+    async Task AppendAsync(string route, string body, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                using var content = new StringContent(body, Encoding.UTF8, "application/json");
+                using var response = await _http.PostAsync(route, content, cancellation);
+                using var answer = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellation));
+                if (response.StatusCode == HttpStatusCode.OK)
+                {
+                    Note(answer.RootElement);
+                    return;
+                }
+
+                Assert.True(answer.RootElement.GetProperty("retryable").GetBoolean(), answer.RootElement.GetRawText());
+            }
+            catch (Exception lost) when (lost is HttpRequestException or IOException)
+            {
+                // Killed, or not there yet: nobody knows whether it was appended.
+                Interlocked.Increment(ref _lost);
+            }
+
+            await Task.Delay(BeforeAskingAgain, TimeProvider.System, cancellation);
+        }
+    }
+
+    void Note(JsonElement answer)
+    {
+        if (!answer.TryGetProperty("events", out var records))
+        {
+            Note(PositionOf(answer), answer);
+            return;
+        }
+
+        var first = PositionOf(records[0]);
+        for (var i = 0; i < records.GetArrayLength(); i++)
+        {
+            Assert.Equal(first + (ulong)i, PositionOf(records[i]));
+            Note(first + (ulong)i, records[i]);
+        }
+
+        Batches.Add((first, records.GetArrayLength()));
+    }
+
+    void Note(ulong position, JsonElement record)
+    {
+        Assert.True(Acknowledged.TryAdd(position, record.GetProperty("payload").GetRawText()), $"position {position} was given to two events");
+        Interlocked.Increment(ref _acknowledged);
+    }
+
+    static ulong PositionOf(JsonElement record) => record.GetProperty("position").GetUInt64();
+}

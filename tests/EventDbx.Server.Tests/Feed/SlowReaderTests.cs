@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace EventDbx.Server.Tests.Feed;
+
+/// <summary>Clients that subscribe and then take nothing.</summary>
+public sealed class SlowReaderTests
+{
+    const int Readers = 50, Batches = 50, BatchEvents = 50;
+
+    /// <summary>Of a batch some 1 MB: in all far more than lies between a server and a client that does not read.</summary>
+    const int EventBytes = 20_000;
+
+    /// <summary>
+    /// What the server may grow by: for each reader a page of <see cref="ServerLimits.FeedStreamBytes"/> as it was read and as it is
+    /// written, what the transport holds, and garbage; besides what 50 MB of events cost a store. Buffered, it would be 2.5 GB.
+    /// </summary>
+    const long GrowthMax = 200_000_000;
+
+    static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [MemberData(nameof(FeedClients.Surfaces), MemberType = typeof(FeedClients))]
+    public async Task Fifty_that_read_nothing_while_50_MB_are_appended_are_paused_in_bounded_memory_and_lose_nothing(string surface)
+    {
+        var client = FeedClients.Of(surface).Client;
+        using var line = new CommandLine();
+        var token = await TokenAsync(line);
+        using var server = await ServerProcess.StartAsync(line.Directory.Path);
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+
+        // As many without readers first, for a measure of how long it takes and of what it costs.
+        await AppendAsync(http, server.Port, "alone", 1);
+        var started = Stopwatch.GetTimestamp();
+        await AppendAsync(http, server.Port, "alone", Batches);
+        var alone = Stopwatch.GetElapsedTime(started);
+
+        var readers = new List<IAsyncEnumerator<FedEvent>>();
+        try
+        {
+            for (var i = 0; i < Readers; i++)
+            {
+                var reader = client.SubscribeAsync(server.Port, token, null, Cancellation).GetAsyncEnumerator(Cancellation);
+                Assert.True(await reader.MoveNextAsync());
+                readers.Add(reader);
+            }
+
+            var before = server.WorkingSet;
+            var most = 0L;
+            started = Stopwatch.GetTimestamp();
+            for (var i = 0; i < Batches; i++)
+            {
+                await AppendAsync(http, server.Port, "pressed", 1);
+                most = Math.Max(most, server.WorkingSet - before);
+            }
+
+            var pressed = Stopwatch.GetElapsedTime(started);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{surface}: 50 MB took {alone.TotalMilliseconds:n0} ms alone, {pressed.TotalMilliseconds:n0} ms with {Readers} slow readers; the server grew by {most / 1_000_000} MB");
+            Assert.True(most < GrowthMax, $"The server grew by {most} bytes.");
+            // Appends wait for nobody who reads; the rest is what a machine that does something else takes.
+            Assert.True(pressed < (5 * alone) + TimeSpan.FromSeconds(5), $"{pressed} with readers, {alone} without");
+
+            foreach (var reader in readers.Take(TestTiers.Choose(2, 10, Readers)))
+            {
+                var last = reader.Current.Position;
+                for (var left = (((2 * Batches) + 1) * BatchEvents) - 1; left > 0; left--)
+                {
+                    Assert.True(await reader.MoveNextAsync());
+                    Assert.Equal(last + 1, reader.Current.Position);
+                    last = reader.Current.Position;
+                }
+            }
+        }
+        finally
+        {
+            foreach (var reader in readers)
+                await reader.DisposeAsync();
+        }
+    }
+
+    static async Task AppendAsync(HttpClient http, int port, string type, int batches)
+    {
+        var filler = new string('x', EventBytes);
+        var events = string.Join(',', Enumerable.Range(0, BatchEvents).Select(i => $$$"""{"aggregate_type":"{{{type}}}","aggregate_id":"a-{{{i}}}","event_type":"grew","payload":{"text":"{{{filler}}}"}}"""));
+        for (var i = 0; i < batches; i++)
+        {
+            using var content = new StringContent($$"""{"events":[{{events}}]}""", Encoding.UTF8, "application/json");
+            content.Headers.ContentType = new("application/json");
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{port}/v1/events/batch") { Content = content };
+            request.Headers.Add("Prefer", "return=minimal");
+            using var response = await http.SendAsync(request, Cancellation);
+            Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(Cancellation));
+        }
+    }
+
+    static async Task<string> TokenAsync(CommandLine line) => JsonNode.Parse((await line.RunAsync(
+        "token", "generate", "--group", "slow", "--user", "reader", "--ttl", "0", "--json", "--root")).Out)!["token"]!.GetValue<string>();
+}
