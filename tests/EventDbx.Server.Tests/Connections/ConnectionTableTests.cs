@@ -193,6 +193,66 @@ public sealed class ConnectionTableTests : IDisposable
     }
 
     [Fact]
+    public void One_of_which_every_request_waits_for_its_client_is_the_first_to_go_and_one_with_another_that_gets_on_is_not()
+    {
+        var (all, some, one) = (Come(1), Come(1), Come(1));
+        Assert.All((OpenConnection[])[all, all, some, some, one], connection => Assert.True(connection.TryBegin()));
+        all.RequestStalls();
+        all.RequestStalls();
+        some.RequestStalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        Assert.False(TryCome(1, out _));
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        // A look at those that wait finds one with another request, and takes it out until that has ended.
+        Assert.True(TryCome(1, out var newer));
+        Assert.Equal([all], _closed);
+        Assert.False(all.TryBegin());
+        Assert.True(newer!.TryBegin());
+        Assert.False(TryCome(1, out _));
+        some.End();
+        Assert.True(TryCome(1, out var newest));
+        Assert.Equal([all, some], _closed.OrderBy(connection => connection.CameAt));
+        Assert.True(newest!.TryBegin());
+        // The ends of those that were closed come later.
+        some.RequestGetsOn();
+        some.End();
+        _table.Leave(some);
+        Assert.Equal(3, _table.Count);
+    }
+
+    [Fact]
+    public void One_of_which_a_request_gets_on_again_begins_anew()
+    {
+        var (one, two, three) = (Come(1), Come(1), Come(1));
+        Assert.All((OpenConnection[])[one, one, two, three], connection => Assert.True(connection.TryBegin()));
+        one.RequestStalls();
+        one.RequestStalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout);
+        one.RequestGetsOn();
+        Assert.False(TryCome(1, out _));
+        // The other one waits still, and once this one has ended nothing else is under way.
+        one.End();
+        Assert.True(TryCome(1, out _));
+        Assert.Equal([one], _closed);
+    }
+
+    [Fact]
+    public void A_transport_that_waits_beside_its_requests_counts_from_when_it_began_to()
+    {
+        var (one, two, three) = (Come(1), Come(1), Come(1));
+        Assert.All((OpenConnection[])[one, one, two, three], connection => Assert.True(connection.TryBegin()));
+        one.RequestStalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout);
+        one.Stalls();
+        Assert.False(TryCome(1, out _));
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        Assert.False(TryCome(1, out _));
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        Assert.True(TryCome(1, out _));
+        Assert.Equal([one], _closed);
+    }
+
+    [Fact]
     public void One_that_was_answered_is_asked_to_end_and_cut_off_where_it_does_not()
     {
         List<OpenConnection> asked = [];
@@ -259,6 +319,13 @@ public sealed class ConnectionTableTests : IDisposable
                     // While it has a request it is counted, whatever others do.
                     if (random.Next(4) == 0)
                         Thread.Yield();
+                    // One that has just begun to wait has its time.
+                    if (random.Next(8) == 0)
+                    {
+                        one.RequestStalls();
+                        one.RequestGetsOn();
+                    }
+
                     if (!one.Counted)
                         Interlocked.Increment(ref wrong);
                     one.End();

@@ -24,7 +24,6 @@ public sealed class DaemonTests : IAsyncDisposable
         Assert.Equal(0, started.Code);
         Assert.Matches($@"^EventDBX server is running on port \d+ \(pid {file.Pid}\) since {Time} \(restrict=default\)\n$", started.Out);
         Assert.Contains("A data encryption key was made.", started.Error, StringComparison.Ordinal);
-        Assert.Contains("not served by this version yet: GraphQL, gRPC; it serves REST.", started.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Warning", started.Error, StringComparison.Ordinal);
         Assert.All(
             (string[])["config.toml", "eventdbx.pid", "dbx.sock", "logs/eventdbx.log"],

@@ -3,7 +3,7 @@ using System.Text;
 namespace EventDbx.Server.Tests.Rest;
 
 /// <summary>Each input that is refused, with its code; each is the neighbour of one that is taken.</summary>
-public sealed class BadRequestTests(RestServer server) : IClassFixture<RestServer>
+public class BadRequestTests(RestServer server) : IClassFixture<RestServer>
 {
     const string Good = """{"aggregate_type":"b","aggregate_id":"1","event_type":"e","payload":{}}""";
 

@@ -4,7 +4,7 @@ using EventDbx.Server.Rest;
 namespace EventDbx.Server.Tests.Rest;
 
 /// <summary>Versions that are expected, and appends that are sent twice.</summary>
-public sealed class ConditionTests(RestServer server) : IClassFixture<RestServer>
+public class ConditionTests(RestServer server) : IClassFixture<RestServer>
 {
     static string Body(string id, string rest = "") => $$"""{"aggregate_type":"c","aggregate_id":"{{id}}","event_type":"e","payload":{"n":1}{{rest}}}""";
 

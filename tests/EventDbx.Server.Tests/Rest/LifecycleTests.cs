@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace EventDbx.Server.Tests.Rest;
 
 /// <summary>The life of aggregates, verification, transfer, tokens and status.</summary>
-public sealed class LifecycleTests(RestServer server) : IClassFixture<RestServer>
+public class LifecycleTests(RestServer server) : IClassFixture<RestServer>
 {
     [Fact]
     public async Task An_aggregate_is_created_removed_archived_and_restored()

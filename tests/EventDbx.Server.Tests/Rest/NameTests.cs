@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace EventDbx.Server.Tests.Rest;
 
-public sealed class NameTests(RestServer server) : IClassFixture<RestServer>
+public class NameTests(RestServer server) : IClassFixture<RestServer>
 {
     static readonly string[] Names =
     [

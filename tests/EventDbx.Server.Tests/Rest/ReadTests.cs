@@ -1,7 +1,7 @@
 namespace EventDbx.Server.Tests.Rest;
 
 /// <summary>States, lists and events as they are read.</summary>
-public sealed class ReadTests(RestServer server) : IClassFixture<RestServer>, IAsyncLifetime
+public class ReadTests(RestServer server) : IClassFixture<RestServer>, IAsyncLifetime
 {
     public async ValueTask InitializeAsync()
     {
@@ -16,7 +16,11 @@ public sealed class ReadTests(RestServer server) : IClassFixture<RestServer>, IA
         await server.PostAsync("/v1/aggregates/order/o-03/archive", """{"comment":"done"}""");
     }
 
-    public ValueTask DisposeAsync() => default;
+    public ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return default;
+    }
 
     static string[] Ids(Reply reply) => [.. reply.Json.EnumerateArray().Select(item => item.GetProperty("aggregate_id").GetString()!)];
 

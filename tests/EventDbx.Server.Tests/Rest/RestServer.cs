@@ -12,7 +12,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace EventDbx.Server.Tests.Rest;
 
 /// <summary>A server on a port of its own, over a store of its own, with a clock that a test may move.</summary>
-public sealed class RestServer : IAsyncLifetime
+public class RestServer : IAsyncLifetime
 {
     readonly TemporaryDirectory _directory = new();
     readonly HttpClient _client;
@@ -30,6 +30,9 @@ public sealed class RestServer : IAsyncLifetime
             SslOptions = new() { RemoteCertificateValidationCallback = IsOurs },
         });
     }
+
+    /// <summary>Of HTTP, in which requests are sent; no other will do.</summary>
+    public Version Version { get; protected init; } = HttpVersion.Version11;
 
     /// <summary>What a test starts the server with besides.</summary>
     internal Func<ServerOptions, ServerOptions> ChangeOptions { get; init; } = static options => options;
@@ -107,7 +110,10 @@ public sealed class RestServer : IAsyncLifetime
     {
         using var request = new HttpRequestMessage(
             new HttpMethod(method),
-            new Uri($"{(Host.Status().Tls is null ? "http" : "https")}://127.0.0.1:{Host.Port}{target}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+            new Uri($"{(Host.Status().Tls is null ? "http" : "https")}://127.0.0.1:{Host.Port}{target}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }))
+        {
+            Version = Version, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         if (body is not null)
         {
             request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
@@ -185,6 +191,7 @@ public sealed class RestServer : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         _client.Dispose();
         if (Host is not null)
             await Host.DisposeAsync();
