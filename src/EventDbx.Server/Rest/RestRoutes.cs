@@ -35,8 +35,8 @@ internal static class RestRoutes
 
     public static ImmutableArray<RestRoute> All { get; } =
     [
-        new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync),
-        new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
+        new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync) { Surface = Surface.Server },
+        new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync) { Surface = Surface.Server },
         new("GET", "/metrics", RestAccess.AnyToken, RestBody.None, MetricsRoutes.ReadAsync) { Surface = Surface.Server, OpenBy = static config => config.MetricsPublic },
         new("GET", "/openapi.json", RestAccess.Page, RestBody.None, DocsRoutes.OpenApiAsync) { Surface = Surface.Server },
         new("GET", "/docs", RestAccess.Page, RestBody.None, DocsRoutes.PageAsync) { Surface = Surface.Server },
