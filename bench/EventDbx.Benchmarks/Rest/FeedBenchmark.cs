@@ -1,3 +1,4 @@
+using EventDbx.Server;
 using System.Net;
 using System.Net.Sockets;
 
