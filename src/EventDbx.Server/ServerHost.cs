@@ -80,6 +80,7 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>GraphQL, by POST and by WebSocket.</summary>
     internal GraphQLSurface GraphQL { get; }
+
     /// <summary>What it tells of itself, in numbers.</summary>
     internal ServerMeter Telemetry { get; }
 

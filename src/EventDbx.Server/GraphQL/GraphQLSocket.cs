@@ -157,7 +157,8 @@ internal sealed class GraphQLSocket : IAsyncDisposable
                     kept = await SubscribeAsync(message, received).ConfigureAwait(false);
                     break;
                 case "complete" when message.Id is { } id:
-                    if (_operations.TryGetValue(id, out var operation))
+                    // From now on the id may be used again.
+                    if (_operations.TryRemove(id, out var operation))
                         operation.Stop();
                     break;
                 default:
@@ -253,9 +254,10 @@ internal sealed class GraphQLSocket : IAsyncDisposable
     }
 
     /// <summary>An operation has ended, and its id may be used again.</summary>
-    public void Forget(string id)
+    public void Forget(string id, SocketOperation operation)
     {
-        _operations.TryRemove(id, out _);
+        // Another may have its id by now.
+        _operations.TryRemove(new(id, operation));
         Rest();
     }
 

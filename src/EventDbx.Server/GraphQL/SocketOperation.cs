@@ -40,7 +40,7 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         }
         catch (Exception thrown)
         {
-            socket.Forget(id);
+            socket.Forget(id, this);
             var refusal = surface.RefusalOf(thrown);
             try
             {
@@ -53,7 +53,7 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         }
         finally
         {
-            socket.Forget(id);
+            socket.Forget(id, this);
             message.Dispose();
             _stopped.Dispose();
         }
@@ -123,7 +123,7 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
     {
         output.Clear();
         SocketMessage.WriteComplete(output, id);
-        socket.Forget(id);
+        socket.Forget(id, this);
         await socket.SendTextAsync(output.Written).ConfigureAwait(false);
     }
 
@@ -137,7 +137,7 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         else
             GraphQLErrors.WriteOne(output, new(RefusalCode.InvalidArgument, "The operation subscribes to nothing: its field is left out by a directive."));
         output.Write("}"u8);
-        socket.Forget(id);
+        socket.Forget(id, this);
         await socket.SendTextAsync(output.Written).ConfigureAwait(false);
     }
 }
