@@ -1,6 +1,7 @@
 using EventDbx.Server;
 using System.Net;
 using System.Net.Sockets;
+using EventDbx.Server;
 
 namespace EventDbx.Benchmarks.Rest;
 
@@ -70,7 +71,7 @@ internal static class FeedBenchmark
             {
                 var readers = Enumerable.Range(0, clients).Select(_ => new StreamReader(server.Port, token, "0")).ToArray();
                 var (used, started) = (server.Processor, Stopwatch.GetTimestamp());
-                var reading = readers.Select(reader => Task.Factory.StartNew(() => reader.Read(events), TaskCreationOptions.LongRunning)).ToArray();
+                var reading = readers.Select(reader => Task.Factory.StartNew(() => reader.Read(events), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
                 var said = reading.Sum(task => task.GetAwaiter().GetResult());
                 var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
                 foreach (var reader in readers)
