@@ -1,4 +1,3 @@
-using EventDbx.Server;
 using System.Net;
 using System.Net.Sockets;
 using EventDbx.Server;
