@@ -37,9 +37,11 @@ public sealed class BrowserTests(RestServer server) : IClassFixture<RestServer>
         await browser.UntilAsync("document.querySelector('.result-window')?.innerText.includes('in-the-page') === true");
         // The schema came with the token, so its documentation is there.
         await browser.EvaluateAsync("document.querySelector('[aria-label*=\"Documentation Explorer\"]').click()");
-        await browser.UntilAsync("document.body.innerText.includes('What can be read.')");
+        await browser.UntilAsync("document.body.innerText.includes('AggregatePage')");
 
-        await browser.EvaluateAsync("document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue('subscription { events { event { aggregate_id payload } } }')");
+        await browser.EvaluateAsync("document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue('subscription Live { events { event { aggregate_id payload } } }')");
+        // The editor looks at what was typed a moment later.
+        await browser.UntilAsync("document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.operationName === 'Live'");
         await browser.EvaluateAsync("document.querySelector('.graphiql-execute-button').click()");
         await browser.UntilAsync("document.querySelector('.result-window')?.innerText.includes('payload') === true");
         await server.AppendAsync("shown", "later", "e", """{"n":2}""");

@@ -1,6 +1,6 @@
 namespace EventDbx.Server.Tests.GraphQL;
 
-/// <summary>What IDEs ask a server first, as graphql-js 16 writes it.</summary>
+/// <summary>What IDEs ask a server first, as graphql-js 16 writes it unless it is told otherwise.</summary>
 internal static class Introspection
 {
     public const string Query = """
@@ -11,23 +11,23 @@ internal static class Introspection
             mutationType { name kind }
             subscriptionType { name kind }
             types { ...FullType }
-            directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } }
+            directives { name description locations args { ...InputValue } }
           }
         }
         fragment FullType on __Type {
-          kind name description specifiedByURL
+          kind name description
           fields(includeDeprecated: true) {
             name description
-            args(includeDeprecated: true) { ...InputValue }
+            args { ...InputValue }
             type { ...TypeRef }
             isDeprecated deprecationReason
           }
-          inputFields(includeDeprecated: true) { ...InputValue }
+          inputFields { ...InputValue }
           interfaces { ...TypeRef }
           enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
           possibleTypes { ...TypeRef }
         }
-        fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue isDeprecated deprecationReason }
+        fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
         fragment TypeRef on __Type {
           kind name
           ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } }

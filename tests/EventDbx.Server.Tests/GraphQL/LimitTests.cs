@@ -25,7 +25,6 @@ public sealed class LimitTests(RestServer server) : IClassFixture<RestServer>
     [InlineData("brackets in strings and comments do not count, those behind do")]
     [InlineData("fragments that double twenty times")]
     [InlineData("2,001 directives")]
-    [InlineData("aliases of long lists")]
     [InlineData("introspection of introspection")]
     public async Task Too_much_is_refused_cheaply(string name)
     {
@@ -55,7 +54,6 @@ public sealed class LimitTests(RestServer server) : IClassFixture<RestServer>
         "brackets in strings and comments do not count, those behind do" => "# {{{{\n{ a: aggregate(aggregate_type: \"{{{\\\"{\", aggregate_id: \"\"\"{ \\\"\"\" {\"\"\") { version } " + new string('{', 100),
         "fragments that double twenty times" => "{ ...F0 } " + string.Concat(Enumerable.Range(0, 20).Select(i => $"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }} ")) + "fragment F20 on Query { __typename }",
         "2,001 directives" => "{ __typename " + string.Concat(Enumerable.Repeat("@skip(if:false) ", 1_001)) + "}",
-        "aliases of long lists" => "{" + string.Concat(Enumerable.Range(0, 100).Select(i => $" a{i}: aggregates(take: 1000) {{ aggregate_id version state archived }}")) + "}",
         _ => "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
     };
 
@@ -95,7 +93,7 @@ public sealed class LimitTests(RestServer server) : IClassFixture<RestServer>
         // Each pair of equal names is compared by validation.
         var (clock, before) = (Stopwatch.StartNew(), GC.GetTotalAllocatedBytes(precise: true));
         (await server.QueryAsync("{" + string.Concat(Enumerable.Repeat(" __typename", ServerLimits.GraphQLFieldsMax)) + "}")).Data();
-        var nested = string.Concat(Enumerable.Repeat(" aggregates(take: 1) { version state }", ServerLimits.GraphQLFieldsMax / 3));
+        var nested = string.Concat(Enumerable.Repeat(" aggregates(take: 1, type: \"none\") { version state }", ServerLimits.GraphQLFieldsMax / 3));
         (await server.QueryAsync("{" + nested + "}")).Data();
         Assert.True(clock.Elapsed < Hang, $"{clock.Elapsed}");
         TestContext.Current.TestOutputHelper?.WriteLine($"{clock.Elapsed.TotalMilliseconds:0.0} ms, {GC.GetTotalAllocatedBytes(precise: true) - before} bytes");
