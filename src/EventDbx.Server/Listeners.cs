@@ -133,6 +133,10 @@ internal sealed class Listeners(
     public void Guard(ListenOptions listen, Arrival arrival, PriorKnowledge http2) =>
         Guard(listen, arrival, http2, arrival.Door == Door.Admin ? admins : strangers, tls);
 
+    /// <summary>By ALPN.</summary>
+    static bool SpeaksHttp2(ConnectionContext connection) =>
+        connection.Features.Get<Microsoft.AspNetCore.Server.Kestrel.Core.Features.ITlsApplicationProtocolFeature>()?.ApplicationProtocol.Span.SequenceEqual("h2"u8) == true;
+
     static void Guard(ListenOptions listen, Arrival arrival, PriorKnowledge http2, ConnectionTable table, ServerTls? tls)
     {
         // TLS offers in ALPN what stands here; in clear text the first bytes tell.
@@ -151,7 +155,8 @@ internal sealed class Listeners(
             }
 
             connection.Features.Set(open);
-            connection.Transport = new WatchedTransport(connection.Transport, open);
+            var transport = new WatchedTransport(connection.Transport, open);
+            connection.Transport = transport;
             try
             {
                 if (await FirstBytes.PeekAsync(connection, secure: tls is not null).ConfigureAwait(false) is not { } opening)
@@ -163,6 +168,8 @@ internal sealed class Listeners(
                     await next(connection).ConfigureAwait(false);
                 else
                     await FirstBytes.RefusePlaintextAsync(connection, opening).ConfigureAwait(false);
+                if (opening == Opening.Http2 || SpeaksHttp2(connection))
+                    await transport.LingerAsync(connection.ConnectionClosed).ConfigureAwait(false);
             }
             finally
             {

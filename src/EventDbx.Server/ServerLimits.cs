@@ -177,6 +177,12 @@ public static class ServerLimits
     /// <summary>How long a client of a stream that broke is asked to wait before it comes again: a restart takes about as long.</summary>
     public static readonly TimeSpan StreamRetry = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a connection of HTTP/2 that the server ends may say nothing before it is closed: its client reads its last answer still, and says so a few times a second.</summary>
+    public static readonly TimeSpan LingerQuiet = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long it may take in all: short of the deadline of a stop.</summary>
+    public static readonly TimeSpan LingerTimeout = TimeSpan.FromSeconds(8);
+
     /// <summary>How long the last words of a stream may take to be handed over. Who takes nothing is cut off.</summary>
     public static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(1);
 

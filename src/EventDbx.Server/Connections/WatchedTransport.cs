@@ -11,14 +11,69 @@ namespace EventDbx.Server.Connections;
 /// <param name="connection">That it is of.</param>
 internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connection) : IDuplexPipe
 {
-    public PipeReader Input => inner.Input;
+    readonly Held _input = new(inner.Input);
+
+    public PipeReader Input => _input;
 
     public PipeWriter Output { get; } = new Writer(inner.Output, connection);
+
+    /// <summary>Once HTTP/2 is done with it: waits until the other end has closed, for as long as it says anything, within bounds.</summary>
+    /// <remarks>
+    /// A client of HTTP/2 says how much it has taken while it takes it. Where that comes to a socket that is closed the system resets
+    /// the connection, and what of the answer it had not sent yet is lost: the last answers of a server that stops, above all.
+    /// </remarks>
+    public async ValueTask LingerAsync(CancellationToken closed)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(closed);
+        late.CancelAfter(ServerLimits.LingerTimeout);
+        try
+        {
+            while (true)
+            {
+                using var quiet = CancellationTokenSource.CreateLinkedTokenSource(late.Token);
+                quiet.CancelAfter(ServerLimits.LingerQuiet);
+                var read = await inner.Input.ReadAsync(quiet.Token).ConfigureAwait(false);
+                inner.Input.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted || read.IsCanceled)
+                    return;
+            }
+        }
+        catch (Exception ended) when (ended is OperationCanceledException or IOException or InvalidOperationException or Microsoft.AspNetCore.Connections.ConnectionAbortedException)
+        {
+            // It has taken all, or will not.
+        }
+    }
 
     sealed class Writer(PipeWriter inner, OpenConnection connection) : WatchedWriter(inner)
     {
         protected override void Stalls() => connection.Stalls();
 
         protected override void GetsOn() => connection.GetsOn();
+
+        /// <summary>The listener's connection completes it, when it is disposed: until then the other end is not told that nothing more comes.</summary>
+        public override void Complete(Exception? exception = null)
+        {
+        }
+
+        public override ValueTask CompleteAsync(Exception? exception = null) => default;
+    }
+
+    /// <summary>Bytes that come, read on after whoever reads them is done.</summary>
+    sealed class Held(PipeReader inner) : PipeReader
+    {
+        public override void AdvanceTo(SequencePosition consumed) => inner.AdvanceTo(consumed);
+
+        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => inner.AdvanceTo(consumed, examined);
+
+        public override void CancelPendingRead() => inner.CancelPendingRead();
+
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) => inner.ReadAsync(cancellationToken);
+
+        public override bool TryRead(out ReadResult result) => inner.TryRead(out result);
+
+        /// <summary>The listener's connection completes it, when it is disposed.</summary>
+        public override void Complete(Exception? exception = null)
+        {
+        }
     }
 }

@@ -41,7 +41,8 @@ public sealed class DrainTests
             Assert.Equal(HttpStatusCode.OK, taken.StatusCode);
         }
 
-        using var slow = await client.GetAsync(new Uri("/v1/aggregates/big/1/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        using var asked = new HttpRequestMessage(HttpMethod.Post, "/v1/evidence") { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy };
+        using var slow = await client.SendAsync(asked, HttpCompletionOption.ResponseHeadersRead, Cancellation);
         Assert.Equal((HttpStatusCode.OK, version), (slow.StatusCode, slow.Version.Major));
         await using var answer = await slow.Content.ReadAsStreamAsync(Cancellation);
         var piece = new byte[1];
@@ -53,8 +54,8 @@ public sealed class DrainTests
         using var whole = new MemoryStream();
         whole.Write(piece);
         await answer.CopyToAsync(whole, Cancellation);
-        using var page = JsonDocument.Parse(whole.ToArray());
-        Assert.Equal(Events, page.RootElement.GetArrayLength());
+        Assert.InRange(whole.Length, Events * EventBytes, int.MaxValue);
+        Assert.Contains("{\"end\":", Encoding.UTF8.GetString(whole.GetBuffer().AsSpan(Math.Max(0, (int)whole.Length - 500), 500)), StringComparison.Ordinal);
         var read = Stopwatch.GetTimestamp();
         await Dbx.WaitForAsync(() => !server.Identity!.Value.Runs);
         // Long before the deadline, though its client keeps the connection.

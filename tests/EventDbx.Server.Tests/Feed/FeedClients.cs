@@ -8,6 +8,7 @@ public static class FeedClients
     [
         (new SseFeedClient(), 100_000),
         (new Grpc.GrpcFeedClient(), 100_000),
+        (new GraphQLFeedClient(), 10_000),
     ];
 
     public static TheoryData<string> Surfaces => [.. s_all.Select(one => one.Client.Surface)];

@@ -37,7 +37,7 @@ public sealed class TokenWatchTests : IAsyncLifetime
         else
             _server.Clock.Advance(TimeSpan.FromHours(2));
         // Nobody reads meanwhile: the server notices by itself.
-        await UntilAsync(() => _server.Lines.Exists(line => line.Message.StartsWith("POST /v1/evidence ", StringComparison.Ordinal)));
+        await UntilAsync(() => _server.Lines.Exists(line => line.Message.StartsWith("request method=POST route=/v1/evidence ", StringComparison.Ordinal)));
 
         var rest = await RestServer.ReadToEndAsync(stream);
         Assert.DoesNotContain("{\"end\":", rest, StringComparison.Ordinal);
