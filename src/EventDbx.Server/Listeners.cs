@@ -8,6 +8,7 @@ using EventDbx.Server.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace EventDbx.Server;
@@ -133,10 +134,6 @@ internal sealed class Listeners(
     public void Guard(ListenOptions listen, Arrival arrival, PriorKnowledge http2) =>
         Guard(listen, arrival, http2, arrival.Door == Door.Admin ? admins : strangers, tls);
 
-    /// <summary>By ALPN.</summary>
-    static bool SpeaksHttp2(ConnectionContext connection) =>
-        connection.Features.Get<Microsoft.AspNetCore.Server.Kestrel.Core.Features.ITlsApplicationProtocolFeature>()?.ApplicationProtocol.Span.SequenceEqual("h2"u8) == true;
-
     static void Guard(ListenOptions listen, Arrival arrival, PriorKnowledge http2, ConnectionTable table, ServerTls? tls)
     {
         // TLS offers in ALPN what stands here; in clear text the first bytes tell.
@@ -157,18 +154,20 @@ internal sealed class Listeners(
             connection.Features.Set(open);
             var transport = new WatchedTransport(connection.Transport, open);
             connection.Transport = transport;
+            connection.Features.Set(transport);
             try
             {
                 if (await FirstBytes.PeekAsync(connection, secure: tls is not null).ConfigureAwait(false) is not { } opening)
                     return;
                 table.Spoke(open);
-                if (tls is null && opening == Opening.Http2)
+                transport.SpeaksHttp2 = tls is null && opening == Opening.Http2;
+                if (transport.SpeaksHttp2)
                     await http2.ServeAsync(connection).ConfigureAwait(false);
                 else if (tls is null || opening == Opening.Tls)
                     await next(connection).ConfigureAwait(false);
                 else
                     await FirstBytes.RefusePlaintextAsync(connection, opening).ConfigureAwait(false);
-                if (opening == Opening.Http2 || SpeaksHttp2(connection))
+                if (transport.SpeaksHttp2)
                     await transport.LingerAsync(connection.ConnectionClosed).ConfigureAwait(false);
             }
             finally
@@ -181,7 +180,16 @@ internal sealed class Listeners(
                 table.Leave(open);
             }
         });
-        tls?.Secure(listen);
+        if (tls is null)
+            return;
+        tls.Secure(listen);
+        listen.Use(next => connection =>
+        {
+            // Now, for once TLS has ended nothing tells it any more.
+            if (connection.Features.Get<ITlsApplicationProtocolFeature>() is { } chosen && connection.Features.Get<WatchedTransport>() is { } transport)
+                transport.SpeaksHttp2 = chosen.ApplicationProtocol.Span.SequenceEqual("h2"u8);
+            return next(connection);
+        });
     }
 
     Socket BindTo(IPEndPoint address)

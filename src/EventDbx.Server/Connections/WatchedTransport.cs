@@ -17,6 +17,9 @@ internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connect
 
     public PipeWriter Output { get; } = new Writer(inner.Output, connection);
 
+    /// <summary>Which language it is in, once that is known.</summary>
+    public bool SpeaksHttp2 { get; set; }
+
     /// <summary>Once HTTP/2 is done with it: waits until the other end has closed, for as long as it says anything, within bounds.</summary>
     /// <remarks>
     /// A client of HTTP/2 says how much it has taken while it takes it. Where that comes to a socket that is closed the system resets
