@@ -27,6 +27,18 @@ internal sealed class DocumentParts : ASTVisitor<DocumentParts.Count>
 
     public override ValueTask VisitAsync(ASTNode? node, Count context)
     {
+        switch (node)
+        {
+            case GraphQLVariableDefinition when ++context.Variables > ServerLimits.GraphQLVariablesMax:
+                throw new RefusedException(RefusalCode.LimitExceeded, $"The document declares more than {ServerLimits.GraphQLVariablesMax} variables. Send what belongs together as one object.");
+            case GraphQLFragmentDefinition when ++context.Fragments > ServerLimits.GraphQLFragmentsMax:
+                throw new RefusedException(RefusalCode.LimitExceeded, $"The document has more than {ServerLimits.GraphQLFragmentsMax} fragments.");
+            case GraphQLDirectives { Count: > ServerLimits.GraphQLDirectivesMax } directives:
+                throw new RefusedException(RefusalCode.LimitExceeded, $"{directives.Count} directives stand at one place of the document; {ServerLimits.GraphQLDirectivesMax} may.");
+            case GraphQLArguments { Count: > ServerLimits.GraphQLArgumentsMax } arguments:
+                throw new RefusedException(RefusalCode.LimitExceeded, $"A field of the document has {arguments.Count} arguments; it may have {ServerLimits.GraphQLArgumentsMax}.");
+        }
+
         if (node is GraphQLDirective or GraphQLArgument or GraphQLVariableDefinition or GraphQLFragmentSpread or GraphQLInlineFragment or GraphQLFragmentDefinition or GraphQLOperationDefinition
             && ++context.Parts > ServerLimits.GraphQLPartsMax)
         {
@@ -42,6 +54,10 @@ internal sealed class DocumentParts : ASTVisitor<DocumentParts.Count>
         public int Fields { get; set; }
 
         public int Parts { get; set; }
+
+        public int Variables { get; set; }
+
+        public int Fragments { get; set; }
 
         public CancellationToken CancellationToken => default;
     }

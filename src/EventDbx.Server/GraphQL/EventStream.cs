@@ -13,33 +13,52 @@ internal static class EventStream
         // Proxies that gather an answer would keep it for good.
         call.Http.Response.Headers["X-Accel-Buffering"] = "no";
         using var answer = new Answer(call.Http) { ContentType = AcceptedForm.EventStream };
+        using var late = new CancellationTokenSource(Timeout.InfiniteTimeSpan, call.Clock);
         try
         {
-            var query = surface.Prepare(request);
-            if (query.IsSubscription)
+            try
             {
-                await SubscribeAsync(answer, surface, graph, query).ConfigureAwait(false);
+                await RunAsync(call, answer, surface, graph, request).ConfigureAwait(false);
             }
-            else
+            catch (Exception thrown) when (thrown is not OperationCanceledException || (graph.Start is null && !call.Http.RequestAborted.IsCancellationRequested))
             {
-                var result = await GraphQLSurface.RunAsync(query, graph).ConfigureAwait(false);
-                if (graph.Withdrawn is { } withdrawn)
-                    throw withdrawn;
-                Next(answer, surface, result, graph);
+                answer.Output.Write("event: next\ndata: "u8);
+                GraphQLSurface.WriteRefusal(answer.Output, surface.RefusalOf(thrown));
+                answer.Output.Write("\n\n"u8);
             }
-        }
-        catch (Exception thrown) when (!call.Http.RequestAborted.IsCancellationRequested)
-        {
-            answer.Output.Write("event: next\ndata: "u8);
-            GraphQLSurface.WriteRefusal(answer.Output, surface.RefusalOf(thrown));
-            answer.Output.Write("\n\n"u8);
-        }
 
-        answer.Output.Write("event: complete\ndata:\n\n"u8);
-        await answer.EndAsync().ConfigureAwait(false);
+            if (graph.Start is not null)
+            {
+                late.CancelAfter(ServerLimits.LastWordsTimeout);
+                answer.Cancellation = late.Token;
+            }
+
+            answer.Output.Write("event: complete\ndata:\n\n"u8);
+            await answer.EndAsync().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (graph.Start is not null)
+        {
+            // A subscription has to end, and the client does not take what was sent before: only a cut is left, wherever in a result that is.
+            call.Http.Abort();
+        }
     }
 
-    static async Task SubscribeAsync(Answer answer, GraphQLSurface surface, GraphQLCall graph, PreparedQuery query)
+    static async Task RunAsync(RestCall call, Answer answer, GraphQLSurface surface, GraphQLCall graph, GraphQLRequest request)
+    {
+        var query = surface.Prepare(request);
+        if (query.IsSubscription)
+        {
+            await SubscribeAsync(call, answer, surface, graph, query).ConfigureAwait(false);
+            return;
+        }
+
+        var result = await GraphQLSurface.RunAsync(query, graph).ConfigureAwait(false);
+        if (graph.Withdrawn is { } withdrawn)
+            throw withdrawn;
+        Next(answer, surface, result, graph);
+    }
+
+    static async Task SubscribeAsync(RestCall call, Answer answer, GraphQLSurface surface, GraphQLCall graph, PreparedQuery query)
     {
         var (feed, result) = await surface.SubscribeAsync(query, graph).ConfigureAwait(false);
         if (feed is null)
@@ -49,6 +68,8 @@ internal static class EventStream
         }
 
         await using var _ = feed.ConfigureAwait(false);
+        FeedStream.SetHeaders(call.Http);
+        answer.Cancellation = feed.Ended;
         // The client learns that it is subscribed before anything has happened.
         answer.Output.Write(":\n\n"u8);
         await answer.SendAsync().ConfigureAwait(false);

@@ -42,6 +42,10 @@ internal static class GraphQLErrors
             case { } cause when error is UnhandledError or { InnerException: not FormatException, Path: not null }:
                 log(LogLevel.Error, $"A GraphQL field failed: {cause.GetType().Name}: {cause.Message}", cause);
                 return new(RefusalCode.Internal, "The server failed at this field, and has written down why. Nothing is known about whether it took effect.");
+            case FormatException found when error.Path is null:
+                // A scalar of ours says better than the library what is wrong with a variable.
+                var unsaid = error.Message.IndexOf("Unable to convert", StringComparison.Ordinal);
+                return new(RefusalCode.InvalidArgument, $"{(unsaid < 0 ? $"{error.Message} " : error.Message[..unsaid])}{found.Message}");
             default:
                 // Of the document or its variables, in the words of the library.
                 return new(RefusalCode.InvalidArgument, error.Message);

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using System.Net.WebSockets;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Rest;
@@ -32,13 +31,14 @@ internal sealed class GraphQLSocket : IAsyncDisposable
     readonly string? _headerToken;
     readonly SemaphoreSlim _sending = new(1, 1);
     readonly CancellationTokenSource _gone;
-    readonly ConcurrentDictionary<string, SocketOperation> _operations = new(StringComparer.Ordinal);
+    readonly SocketOperations _operations = new();
     readonly ITimer _idle;
     TokenWatch? _watch;
     Func<Session>? _enter;
     Action? _look;
     bool _counted;
     int _ended;
+    long _taken;
 
     GraphQLSocket(GraphQLSurface surface, HttpContext http, WebSocket socket, string? headerToken)
     {
@@ -92,8 +92,7 @@ internal sealed class GraphQLSocket : IAsyncDisposable
     {
         await _gone.CancelAsync().ConfigureAwait(false);
         await _idle.DisposeAsync().ConfigureAwait(false);
-        foreach (var operation in _operations.Values)
-            await operation.Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _operations.Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_watch is not null)
             await _watch.DisposeAsync().ConfigureAwait(false);
         if (_counted)
@@ -158,8 +157,7 @@ internal sealed class GraphQLSocket : IAsyncDisposable
                     break;
                 case "complete" when message.Id is { } id:
                     // From now on the id may be used again.
-                    if (_operations.TryRemove(id, out var operation))
-                        operation.Stop();
+                    _operations.Stop(id);
                     break;
                 default:
                     await EndAsync(4400, $"No message of {Protocol} is of the type {Shown.Of(message.Type)}").ConfigureAwait(false);
@@ -235,40 +233,59 @@ internal sealed class GraphQLSocket : IAsyncDisposable
         if (message.Id is not { Length: > 0 } id || message.Payload.IsEmpty)
             throw new RefusedException(RefusalCode.InvalidPayload, "A subscribe has an `id` and a `payload`");
         var request = GraphQLRequest.Read(message.Payload);
-        if (_operations.ContainsKey(id))
+        if (_operations.Has(id))
         {
             await EndAsync(4409, $"Subscriber for {Shown.Of(id)} already exists").ConfigureAwait(false);
             return false;
         }
 
-        if (_operations.Count >= ServerLimits.GraphQLSocketOperationsMax)
+        // What the client wants no more of is about to end; until then nothing more is read from here.
+        await _operations.ReachAsync(_gone.Token).ConfigureAwait(false);
+        if (_operations.IsFull)
         {
-            await SendErrorAsync(id, new(RefusalCode.Overloaded, $"{ServerLimits.GraphQLSocketOperationsMax} operations are under way on this connection; wait for one of them, or open another.")).ConfigureAwait(false);
+            await SendErrorAsync(id, new(RefusalCode.Overloaded, $"{ServerLimits.GraphQLSocketOperationsMax} operations are under way on this connection; wait for one of them, or open another."), _gone.Token).ConfigureAwait(false);
             return false;
         }
 
         var operation = new SocketOperation(this, _surface, id, request, received, _gone.Token);
-        _operations[id] = operation;
+        _operations.Add(id, operation);
         operation.Begin(_enter, _look);
         return true;
     }
 
-    /// <summary>An operation has ended, and its id may be used again.</summary>
-    public void Forget(string id, SocketOperation operation)
+    /// <summary>An operation has ended: nothing of it is held any more.</summary>
+    public void Ended(string id, SocketOperation operation)
     {
-        // Another may have its id by now.
-        _operations.TryRemove(new(id, operation));
+        _operations.Ended(id, operation);
         Rest();
     }
 
+    /// <summary>Sends a message of our own.</summary>
+    ValueTask SendTextAsync(ReadOnlyMemory<byte> text) => SendTextAsync(text, _gone.Token);
+
     /// <summary>Sends a message, after those before it were taken.</summary>
-    public async ValueTask SendTextAsync(ReadOnlyMemory<byte> text)
+    /// <param name="text">The message.</param>
+    /// <param name="wanted">Cancelled: it is not sent. One that has begun is sent to its end.</param>
+    /// <param name="last">Whose last message it is: before the client can have read it, the id is free.</param>
+    public async ValueTask SendTextAsync(ReadOnlyMemory<byte> text, CancellationToken wanted, (string Id, SocketOperation Operation)? last = null)
     {
-        await _sending.WaitAsync(_gone.Token).ConfigureAwait(false);
+        await _sending.WaitAsync(wanted).ConfigureAwait(false);
         try
         {
-            if (Volatile.Read(ref _ended) == 0)
-                await _socket.SendAsync(text, WebSocketMessageType.Text, endOfMessage: true, _gone.Token).ConfigureAwait(false);
+            if (last is { } ended)
+                _operations.GiveBack(ended.Id, ended.Operation);
+            if (Volatile.Read(ref _ended) != 0)
+                return;
+            var sent = 0;
+            do
+            {
+                // A piece at a time, so that it shows whether a long one is taken.
+                Volatile.Write(ref _taken, _surface.Clock.GetTimestamp());
+                var piece = text[sent..Math.Min(text.Length, sent + ServerLimits.AnswerPieceBytes)];
+                sent += piece.Length;
+                await _socket.SendAsync(piece, WebSocketMessageType.Text, sent == text.Length, _gone.Token).ConfigureAwait(false);
+            }
+            while (sent < text.Length);
         }
         finally
         {
@@ -276,13 +293,27 @@ internal sealed class GraphQLSocket : IAsyncDisposable
         }
     }
 
-    public async ValueTask SendErrorAsync(string id, Refusal refusal)
+    /// <summary>Sends an answer that waits in memory: it may not wait for a client that takes nothing. (An item of a subscription may: it is the only one.)</summary>
+    public async ValueTask SendAnswerAsync(ReadOnlyMemory<byte> text, CancellationToken wanted)
+    {
+        var timer = _surface.Clock.CreateTimer(
+            _ =>
+            {
+                if (_surface.Clock.GetElapsedTime(Volatile.Read(ref _taken)) >= ServerLimits.AnswerStallTimeout)
+                    End(1013, "Answers wait, and none was taken for too long");
+            },
+            null, ServerLimits.AnswerStallTimeout, ServerLimits.AnswerStallTimeout / 4);
+        await using var _ = timer.ConfigureAwait(false);
+        await SendTextAsync(text, wanted).ConfigureAwait(false);
+    }
+
+    public async ValueTask SendErrorAsync(string id, Refusal refusal, CancellationToken wanted, SocketOperation? ended = null)
     {
         using var output = new PooledBuffer();
         SocketMessage.Begin(output, "error"u8, id);
         GraphQLErrors.WriteOne(output, refusal);
         output.Write("}"u8);
-        await SendTextAsync(output.Written).ConfigureAwait(false);
+        await SendTextAsync(output.Written, wanted, ended is null ? null : (id, ended)).ConfigureAwait(false);
     }
 
     /// <summary>Nothing is under way: from now on it may be quiet only so long.</summary>
@@ -326,6 +357,14 @@ internal sealed class GraphQLSocket : IAsyncDisposable
         {
             // It takes nothing, or is gone.
             _socket.Abort();
+            try
+            {
+                await _gone.CancelAsync().ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException)
+            {
+                // Whoever read from it has ended meanwhile.
+            }
         }
     }
 

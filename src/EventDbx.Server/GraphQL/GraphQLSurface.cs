@@ -16,8 +16,9 @@ namespace EventDbx.Server.GraphQL;
 /// <remarks>
 /// <code>
 /// text        bytes, brackets              before the parser, which calls itself
-/// document    fields, parts                before anything is compared in pairs
+/// document    fields, parts                before anything is looked up
 /// operation   depth, fields, cost          fragments put in, lists times their items
+/// document    fields of one name           before validation compares them in pairs
 /// validation  of the library               invalid_argument
 /// execution   one field after the other    each resolver asks Session; payloads and states are counted
 /// </code>
@@ -76,6 +77,7 @@ internal sealed class GraphQLSurface(ServerHost host, ServerOptions options, Bod
         var schema = DbxSchema.Instance;
         var variables = VariableJson.Read(request.Variables, document, operation, schema);
         DocumentCost.Check(schema, document, operation, new(options.Config.ListPageSize, options.Config.PageLimit), variables);
+        RepeatedFields.Check(document);
         return new(document, operation, request.OperationName, new(variables));
     }
 

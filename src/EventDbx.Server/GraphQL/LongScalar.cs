@@ -27,8 +27,20 @@ internal sealed class LongScalar : ScalarGraphType
     {
         null or ulong => value,
         int whole when whole >= 0 => (ulong)whole,
-        _ => ThrowValueConversionError(value),
+        // GraphQLErrors says which variable it is, and then this.
+        _ => throw new FormatException($"Found {Found(value)}; a Long is a whole number from 0 to {ulong.MaxValue}, written without point and exponent."),
     };
+
+    /// <summary>What was sent, as JSON.</summary>
+    static string Found(object value) => Rest.Shown.Of(value switch
+    {
+        string text => $"the string \"{text}\"",
+        bool truth => truth ? "true" : "false",
+        RawJson json => Encoding.UTF8.GetString(json.Text.Span[..Math.Min(json.Text.Length, 256)]),
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        System.Collections.IList => "a list",
+        _ => "an object",
+    });
 
     public override object? Serialize(object? value) => value is null or ulong ? value : ThrowSerializationError(value);
 }

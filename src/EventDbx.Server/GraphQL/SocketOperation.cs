@@ -9,7 +9,12 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
 {
     readonly CancellationTokenSource _stopped = CancellationTokenSource.CreateLinkedTokenSource(gone);
 
+    volatile bool _unwanted;
+
     public Task Running { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Whether the client wants no more of it; it may take a moment still to end.</summary>
+    public bool IsStopped => _unwanted;
 
     /// <param name="enter">Looks at the token and makes a session.</param>
     /// <param name="look">Looks at the token; null for the owner.</param>
@@ -18,6 +23,7 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
     /// <summary>The client wants no more of it.</summary>
     public void Stop()
     {
+        _unwanted = true;
         try
         {
             _stopped.Cancel();
@@ -40,11 +46,9 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         }
         catch (Exception thrown)
         {
-            socket.Forget(id, this);
-            var refusal = surface.RefusalOf(thrown);
             try
             {
-                await socket.SendErrorAsync(id, refusal).ConfigureAwait(false);
+                await socket.SendErrorAsync(id, surface.RefusalOf(thrown), _stopped.Token, this).ConfigureAwait(false);
             }
             catch (Exception away) when (away is OperationCanceledException or System.Net.WebSockets.WebSocketException or IOException or ObjectDisposedException)
             {
@@ -53,8 +57,8 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         }
         finally
         {
-            socket.Forget(id, this);
             message.Dispose();
+            socket.Ended(id, this);
             _stopped.Dispose();
         }
     }
@@ -80,7 +84,9 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         }
 
         using var output = new PooledBuffer();
-        await NextAsync(output, result, call).ConfigureAwait(false);
+        WriteNext(output, result, call);
+        await socket.SendAnswerAsync(output.Written, _stopped.Token).ConfigureAwait(false);
+        call.Release();
         await CompleteAsync(output).ConfigureAwait(false);
     }
 
@@ -101,30 +107,29 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         {
             await foreach (var shown in GraphQLSurface.ShowAsync(query, call, feed.Epoch, batch).ConfigureAwait(false))
             {
-                await NextAsync(output, shown, call).ConfigureAwait(false);
+                WriteNext(output, shown, call);
+                await socket.SendTextAsync(output.Written, _stopped.Token).ConfigureAwait(false);
                 call.Release();
             }
 
             if (batch.Items.Count == 0 && !call.Start!.Heartbeats)
-                await socket.SendTextAsync("{\"type\":\"ping\"}"u8.ToArray()).ConfigureAwait(false);
+                await socket.SendTextAsync("{\"type\":\"ping\"}"u8.ToArray(), _stopped.Token).ConfigureAwait(false);
         }
     }
 
-    async Task NextAsync(PooledBuffer output, ExecutionResult result, GraphQLCall call)
+    void WriteNext(PooledBuffer output, ExecutionResult result, GraphQLCall call)
     {
         output.Clear();
         SocketMessage.Begin(output, "next"u8, id);
         surface.Write(output, result, call);
         output.Write("}"u8);
-        await socket.SendTextAsync(output.Written).ConfigureAwait(false);
     }
 
     async Task CompleteAsync(PooledBuffer output)
     {
         output.Clear();
         SocketMessage.WriteComplete(output, id);
-        socket.Forget(id, this);
-        await socket.SendTextAsync(output.Written).ConfigureAwait(false);
+        await socket.SendTextAsync(output.Written, _stopped.Token, (id, this)).ConfigureAwait(false);
     }
 
     /// <summary>Nothing was run.</summary>
@@ -137,7 +142,6 @@ internal sealed class SocketOperation(GraphQLSocket socket, GraphQLSurface surfa
         else
             GraphQLErrors.WriteOne(output, new(RefusalCode.InvalidArgument, "The operation subscribes to nothing: its field is left out by a directive."));
         output.Write("}"u8);
-        socket.Forget(id, this);
-        await socket.SendTextAsync(output.Written).ConfigureAwait(false);
+        await socket.SendTextAsync(output.Written, _stopped.Token, (id, this)).ConfigureAwait(false);
     }
 }

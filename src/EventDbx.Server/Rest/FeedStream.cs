@@ -136,7 +136,8 @@ internal static class FeedStream
         output.Write("\ndata: "u8);
     }
 
-    static void SetHeaders(HttpContext http)
+    /// <summary>Of an answer without an end, in GraphQL as well.</summary>
+    public static void SetHeaders(HttpContext http)
     {
         var headers = http.Response.Headers;
         headers.CacheControl = "no-store";

@@ -50,6 +50,71 @@ public sealed class EventStreamTests : IAsyncLifetime
         Assert.Equal("event: complete\ndata:\n\n", await lines.ReadToEndAsync(Cancellation));
     }
 
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task A_subscription_that_nobody_reads_ends_with_its_token_and_with_the_server(string version)
+    {
+        await FillAsync(_server, 20);
+        using var http = _server.ClientOf(new(version));
+        var token = await _server.TokenForAsync("*.*");
+        using var unread = await http.SendAsync(Asking(token, new(version)), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await WithinAsync(() => _server.Host.Subscriptions.Open == 1);
+        await _server.Host.Tokens.RevokeAsync(_server.Owner, token, null, Cancellation);
+        await WithinAsync(() => _server.Host.Subscriptions.Open == 0);
+
+        using var again = await http.SendAsync(Asking(_server.Root, new(version)), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await WithinAsync(() => _server.Host.Subscriptions.Open == 1);
+        var stopping = _server.Host.StopAsync(TimeSpan.FromMinutes(5));
+        await WithinAsync(() => _server.Host.Subscriptions.Open == 0);
+        await stopping.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+    }
+
+    [Fact]
+    public async Task Who_takes_nothing_of_a_subscription_is_not_cut_off_for_it_as_others_are()
+    {
+        await using var server = new RestServer(static options => options, static limits => limits.MinResponseDataRate = new(100_000_000, TimeSpan.FromMilliseconds(1_100)));
+        await server.InitializeAsync();
+        await FillAsync(server, 20);
+        using var http = server.ClientOf(new(1, 1));
+        using var unread = await http.SendAsync(Asking(server.Root, new(1, 1)), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await WithinAsync(() => server.Host.Subscriptions.Open == 1);
+        var open = server.Host.Status().Connections;
+        // An answer of the same size is cut.
+        var query = "{" + string.Concat(Enumerable.Range(0, 20).Select(i => $" a{i}: aggregateEvents(aggregate_type: \"fed\", aggregate_id: \"{i}\") {{ payload }}")) + "}";
+        using var answer = await http.SendAsync(Asking(server.Root, new(1, 1), query, "application/json"), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await WithinAsync(() => server.Host.Status().Connections > open);
+        await WithinAsync(() => server.Host.Status().Connections == open);
+
+        using var lines = new StreamReader(await unread.Content.ReadAsStreamAsync(Cancellation));
+        for (var i = 0; i < 20; i++)
+            Assert.Equal($"{i}", (await NextAsync(lines)).GetProperty("data").GetProperty("events").GetProperty("event").GetProperty("aggregate_id").GetString());
+    }
+
+    static HttpRequestMessage Asking(string token, Version version, string query = "subscription { events { event { aggregate_id payload } } }", string accept = "text/event-stream") => new(HttpMethod.Post, "/graphql")
+    {
+        Version = version, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        Content = new StringContent(GraphQLCalls.Body(query), Encoding.UTF8, "application/json"),
+        Headers = { { "Authorization", $"Bearer {token}" }, { "Accept", accept } },
+    };
+
+    /// <summary>More than fits between a server and a client that reads nothing.</summary>
+    static async Task FillAsync(RestServer server, int events)
+    {
+        var filler = new string('x', 500_000);
+        for (var i = 0; i < events; i++)
+            await server.AppendAsync("fed", $"{i}", "e", $"\"{filler}\"");
+    }
+
+    static async Task WithinAsync(Func<bool> holds)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        late.CancelAfter(TimeSpan.FromSeconds(20));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!holds())
+            await timer.WaitForNextTickAsync(late.Token);
+    }
+
     [Fact]
     public async Task A_heartbeat_is_an_item_only_where_it_was_asked_for()
     {

@@ -18,6 +18,7 @@ public sealed partial class PageTests(RestServer server) : IClassFixture<RestSer
         Assert.Equal((200, "text/html; charset=utf-8", "no-store"), (page.Status, page["Content-Type"], page["Cache-Control"]));
         var policy = page["Content-Security-Policy"]!;
         Assert.Contains("default-src 'none'; script-src 'self';", policy, StringComparison.Ordinal);
+        Assert.Contains("connect-src 'self';", policy, StringComparison.Ordinal);
         Assert.DoesNotContain("http", policy, StringComparison.Ordinal);
         Assert.Equal(("nosniff", "no-referrer"), (page["X-Content-Type-Options"], page["Referrer-Policy"]));
         var loads = Loads().Matches(page.Body).Select(match => match.Groups[1].Value).ToList();

@@ -112,4 +112,23 @@ public sealed class RequestTests(RestServer server) : IClassFixture<RestServer>
         // The token of a socket comes later.
         await using var socket = await TransportSocket.ConnectAsync(new($"ws://127.0.0.1:{closed.Host.Port}/graphql"), closed.Root, TestContext.Current.CancellationToken);
     }
+
+    [Theory]
+    [InlineData("1.0", "1.0")]
+    [InlineData("-1", "-1")]
+    [InlineData("18446744073709551616", "18446744073709551616")]
+    [InlineData("\"1\"", "the string \"1\"")]
+    [InlineData("true", "true")]
+    [InlineData("{\"a\":1}", "{\"a\":1}")]
+    [InlineData("[[1]]", "[[1]]")]
+    public async Task A_variable_that_is_no_long_is_refused_with_what_was_found_and_what_is_accepted(string sent, string found)
+    {
+        const string Query = "query($version: Long) { aggregate(aggregate_type: \"a\", aggregate_id: \"b\", version: $version) { version } }";
+        (await server.QueryAsync(Query, """{"version":18446744073709551615}""")).Data();
+        var refused = await server.QueryAsync(Query, $$"""{"version":{{sent}}}""");
+        Assert.Equal("invalid_argument", refused.ErrorCode());
+        var message = refused.Json.GetProperty("errors")[0].GetProperty("message").GetString()!;
+        Assert.Contains("$version", message, StringComparison.Ordinal);
+        Assert.Contains($"Found {found}; a Long is a whole number from 0 to 18446744073709551615", message, StringComparison.Ordinal);
+    }
 }

@@ -178,6 +178,79 @@ public sealed class SocketTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_the_client_completes_keeps_its_place_until_it_has_ended()
+    {
+        const int Max = ServerLimits.GraphQLSocketOperationsMax;
+        await FillAsync(_server, 20);
+        await using var socket = await TransportSocket.ConnectAsync(Address, _server.Root, Cancellation);
+        var next = 0;
+        for (var round = 0; round < 3; round++)
+        {
+            // Nothing of it is read, so each waits with an item but the one that is being sent.
+            var first = next;
+            for (var i = 0; i < Max - 1; i++)
+                await socket.SubscribeAsync($"{next++}", Subscription, null, Cancellation);
+            await UntilAsync(() => _server.Host.Subscriptions.Open >= Max - 1);
+            for (var id = first; id < next; id++)
+                await socket.SendAsync($$"""{"id":"{{id}}","type":"complete"}""", Cancellation);
+            await UntilAsync(() => _server.Host.Subscriptions.Open <= 1);
+        }
+
+        // The one whose item is on its way has its place still.
+        for (var i = 0; i < Max; i++)
+            await socket.SubscribeAsync($"{next++}", Subscription, null, Cancellation);
+        await UntilAsync(() => _server.Host.Subscriptions.Open == Max);
+        // Once it is read it has ended, and the last one begins in its place.
+        while (Shape((await socket.ReceiveAsync(Cancellation))!.Value) != $"next {next - 1}")
+            Assert.True(_server.Host.Subscriptions.Open <= Max);
+    }
+
+    [Fact]
+    public async Task Answers_that_nobody_takes_end_their_socket_and_a_subscription_waits()
+    {
+        await using var server = new RestServer { ChangeOptions = static options => options with { Clock = new HastyClock(10) } };
+        await server.InitializeAsync();
+        await FillAsync(server, 20);
+        var address = new Uri($"ws://127.0.0.1:{server.Host.Port}/graphql");
+        await using var paused = await TransportSocket.ConnectAsync(address, server.Root, Cancellation);
+        await paused.SubscribeAsync("1", Subscription, null, Cancellation);
+        await UntilAsync(() => server.Host.Subscriptions.Open == 1);
+
+        await using var socket = await TransportSocket.ConnectAsync(address, server.Root, Cancellation);
+        var query = "{" + string.Concat(Enumerable.Range(0, 20).Select(i => $" a{i}: aggregateEvents(aggregate_type: \"fed\", aggregate_id: \"{i}\") {{ payload }}")) + "}";
+        for (var i = 0; i < 3; i++)
+            await socket.SubscribeAsync($"{i}", query, null, Cancellation);
+        await UntilAsync(() => server.Host.GraphQL.Gathered > 5_000_000);
+        await UntilAsync(() => server.Host.GraphQL.Gathered < 5_000_000);
+        await Assert.ThrowsAnyAsync<WebSocketException>(async () =>
+        {
+            while (await socket.ReceiveAsync(Cancellation) is not null)
+            {
+            }
+
+            Assert.Equal(1013, socket.Closed.Code);
+            throw new WebSocketException("closed with its reason");
+        });
+
+        Assert.Equal(1, server.Host.Subscriptions.Open);
+        for (var i = 0; i < 20; i++)
+            await NextAsync(paused, "1");
+        // Who takes what comes has as many as he likes.
+        for (var i = 0; i < 3; i++)
+            await paused.SubscribeAsync($"a{i}", query, null, Cancellation);
+        var completed = 0;
+        while (completed < 3)
+            completed += (await paused.ReceiveAsync(Cancellation))!.Value.GetProperty("type").GetString() == "complete" ? 1 : 0;
+    }
+
+    static async Task FillAsync(RestServer server, int events)
+    {
+        var filler = new string('x', 500_000);
+        for (var i = 0; i < events; i++)
+            await server.AppendAsync("fed", $"{i}", "e", $"\"{filler}\"");
+    }
+
+    [Fact]
     public async Task Who_may_not_read_the_feed_is_told_so()
     {
         var token = await _server.TokenForAsync("aggregate.read", "aggregate:mine:*");
@@ -247,8 +320,10 @@ public sealed class SocketTests : IAsyncLifetime
 
     static async Task UntilAsync(Func<bool> holds)
     {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        late.CancelAfter(TimeSpan.FromSeconds(30));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
         while (!holds())
-            await timer.WaitForNextTickAsync(Cancellation);
+            await timer.WaitForNextTickAsync(late.Token);
     }
 }
