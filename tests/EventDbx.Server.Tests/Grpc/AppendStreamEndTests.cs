@@ -1,4 +1,3 @@
-using EventDbx.Protocol;
 using EventDbx.Server.Grpc;
 using EventDbx.Server.Tests.Rest;
 using Grpc.Core;
