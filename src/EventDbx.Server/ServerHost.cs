@@ -57,7 +57,7 @@ public sealed class ServerHost : IAsyncDisposable
         _rest = new(this, options, bodies);
         _grpc = new(this, options, bodies, _listeners.ServesGrpc);
         GraphQL = new(this, options, bodies);
-        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held);
+        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held + _grpc.AppendRoom.Held);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();

@@ -21,7 +21,7 @@ public static class ServerLimits
     /// <summary>Connections that were closed for others and hand their last answer over still, at once, by one kind of door. Beyond it the longest at it is cut off.</summary>
     public const int LeavingMax = 256;
 
-    /// <summary>How long an answer may get no further before its connection is the first to go in a crowd: some 32 KB have to be taken in that time.</summary>
+    /// <summary>How long an answer may get no further before its connection is the first to go in a crowd: some 32 KB have to be taken in that time. One of an AppendStream, on which other streams may wait, ends its stream.</summary>
     public static readonly TimeSpan AnswerStallTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>Descriptors that TCP connections leave to the rest: the store's files (1,000 at most), the connections of the socket and of the Admin API, those that leave, log and runtime.</summary>
@@ -98,6 +98,9 @@ public static class ServerLimits
 
     /// <summary>How many times its bytes an append of a stream is counted while it is under way: once sealed, once as the answer.</summary>
     public const int AppendStreamCost = 2;
+
+    /// <summary>Bytes that the appends of all streams together hold at once, as they are counted, apart from <see cref="BodyBytesMax"/>: streams take nothing from other requests. Beyond it they wait, and are not read.</summary>
+    public const long AppendStreamsBytesMax = BodyBytesMax / 4;
 
     /// <summary>Bytes of a message to a gRPC method that is open to everybody: a name, or a question to reflection.</summary>
     public const int OpenMessageBytesMax = 4 * 1024;

@@ -69,7 +69,15 @@ internal sealed class FeedSubscription : IAsyncDisposable
         var after = FeedCursor.Parse(request.After ?? "0", host.Database.Epoch);
         await Histories.RefuseGoneAsync(host, after).ConfigureAwait(false);
         host.Subscriptions.Enter();
-        return new(host, request, after, clock, cancellation);
+        try
+        {
+            return new(host, request, after, clock, cancellation);
+        }
+        catch
+        {
+            host.Subscriptions.Leave();
+            throw;
+        }
     }
 
     /// <summary>Every entry that was asked for, and a heartbeat where there is none for <see cref="ServerLimits.HeartbeatInterval"/>. Ends by an exception.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using EventDbx.Protocol;
 using EventDbx.Server.Tokens;
@@ -18,6 +19,9 @@ internal sealed class AppendStream(GrpcCall call, ServerCallContext context)
 
     readonly Channel<UnderWay> _underWay = Channel.CreateUnbounded<UnderWay>(new() { SingleReader = true, SingleWriter = true });
     readonly Window _window = new();
+    readonly AppendRoom _room = call.AppendRoom;
+    readonly CutOff _cutOff = call.CutOff!;
+    Task _lastBegun = Task.CompletedTask;
 
     public async Task RunAsync(IAsyncStreamReader<AppendStreamRequest> requests, IServerStreamWriter<AppendStreamResponse> answers)
     {
@@ -27,10 +31,12 @@ internal sealed class AppendStream(GrpcCall call, ServerCallContext context)
             // A client that waits for the answer to its first request before it sends it, waits for the headers.
             await context.WriteResponseHeadersAsync([]).ConfigureAwait(false);
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(watch?.Ended ?? context.CancellationToken, call.Host.Ending);
-            var answering = AnswerAsync(answers);
+            using var reading = CancellationTokenSource.CreateLinkedTokenSource(ended.Token);
+            using var ending = ended.Token.UnsafeRegister(static stream => _ = ((AppendStream)stream!).EndAsync(), this);
+            var answering = AnswerAsync(answers, reading);
             try
             {
-                await ReadAsync(requests, ended.Token).ConfigureAwait(false);
+                await ReadAsync(requests, reading.Token).ConfigureAwait(false);
             }
             finally
             {
@@ -62,14 +68,23 @@ internal sealed class AppendStream(GrpcCall call, ServerCallContext context)
             var request = requests.Current;
             var bytes = request.CalculateSize();
             await _window.EnterAsync(bytes, ended).ConfigureAwait(false);
-            // A client that takes no answers holds what it sent; so may many, and together they have the bound of all requests.
             var held = (long)bytes * ServerLimits.AppendStreamCost;
-            var begun = call.Budget.TryTake(held);
-            _underWay.Writer.TryWrite(new(request.Tag, bytes, begun ? held : 0, begun ? Begin(session, request) : TooMuch()));
+            await _room.EnterAsync(held, ended).ConfigureAwait(false);
+            var append = Begin(session, request);
+            if (append.IsFaulted)
+            {
+                // Only the refusal is left of it.
+                _room.Give(held);
+                held = 0;
+            }
+
+            if (!append.IsCompleted)
+                Volatile.Write(ref _lastBegun, append);
+            _underWay.Writer.TryWrite(new(request.Tag, bytes, held, append));
         }
     }
 
-    /// <summary>When it returns, the append stands in the writer's queue, or is refused.</summary>
+    /// <summary>When it returns, the append stands in the writer's queue, or is refused. It throws nothing.</summary>
     static Task<AppendResult> Begin(Session session, AppendStreamRequest request)
     {
         try
@@ -78,40 +93,75 @@ internal sealed class AppendStream(GrpcCall call, ServerCallContext context)
             // Not cancelled with the call: what was taken is committed, and nobody waits for it then.
             return session.AppendAsync(draft, CancellationToken.None);
         }
-        catch (RefusedException refused)
+        catch (Exception refused)
         {
             return Task.FromException<AppendResult>(refused);
         }
     }
 
-    static Task<AppendResult> TooMuch() =>
-        Task.FromException<AppendResult>(new RefusedException(RefusalCode.Overloaded, "Too many large requests are under way at once. Send this one again in a moment."));
+    /// <summary>The token is refused, or the server stops: once everything that was taken is committed, the client has a moment to take the answers.</summary>
+    async Task EndAsync()
+    {
+        Task last;
+        do
+        {
+            last = Volatile.Read(ref _lastBegun);
+            await last.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        while (last != Volatile.Read(ref _lastBegun));
+        _cutOff.LastWords();
+    }
 
-    async Task AnswerAsync(IServerStreamWriter<AppendStreamResponse> answers)
+    /// <summary>Goes to the end of what was taken, whatever happens: each is waited for, and gives back what it held.</summary>
+    async Task AnswerAsync(IServerStreamWriter<AppendStreamResponse> answers, CancellationTokenSource reading)
     {
         var gone = false;
+        ExceptionDispatchInfo? fault = null;
         while (await _underWay.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             while (_underWay.Reader.TryRead(out var next))
             {
-                var answer = await OutcomeAsync(next).ConfigureAwait(false);
-                if (!gone)
+                try
                 {
-                    try
-                    {
-                        // What is on disk already goes out with it.
-                        answers.WriteOptions = _underWay.Reader.TryPeek(out var following) && following.Append.IsCompleted ? Buffered : Flushed;
-                        await answers.WriteAsync(answer, context.CancellationToken).ConfigureAwait(false);
-                    }
-                    catch (Exception cause) when (cause is OperationCanceledException or InvalidOperationException or IOException)
-                    {
-                        gone = true;
-                    }
+                    var answer = await OutcomeAsync(next).ConfigureAwait(false);
+                    if (!gone)
+                        await WriteAsync(answers, answer).ConfigureAwait(false);
                 }
-
-                call.Budget.Give(next.Held);
-                _window.Leave(next.Bytes);
+                catch (Exception thrown)
+                {
+                    if (!gone && !call.IsGivenUp(context))
+                        fault = ExceptionDispatchInfo.Capture(thrown);
+                    gone = true;
+                    // What nobody will be answered is not read either.
+                    await reading.CancelAsync().ConfigureAwait(false);
+                }
+                finally
+                {
+                    _room.Give(next.Held);
+                    _window.Leave(next.Bytes);
+                }
             }
+        }
+
+        fault?.Throw();
+    }
+
+    async Task WriteAsync(IServerStreamWriter<AppendStreamResponse> answers, AppendStreamResponse answer)
+    {
+        // What is on disk already goes out with it.
+        answers.WriteOptions = _underWay.Reader.TryPeek(out var following) && following.Append.IsCompleted ? Buffered : Flushed;
+        var write = answers.WriteAsync(answer, context.CancellationToken);
+        if (write.IsCompletedSuccessfully)
+            return;
+        // Who does not take it holds what others wait for.
+        _cutOff.Waits();
+        try
+        {
+            await write.ConfigureAwait(false);
+        }
+        finally
+        {
+            _cutOff.GetsOn();
         }
     }
 
@@ -121,13 +171,9 @@ internal sealed class AppendStream(GrpcCall call, ServerCallContext context)
         {
             return new() { Tag = next.Tag, Appended = Shapes.Appended(await next.Append.ConfigureAwait(false)) };
         }
-        catch (RefusedException refused)
+        catch (Exception thrown)
         {
-            return new() { Tag = next.Tag, Error = GrpcRefusals.Error(refused.Refusal) };
-        }
-        catch (ObjectDisposedException) when (call.Host.Stopping)
-        {
-            return new() { Tag = next.Tag, Error = GrpcRefusals.Error(new(RefusalCode.Unavailable, "The server is stopping. Try again in a moment.")) };
+            return new() { Tag = next.Tag, Error = GrpcRefusals.Error(call.RefusalOf(thrown)) };
         }
     }
 

@@ -24,6 +24,8 @@ internal static class FeedCalls
         };
         var subscription = await FeedSubscription.OpenAsync(call.Host, wanted, call.Clock, context.CancellationToken).ConfigureAwait(false);
         await using var _ = subscription.ConfigureAwait(false);
+        // Who takes nothing is paused, but neither longer than its token is good nor while the server stops.
+        call.CutOff!.LastWordsAt(subscription.Ended);
         // Whoever waits for news of an empty feed is to know that it is open.
         await context.WriteResponseHeadersAsync([]).ConfigureAwait(false);
         await foreach (var batch in subscription.ReadAsync(context.CancellationToken).ConfigureAwait(false))

@@ -22,9 +22,12 @@ internal sealed class GrpcCall(GrpcSurface surface, HttpContext http, GrpcMethod
 
     public TimeProvider Clock => surface.Options.Clock;
 
-    public BodyBudget Budget => surface.Budget;
+    public AppendRoom AppendRoom => surface.AppendRoom;
 
     public GrpcMethod Method => method;
+
+    /// <summary>For a client that takes no answers; null where there is but one.</summary>
+    public CutOff? CutOff { get; } = method.Kind is MethodType.Unary ? null : new(http, surface.Options.Clock);
 
     /// <summary>What the caller may do, by a token that was good within the last second.</summary>
     public Session Session
@@ -55,6 +58,12 @@ internal sealed class GrpcCall(GrpcSurface surface, HttpContext http, GrpcMethod
         _session = surface.SessionOf(http, token, method);
         _enteredAt = Clock.GetTimestamp();
     }
+
+    /// <summary>Whether nobody is there to be answered: the client has gone, its deadline has passed, or it was cut off.</summary>
+    public bool IsGivenUp(ServerCallContext context) => context.CancellationToken.IsCancellationRequested || CutOff is { IsCut: true };
+
+    /// <summary>What is said of what was thrown. A fault of ours is written down.</summary>
+    public Refusal RefusalOf(Exception thrown) => surface.RefusalOf(this, thrown);
 
     /// <summary>For what may take longer than a moment; null where there is no token to watch.</summary>
     public TokenWatch? WatchToken(CancellationToken cancellation) => LookAtToken is { } look ? new(look, Clock, cancellation) : null;

@@ -54,6 +54,9 @@ internal sealed class GrpcSurface
     /// <summary>What all requests together may hold, on every surface.</summary>
     public BodyBudget Budget { get; }
 
+    /// <summary>What the appends of all streams may hold besides.</summary>
+    public AppendRoom AppendRoom { get; } = new(ServerLimits.AppendStreamsBytesMax);
+
     /// <summary>Whether a request is for this surface.</summary>
     public static bool Takes(HttpContext http)
     {
@@ -108,6 +111,7 @@ internal sealed class GrpcSurface
             {
                 // Only who proves to be somebody keeps a connection by not taking answers.
                 End();
+                call.CutOff?.LastWordsAt(Host.Ending);
             }
             else
             {
@@ -115,10 +119,13 @@ internal sealed class GrpcSurface
                 WatchedAnswer.Watch(http);
             }
 
+            Deadline.Check(http.Request.Headers);
             http.Features.Set(call);
             using var body = new MessageBody(http, method.Access is null ? null : Budget, Options.Clock, isStream: method.Kind is MethodType.DuplexStreaming or MethodType.ClientStreaming);
             http.Features.Set<IRequestBodyPipeFeature>(body);
             await run(http).ConfigureAwait(false);
+            // What is not taken yet of a stream that has ended keeps no server from stopping.
+            call.CutOff?.LastWordsAt(Host.Ending);
             if (!http.RequestAborted.IsCancellationRequested)
                 Complete(http);
         }
@@ -155,16 +162,22 @@ internal sealed class GrpcSurface
                 return refused;
             case OperationCanceledException when call.Withdrawn is { } withdrawn:
                 return GrpcRefusals.Exception(withdrawn.Refusal);
-            case OperationCanceledException or ConnectionResetException or ConnectionAbortedException or InvalidOperationException when context.CancellationToken.IsCancellationRequested:
+            case OperationCanceledException or ConnectionResetException or ConnectionAbortedException or InvalidOperationException when call.IsGivenUp(context):
                 // Nobody is there to hear it, or the framework has told them that the deadline has passed.
                 return new(new(StatusCode.Cancelled, "The call was given up."));
         }
 
+        return GrpcRefusals.Exception(RefusalOf(call, thrown));
+    }
+
+    /// <summary>What is said of what was thrown. A fault of ours is written down.</summary>
+    public Refusal RefusalOf(GrpcCall call, Exception thrown)
+    {
         if (RestRefusals.Of(thrown, Host.Stopping) is { } refusal)
-            return GrpcRefusals.Exception(refusal);
+            return refusal;
         Options.Log?.Invoke(new(
             Timestamp.From(Options.Clock.GetUtcNow()), LogLevel.Error, "grpc", $"{call.Method.Path} failed: {thrown.GetType().Name}: {thrown.Message}", thrown));
-        return GrpcRefusals.Exception(new(RefusalCode.Internal, "The server failed at this request, and has written down why. Nothing is known about whether it took effect."));
+        return new(RefusalCode.Internal, "The server failed at this request, and has written down why. Nothing is known about whether it took effect.");
     }
 
     /// <summary>Who comes, and whether they may use this method at all.</summary>

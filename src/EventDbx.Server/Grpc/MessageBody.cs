@@ -66,12 +66,9 @@ internal sealed class MessageBody : PipeReader, IRequestBodyPipeFeature, IDispos
 
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
-        // A message of a stream was read, and is the window's from now on; the next one has its own time.
+        // A message of a stream was read, and is the window's from now on.
         if (_isStream && !consumed.Equals(_seen.Start))
-        {
             Dispose();
-            _startedAt = _clock.GetTimestamp();
-        }
 
         _seen = default;
         _inner.AdvanceTo(consumed, examined);
@@ -91,6 +88,15 @@ internal sealed class MessageBody : PipeReader, IRequestBodyPipeFeature, IDispos
     ReadResult Count(ReadResult read)
     {
         _seen = read.Buffer;
+        // Each of a stream has a time of its own, from its first byte.
+        if (_isStream && _taken == 0 && !read.Buffer.IsEmpty)
+            _startedAt = _clock.GetTimestamp();
+        if (RefusalOf(read.Buffer) is { } refused)
+        {
+            _inner.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            throw GrpcRefusals.Exception(refused);
+        }
+
         var cost = read.Buffer.Length * ServerLimits.BodyCost;
         if (cost <= _taken)
             return read;
@@ -105,5 +111,17 @@ internal sealed class MessageBody : PipeReader, IRequestBodyPipeFeature, IDispos
 
         _taken = cost;
         return read;
+    }
+
+    /// <summary>What is wrong with the head of a message: to the framework it would be a fault of its own.</summary>
+    /// <remarks>Source: gRPC over HTTP2, Length-Prefixed-Message: a byte that is 0 or 1, and four of the length.</remarks>
+    static Refusal? RefusalOf(in ReadOnlySequence<byte> message)
+    {
+        var reader = new SequenceReader<byte>(message);
+        if (!reader.TryRead(out var compressed))
+            return null;
+        if (compressed > 1)
+            return new(RefusalCode.InvalidArgument, $"The request is not valid gRPC: the compressed flag of a message is {compressed}, and has to be 0 or 1.");
+        return reader.TryReadBigEndian(out int length) && (uint)length > Limits.RequestBytesMax ? RestRefusals.TooLarge((uint)length) : null;
     }
 }

@@ -103,6 +103,15 @@ public sealed class GrpcLimitTests : IAsyncLifetime
         Assert.Equal((StatusCode.InvalidArgument, "invalid_argument"), await SendAsync(GrpcClient.Append("1", "{}").ToByteArray(), compressed: false, null, announced: 100_000));
         Assert.Equal((StatusCode.ResourceExhausted, "request_too_large"), await SendAsync([], compressed: false, null, announced: int.MaxValue));
         Assert.Equal((StatusCode.InvalidArgument, "invalid_argument"), await SendAsync([1, 2, 3], compressed: false, null, announced: 0));
+        foreach (var method in new[] { "AppendEvent", "AppendStream" })
+        {
+            // A length of 4 GiB less one, and a flag that is neither.
+            Assert.Equal((StatusCode.ResourceExhausted, "request_too_large"), await SendAsync([], compressed: false, null, announced: -1, method: method));
+            Assert.Equal((StatusCode.InvalidArgument, "invalid_argument"), await SendAsync([0], compressed: false, null, method: method, flag: 2));
+        }
+
+        lock (_server.Lines)
+            Assert.DoesNotContain(_server.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
         Assert.Equal(404, (await _server.GetAsync("/v1/aggregates/t/1")).Status);
     }
 
@@ -121,6 +130,48 @@ public sealed class GrpcLimitTests : IAsyncLifetime
             await call.ResponseStream.MoveNext(Cancellation);
         });
         Assert.Equal((StatusCode.ResourceExhausted, "request_too_large"), (refused.Status, refused.Code));
+    }
+
+    [Theory]
+    [InlineData("10S", StatusCode.OK, null)]
+    [InlineData("99999999m", StatusCode.OK, null)]
+    [InlineData("abc", StatusCode.InvalidArgument, "invalid_argument")]
+    [InlineData("10", StatusCode.InvalidArgument, "invalid_argument")]
+    [InlineData("S", StatusCode.InvalidArgument, "invalid_argument")]
+    [InlineData("-1S", StatusCode.InvalidArgument, "invalid_argument")]
+    [InlineData("123456789S", StatusCode.InvalidArgument, "invalid_argument")]
+    [InlineData("0n", StatusCode.DeadlineExceeded, "request_timeout")]
+    public async Task A_deadline_that_is_none_is_refused(string timeout, StatusCode status, string? code)
+    {
+        Assert.Equal((status, code), await SendAsync(GrpcClient.Append("1", "{}").ToByteArray(), compressed: false, null, timeout: timeout));
+        Assert.Equal(status == StatusCode.OK ? 200 : 404, (await _server.GetAsync("/v1/aggregates/t/1")).Status);
+    }
+
+    [Fact]
+    public async Task A_message_of_a_stream_has_its_time_from_its_first_byte_and_one_that_is_late_is_told_so()
+    {
+        // Its 60 s are over in 1.2.
+        await using var server = new RestServer { ChangeOptions = static options => options with { Clock = new HastyClock(50) } };
+        await server.InitializeAsync();
+        using (var client = GrpcClient.Of(server))
+        {
+            using var stream = client.Events.AppendStream(client.Headers, cancellationToken: Cancellation);
+            await stream.ResponseHeadersAsync;
+            // It is silent for longer than a message may take, and that is no part of the message.
+            await Task.Delay(TimeSpan.FromMilliseconds(1_500), TimeProvider.System, Cancellation);
+            await stream.RequestStream.WriteAsync(new() { Tag = 2, Append = GrpcClient.Append("1", $"\"{new string('x', 900_000)}\"") }, Cancellation);
+            Assert.True(await stream.ResponseStream.MoveNext(Cancellation));
+            Assert.Equal(1UL, stream.ResponseStream.Current.Appended.Event.Version);
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{server.Host.Port}/dbx.api.EventService/AppendStream")
+        {
+            Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new HalfOfMessage(),
+        };
+        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {server.Root}");
+        using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await answer.Content.ReadAsByteArrayAsync(Cancellation);
+        Assert.Equal((StatusCode.Unavailable, "request_timeout"), StatusOf(answer));
     }
 
     [Fact]
@@ -175,13 +226,13 @@ public sealed class GrpcLimitTests : IAsyncLifetime
     }
 
     /// <summary>One AppendEvent, byte by byte.</summary>
-    async Task<(StatusCode Status, string? Code)> SendAsync(byte[] message, bool compressed, string? encoding, int? announced = null)
+    async Task<(StatusCode Status, string? Code)> SendAsync(byte[] message, bool compressed, string? encoding, int? announced = null, string method = "AppendEvent", byte? flag = null, string? timeout = null)
     {
         var frame = new byte[5 + message.Length];
-        frame[0] = compressed ? (byte)1 : (byte)0;
+        frame[0] = flag ?? (compressed ? (byte)1 : (byte)0);
         BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(1), announced ?? message.Length);
         message.CopyTo(frame, 5);
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{_server.Host.Port}/eventdbx.api.EventService/AppendEvent")
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{_server.Host.Port}/eventdbx.api.EventService/{method}")
         {
             Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new ByteArrayContent(frame),
         };
@@ -190,11 +241,39 @@ public sealed class GrpcLimitTests : IAsyncLifetime
         request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {_server.Root}");
         if (encoding is not null)
             request.Headers.TryAddWithoutValidation("grpc-encoding", encoding);
+        if (timeout is not null)
+            request.Headers.TryAddWithoutValidation("grpc-timeout", timeout);
         using var answer = await _http.SendAsync(request, Cancellation);
         await answer.Content.ReadAsByteArrayAsync(Cancellation);
+        return StatusOf(answer);
+    }
+
+    static (StatusCode Status, string? Code) StatusOf(HttpResponseMessage answer)
+    {
         var trailers = answer.Headers.Contains("grpc-status") ? (HttpHeaders)answer.Headers : answer.TrailingHeaders;
         var status = (StatusCode)int.Parse(trailers.GetValues("grpc-status").Single(), System.Globalization.CultureInfo.InvariantCulture);
         return status == StatusCode.OK ? (status, null) : (status, Google.Rpc.Status.Parser.ParseFrom(
             Convert.FromBase64String(trailers.GetValues(GrpcRefusals.DetailsTrailer).Single())).Details[0].Unpack<Google.Rpc.ErrorInfo>().Reason);
+    }
+
+    /// <summary>The beginning of a message, and then nothing.</summary>
+    sealed class HalfOfMessage : HttpContent
+    {
+        public HalfOfMessage() => Headers.ContentType = new("application/grpc");
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, Cancellation);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellation)
+        {
+            await stream.WriteAsync(new byte[] { 0, 0, 0, 1, 0, 10, 100 }, cancellation);
+            await stream.FlushAsync(cancellation);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
     }
 }

@@ -113,6 +113,41 @@ public sealed class GrpcSubscribeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_takes_nothing_keeps_no_subscription_longer_than_its_token_and_no_server_from_stopping()
+    {
+        for (var i = 0; i < 20; i++)
+            await _server.AppendAsync("t", $"{i}", "e", $"\"{new string('x', 500_000)}\"");
+        var token = await _server.TokenForAsync("feed.read");
+        using var client = GrpcClient.Of(_server, token);
+        using var theirs = client.Events.Subscribe(new(), client.Headers, cancellationToken: Cancellation);
+        using var ours = _client.Events.Subscribe(new(), _client.Headers, cancellationToken: Cancellation);
+        await theirs.ResponseHeadersAsync;
+        await ours.ResponseHeadersAsync;
+        await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, Cancellation);
+        Assert.Equal(2, _server.Host.Subscriptions.Open);
+        await _server.Host.Tokens.RevokeAsync(_server.Owner, token, "left", Cancellation);
+        using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(8), TimeProvider.System);
+        while (_server.Host.Subscriptions.Open > 1)
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, soon.Token);
+        await _server.Host.StopAsync(TimeSpan.FromSeconds(60)).WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancellation);
+        lock (_server.Lines)
+            Assert.DoesNotContain(_server.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
+    }
+
+    [Fact]
+    public async Task A_subscription_that_does_not_come_about_is_not_counted()
+    {
+        var request = new Server.Feed.FeedRequest { Session = _server.Owner, LookAtToken = static () => { }, After = null, Filter = new() };
+        await Assert.ThrowsAsync<InvalidTimeZoneException>(() => Server.Feed.FeedSubscription.OpenAsync(_server.Host, request, new BrokenClock(), Cancellation));
+        Assert.Equal(0, _server.Host.Subscriptions.Open);
+    }
+
+    sealed class BrokenClock : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => throw new InvalidTimeZoneException();
+    }
+
+    [Fact]
     public async Task Who_breaks_off_leaves_nothing_behind()
     {
         for (var i = 0; i < 20; i++)
