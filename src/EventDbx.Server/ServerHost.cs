@@ -244,6 +244,7 @@ public sealed class ServerHost : IAsyncDisposable
         {
             SetLimits(kestrel.Limits);
             _options.ChangeLimits?.Invoke(kestrel.Limits);
+            AnswerRate = TakeAnswerRate(kestrel.Limits);
             kestrel.AddServerHeader = false;
             http2.Configure(kestrel);
             _listeners.Configure(kestrel, http2);
@@ -286,6 +287,17 @@ public sealed class ServerHost : IAsyncDisposable
         limits.Http2.InitialConnectionWindowSize = ServerLimits.ConnectionWindowBytes;
         limits.Http2.KeepAlivePingDelay = ServerLimits.PingDelay;
         limits.Http2.KeepAlivePingTimeout = ServerLimits.PingTimeout;
+    }
+
+    /// <summary>The least rate at which an answer over HTTP/1.1 has to be taken; null: any. <see cref="Rest.RestSurface"/> sets it on each.</summary>
+    internal MinDataRate? AnswerRate { get; private set; }
+
+    /// <summary>Takes it from what holds for every version: over HTTP/2 it would cut a whole connection for one stream that waits for its client, and no stream can be spared.</summary>
+    internal static MinDataRate? TakeAnswerRate(KestrelServerLimits limits)
+    {
+        var rate = limits.MinResponseDataRate;
+        limits.MinResponseDataRate = null;
+        return rate;
     }
 
     /// <summary>A lifetime that waits for nothing and listens to no signal.</summary>

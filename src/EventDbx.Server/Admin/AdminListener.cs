@@ -133,6 +133,7 @@ internal sealed class AdminListener(ServerOptions options, RequestDelegate answe
         {
             ServerHost.SetLimits(kestrel.Limits);
             options.ChangeLimits?.Invoke(kestrel.Limits);
+            ServerHost.TakeAnswerRate(kestrel.Limits);
             kestrel.AddServerHeader = false;
             http2.Configure(kestrel);
             kestrel.Listen(at, listen => guard(listen, http2));

@@ -100,7 +100,8 @@ public sealed class ConfigFile
     /// <param name="first">Done when the new file lies beside the old one, whole and on disk: whatever could fail but for the last step has not. What it throws leaves the old one.</param>
     public async Task<ServerConfig> UpdateAsync(Func<ServerConfig, ServerConfig> change, Func<Task>? first, CancellationToken cancellation)
     {
-        CreatePrivate(System.IO.Path.GetDirectoryName(Path)!);
+        // It may come to hold a key.
+        PrivateDirectory.Create(System.IO.Path.GetDirectoryName(Path)!);
         using var _ = await UpdateLock.TakeAsync(Path + ".lock", _clock, cancellation).ConfigureAwait(false);
         var now = Load(Path, _root, dataDir: null, _clock);
         var before = now._saved;
@@ -141,15 +142,6 @@ public sealed class ConfigFile
     ServerConfig WithFullPath(ServerConfig saved) =>
         (saved with { DataDir = System.IO.Path.GetFullPath(saved.DataDir, System.IO.Path.GetDirectoryName(Path)!) })
             .WithFullTlsPaths(System.IO.Path.GetDirectoryName(Path)!);
-
-    // It may come to hold a key.
-    static void CreatePrivate(string directory)
-    {
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(directory);
-        else
-            Directory.CreateDirectory(directory, DurableFile.Mode | UnixFileMode.UserExecute);
-    }
 
     static ServerConfig Defaults(string root) => new() { DataDir = System.IO.Path.GetFullPath(root) };
 

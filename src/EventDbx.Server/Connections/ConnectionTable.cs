@@ -121,7 +121,14 @@ internal sealed class ConnectionTable : IDisposable
     {
         lock (_lock)
         {
-            connection.StalledRequests++;
+            // One more that waits is no reason to count anew: whoever begins one now and then would stay for ever.
+            if (connection.StalledRequests++ > 0)
+            {
+                if (connection.Counted && connection.StalledAt == 0)
+                    PutBackAmongStalled(connection, Now);
+                return;
+            }
+
             connection.RequestStalledAt = Now;
             if (connection.Counted && connection.StalledAt == 0)
                 PutAmongStalled(connection, connection.RequestStalledAt);
@@ -129,11 +136,15 @@ internal sealed class ConnectionTable : IDisposable
     }
 
     /// <summary>It does not any more.</summary>
-    internal void GetRequestOn(OpenConnection connection)
+    /// <param name="connection">Of which it is one.</param>
+    /// <param name="taken">Whether some of it was taken; one that was given up is no sign that the others will be.</param>
+    internal void GetRequestOn(OpenConnection connection, bool taken)
     {
         lock (_lock)
         {
             connection.StalledRequests--;
+            if (taken)
+                connection.RequestStalledAt = Now;
             if (connection.Counted && connection.StalledAt == 0)
                 TakeFromStalled(connection);
         }
@@ -147,16 +158,14 @@ internal sealed class ConnectionTable : IDisposable
         {
             if (!connection.Counted)
                 return;
-            var near = _addresses[connection.Address].Line;
             if (connection.Waits)
             {
                 _all.AddAgain(connection.InAll!, now);
-                near.AddAgain(connection.InAddress!, now);
+                _addresses[connection.Address].Line.AddAgain(connection.InAddress!, now);
             }
             else if (connection.StalledRequests > 0)
             {
-                _all.StallAgain(connection.InAll!, connection.RequestStalledAt, now - _stallTicks);
-                near.StallAgain(connection.InAddress!, connection.RequestStalledAt, now - _stallTicks);
+                PutBackAmongStalled(connection, now);
             }
         }
     }
@@ -193,6 +202,13 @@ internal sealed class ConnectionTable : IDisposable
     {
         _all.Stall(connection.InAll!, now);
         _addresses[connection.Address].Line.Stall(connection.InAddress!, now);
+    }
+
+    /// <summary>Where a look, or a request that got on, has taken it out.</summary>
+    void PutBackAmongStalled(OpenConnection connection, long now)
+    {
+        _all.StallAgain(connection.InAll!, connection.RequestStalledAt, now - _stallTicks);
+        _addresses[connection.Address].Line.StallAgain(connection.InAddress!, connection.RequestStalledAt, now - _stallTicks);
     }
 
     void TakeFromStalled(OpenConnection connection)

@@ -50,7 +50,7 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
         set => Interlocked.Exchange(ref _stalledRequests, value);
     }
 
-    /// <summary>When the last of them began to wait, in ticks of the table's clock. Under the table's lock.</summary>
+    /// <summary>Since when there has been one of them at any time and none has got on, in ticks of the table's clock. Under the table's lock.</summary>
     internal long RequestStalledAt { get; set; }
 
     /// <summary>When it was closed for others, in ticks of the table's clock.</summary>
@@ -113,7 +113,8 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     public void RequestStalls() => table.StallRequest(this);
 
     /// <summary>That answer gets on again, or is given up.</summary>
-    public void RequestGetsOn() => table.GetRequestOn(this);
+    /// <param name="taken">Whether some of it was taken.</param>
+    public void RequestGetsOn(bool taken = true) => table.GetRequestOn(this, taken);
 
     /// <summary>Cuts it off.</summary>
     public void Close() => close();

@@ -39,6 +39,6 @@ internal sealed class WatchedAnswer(IHttpResponseBodyFeature inner, OpenConnecti
     {
         protected override void Stalls() => connection.RequestStalls();
 
-        protected override void GetsOn() => connection.RequestGetsOn();
+        protected override void GetsOn(bool taken) => connection.RequestGetsOn(taken);
     }
 }

@@ -51,7 +51,7 @@ internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connect
     {
         protected override void Stalls() => connection.Stalls();
 
-        protected override void GetsOn() => connection.GetsOn();
+        protected override void GetsOn(bool taken) => connection.GetsOn();
 
         /// <summary>The listener's connection completes it, when it is disposed: until then the other end is not told that nothing more comes.</summary>
         public override void Complete(Exception? exception = null)

@@ -31,20 +31,24 @@ internal abstract class WatchedWriter(PipeWriter inner) : PipeWriter
     protected abstract void Stalls();
 
     /// <summary>It does not any more.</summary>
-    protected abstract void GetsOn();
+    /// <param name="taken">Whether the other end has taken some of it; else the answer was given up.</param>
+    protected abstract void GetsOn(bool taken);
 
     ValueTask<FlushResult> Watched(ValueTask<FlushResult> flush) => flush.IsCompleted ? flush : WaitAsync(flush);
 
     async ValueTask<FlushResult> WaitAsync(ValueTask<FlushResult> flush)
     {
         Stalls();
+        var taken = false;
         try
         {
-            return await flush.ConfigureAwait(false);
+            var result = await flush.ConfigureAwait(false);
+            taken = result is { IsCompleted: false, IsCanceled: false };
+            return result;
         }
         finally
         {
-            GetsOn();
+            GetsOn(taken);
         }
     }
 }

@@ -82,10 +82,7 @@ internal sealed partial class LogFile(string directory, TimeProvider clock, Acti
 
     FileStream Open(DateTimeOffset now)
     {
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(directory);
-        else
-            Directory.CreateDirectory(directory, DurableFile.Mode | UnixFileMode.UserExecute);
+        PrivateDirectory.Create(directory);
         _began = now;
         var file = new FileInfo(Current);
         if (file.Exists && file.Length > 0)

@@ -6,6 +6,7 @@ using EventDbx.Server.Telemetry;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Logging;
 
 namespace EventDbx.Server.Rest;
@@ -33,6 +34,8 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options, BodyBu
         // A client of HTTP/2 that was told of the stop sends it elsewhere; one of HTTP/1.1 sent it before it could be told.
         if (host.Stopping && Http2Stream.TryRefuse(http))
             return;
+        if (HttpProtocol.IsHttp11(http.Request.Protocol) && http.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate)
+            rate.MinDataRate = host.AnswerRate;
         var connection = http.Features.Get<OpenConnection>();
         var entered = connection?.TryBegin() != false;
         if (!entered && Http2Stream.TryRefuse(http))

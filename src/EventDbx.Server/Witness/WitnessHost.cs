@@ -69,10 +69,7 @@ public sealed class WitnessHost : IAsyncDisposable
     /// <exception cref="RefusedException">The file is no key, or that of another name.</exception>
     public static SigningKey OpenKey(string directory, string? name)
     {
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(directory);
-        else
-            Directory.CreateDirectory(directory, DurableFile.Mode | UnixFileMode.UserExecute);
+        PrivateDirectory.Create(directory);
         var key = KeyFile.ReadOrCreate(
             Path.Combine(directory, KeyFileName), NoteAlgorithm.Cosignature,
             () => name ?? $"eventdbx-witness.local/{System.Security.Cryptography.RandomNumberGenerator.GetHexString(16, lowercase: true)}");

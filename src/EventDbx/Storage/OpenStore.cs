@@ -380,10 +380,7 @@ internal sealed class OpenStore
     {
         if (Directory.Exists(path))
             return;
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(path);
-        else
-            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        PrivateDirectory.Create(path);
         DurableFile.SyncDirectoryOf(path);
     }
 

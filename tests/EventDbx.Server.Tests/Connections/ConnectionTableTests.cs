@@ -230,10 +230,54 @@ public sealed class ConnectionTableTests : IDisposable
         _clock.Advance(ServerLimits.AnswerStallTimeout);
         one.RequestGetsOn();
         Assert.False(TryCome(1, out _));
-        // The other one waits still, and once this one has ended nothing else is under way.
+        // The other one waits still, and once this one has ended nothing else is under way: from when this one got on.
         one.End();
+        Assert.False(TryCome(1, out _));
+        _clock.Advance(ServerLimits.AnswerStallTimeout);
         Assert.True(TryCome(1, out _));
         Assert.Equal([one], _closed);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void One_that_begins_another_request_now_and_then_and_takes_no_answer_does_not_stay_for_it(bool givesUp)
+    {
+        var (one, two, three) = (Come(1), Come(1), Come(1));
+        Assert.All((OpenConnection[])[one, two, three], connection => Assert.True(connection.TryBegin()));
+        one.RequestStalls();
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.False(TryCome(1, out _));
+            _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+            Assert.True(one.TryBegin());
+            one.RequestStalls();
+            if (!givesUp)
+                continue;
+            // The one before it, say.
+            one.RequestGetsOn(taken: false);
+            one.End();
+        }
+
+        Assert.True(TryCome(1, out _));
+        Assert.Equal([one], _closed);
+    }
+
+    [Fact]
+    public void Another_connection_that_began_to_wait_later_does_not_hide_one_that_waits_on()
+    {
+        var (one, two, three) = (Come(1), Come(1), Come(1));
+        Assert.All((OpenConnection[])[one, two, three], connection => Assert.True(connection.TryBegin()));
+        one.RequestStalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        two.RequestStalls();
+        _clock.Advance(ServerLimits.AnswerStallTimeout / 2);
+        Assert.True(one.TryBegin());
+        one.RequestStalls();
+        Assert.True(TryCome(1, out var next));
+        Assert.Equal([one], _closed);
+        Assert.True(next!.TryBegin());
+        Assert.False(TryCome(1, out _));
     }
 
     [Fact]

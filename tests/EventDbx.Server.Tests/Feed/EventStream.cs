@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -25,12 +26,15 @@ internal sealed class EventStream : IAsyncDisposable
     public HttpResponseMessage Response { get; }
 
     /// <summary>Asks for it, on a connection of its own; the head has come when this returns.</summary>
-    public static async Task<EventStream> OpenAsync(int port, string token, string query, CancellationToken cancellation, string? last = null)
+    public static async Task<EventStream> OpenAsync(int port, string token, string query, CancellationToken cancellation, string? last = null, Version? version = null)
     {
         var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = Timeout.InfiniteTimeSpan };
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}/v1/events{query}");
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}/v1/events{query}")
+            {
+                Version = version ?? HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            };
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             request.Headers.Accept.ParseAdd("text/event-stream");
             if (last is not null)

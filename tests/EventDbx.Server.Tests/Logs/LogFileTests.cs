@@ -119,6 +119,17 @@ public sealed class LogFileTests : IDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_directory["eventdbx.log"]));
     }
 
+    [Fact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    public void Every_directory_that_is_made_for_it_is_its_owners_alone_and_one_that_exists_stays_as_it_is()
+    {
+        const UnixFileMode Open = (UnixFileMode)0b111_101_101, Private = (UnixFileMode)0b111_000_000;
+        File.SetUnixFileMode(_directory.Path, Open);
+        using (var log = new LogFile(_directory["data/logs"], _clock, _complaints.Add))
+            log.Write("one\n");
+        Assert.Equal([Open, Private, Private], ((string[])[_directory.Path, _directory["data"], _directory["data/logs"]]).Select(File.GetUnixFileMode));
+    }
+
     LogFile Open(long bytesMax = LogFile.BytesMaxDefault, int keptMax = LogFile.KeptMaxDefault) =>
         new(_directory.Path, _clock, _complaints.Add) { BytesMax = bytesMax, KeptMax = keptMax };
 
