@@ -188,11 +188,11 @@ public static class ServerLimits
     /// <summary>Subscriptions to the feed at once, over every surface: each holds a page of <see cref="FeedStreamBytes"/> at most.</summary>
     public const int SubscriptionsMax = 1_000;
 
-    /// <summary>Events that a subscription reads ahead of its client: some milliseconds of a fast one. A batch goes beyond it.</summary>
+    /// <summary>Events that a subscription reads ahead of its client: some milliseconds of a fast one.</summary>
     public const int FeedStreamItems = 256;
 
-    /// <summary>Bytes that a subscription reads ahead of its client: what a slow one costs. A batch goes beyond it.</summary>
-    public const int FeedStreamBytes = 256 * 1024;
+    /// <summary>Bytes that a subscription reads ahead of its client: what a slow one costs. One piece of an answer, so that little is kept while it is not taken. Batches are read in parts; one event goes beyond it.</summary>
+    public const int FeedStreamBytes = AnswerPieceBytes;
 
     /// <summary>How long a subscription may say nothing: shorter than the 30 s after which proxies give up a silent answer.</summary>
     public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(10);

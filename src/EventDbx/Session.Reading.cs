@@ -121,7 +121,8 @@ public sealed partial class Session
     /// <param name="take">Lowered to <see cref="Limits.PageItemsMax"/>; a batch may go beyond it.</param>
     /// <param name="filter">Which.</param>
     /// <param name="bytesMax">Bytes after which the page ends; lowered to <see cref="Limits.PageBytesMax"/>.</param>
-    public FeedPage ReadFeed(ulong after, int take, FeedFilter filter, int bytesMax = Limits.PageBytesMax)
+    /// <param name="batchesWhole">False: a page ends within a batch, too, and the next one has the rest. For who reads on and on, and must not hold 16 MB for it.</param>
+    public FeedPage ReadFeed(ulong after, int take, FeedFilter filter, int bytesMax = Limits.PageBytesMax, bool batchesWhole = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         Demand(AccessAction.FeedRead);
@@ -134,7 +135,7 @@ public sealed partial class Session
         // The size first: what is synced by now is in any view opened later.
         var upTo = _database.LogSize;
         using var reader = _database.OpenReader();
-        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Math.Min(bytesMax, Limits.PageBytesMax), filter, sight);
+        return reader.Entries(after, upTo, Math.Min(take, Limits.PageItemsMax), Math.Min(bytesMax, Limits.PageBytesMax), filter, sight, batchesWhole);
     }
 
     /// <summary>The same for all of it.</summary>

@@ -58,6 +58,20 @@ internal sealed partial class ServerProcess : IDisposable
         }
     }
 
+    /// <summary>Until it has done next to nothing for half a second.</summary>
+    public async Task RestsAsync(CancellationToken cancellation)
+    {
+        TimeSpan before, now = TimeSpan.MinValue;
+        do
+        {
+            before = now;
+            await Task.Delay(500, cancellation);
+            _process.Refresh();
+            now = _process.TotalProcessorTime;
+        }
+        while (before == TimeSpan.MinValue || now - before > TimeSpan.FromMilliseconds(60));
+    }
+
     /// <summary>kill -9.</summary>
     public async Task KillAsync()
     {

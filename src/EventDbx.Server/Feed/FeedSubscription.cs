@@ -19,7 +19,7 @@ internal sealed record FeedRequest
 }
 
 /// <summary>Entries that follow each other in the log.</summary>
-/// <param name="Items">Batches whole; empty: a heartbeat.</param>
+/// <param name="Items">A page of them, which may end within a batch: the rest comes next. Empty: a heartbeat.</param>
 /// <param name="Reached">Everything up to here has been read: where to resume.</param>
 /// <param name="AtEnd">Whether that is all there is by now.</param>
 internal readonly record struct FeedBatch(IReadOnlyList<FeedItem> Items, FeedCursor Reached, bool AtEnd);
@@ -27,7 +27,7 @@ internal readonly record struct FeedBatch(IReadOnlyList<FeedItem> Items, FeedCur
 /// <summary>The feed from a cursor on, without an end: first what there is, then what comes.</summary>
 /// <remarks>
 /// It is pulled: nothing is read before the client has taken what was read before, so a slow one is paused and costs a page. Only
-/// what is synced is shown, and batches are never cut. A token that is refused ends it within a second.
+/// what is synced is shown, so all of a batch follows once its first entry has come; it is read by pages, for it may have 16 MB. A token that is refused ends it within a second.
 /// </remarks>
 internal sealed class FeedSubscription : IAsyncDisposable
 {
@@ -90,7 +90,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
         while (true)
         {
             ThrowIfEnded(cancellation);
-            var page = _request.Session.ReadFeed(_reached, ServerLimits.FeedStreamItems, _request.Filter, ServerLimits.FeedStreamBytes);
+            var page = _request.Session.ReadFeed(_reached, ServerLimits.FeedStreamItems, _request.Filter, ServerLimits.FeedStreamBytes, batchesWhole: false);
             _reached = page.ReachedPosition;
             var atEnd = _reached >= _host.Database.LogSize;
             if (atEnd)
