@@ -41,7 +41,9 @@ public sealed class DrainTests
             Assert.Equal(HttpStatusCode.OK, taken.StatusCode);
         }
 
-        using var slow = await client.GetAsync(new Uri("/v1/aggregates/big/1/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        var page = new Uri("/v1/aggregates/big/1/events", UriKind.Relative);
+        var expected = await client.GetByteArrayAsync(page, Cancellation);
+        using var slow = await client.GetAsync(page, HttpCompletionOption.ResponseHeadersRead, Cancellation);
         Assert.Equal((HttpStatusCode.OK, version), (slow.StatusCode, slow.Version.Major));
         await using var answer = await slow.Content.ReadAsStreamAsync(Cancellation);
         var piece = new byte[1];
@@ -53,8 +55,7 @@ public sealed class DrainTests
         using var whole = new MemoryStream();
         whole.Write(piece);
         await answer.CopyToAsync(whole, Cancellation);
-        using var page = JsonDocument.Parse(whole.ToArray());
-        Assert.Equal(Events, page.RootElement.GetArrayLength());
+        Assert.True(expected.AsSpan().SequenceEqual(whole.ToArray()), "It was cut off.");
         var read = Stopwatch.GetTimestamp();
         await Dbx.WaitForAsync(() => !server.Identity!.Value.Runs);
         // Long before the deadline, though its client keeps the connection.
