@@ -18,6 +18,8 @@ Verb[] verbs =
     new("layout", "--dir DIR [--part state|log] [--events 20000] [--log-events 500000] [--repeat 3]", "how to lay out states and events", LayoutExperiment.Run),
     new("rest-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--native DIR] [--only PART,…] [--no-postgres] [--tls] [--server-env NAME=VALUE,…]", "appends over REST against an empty endpoint and PostgreSQL", RestBenchmark.Append),
     new("rest-read", "as rest-append", "states over REST, likewise", RestBenchmark.Read),
+    new("grpc-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--native DIR] [--only PART,…]", "appends over gRPC against an empty call, and as a stream", GrpcBenchmark.Run),
+    new("feed", "--dir DIR [--events 200000] [--rounds 3] [--clients 1,10] [--writers 1,16] [--subscribers 0,1,10,100,1000] [--seconds 5]", "the feed as server-sent events, against reading it in process; appends while others follow", FeedBenchmark.Run),
     new("port", "--dir DIR [--seconds 10] [--rounds 3]", "every protocol on one port, alone and at once", PortBenchmark.Run),
     new("start", "--dir DIR [--rounds 20] [--native DIR]", "help, and a server's first answer", StartBenchmark.Run),
     new("memory", "--dir DIR [--seconds 60] [--connections 16] [--native DIR]", "of the server, idle and behind appends", MemoryBenchmark.Run),

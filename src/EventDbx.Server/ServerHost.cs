@@ -3,6 +3,8 @@ using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Connections;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Feed;
+using EventDbx.Server.Grpc;
+using EventDbx.Server.GraphQL;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
@@ -28,6 +30,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly Listeners _listeners;
     readonly ServerTls? _tls;
     readonly RestSurface _rest;
+    readonly GrpcSurface _grpc;
     readonly OtlpExport? _otlp;
     readonly Timestamp _startedAt;
     readonly long _started;
@@ -50,8 +53,11 @@ public sealed class ServerHost : IAsyncDisposable
         Telemetry = new(database);
         Requests = new(options, Telemetry.Meter, Telemetry.Spans);
         Reference = new(options.Version);
-        _rest = new(this, options);
-        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => _rest.BodyBytes);
+        var bodies = new BodyBudget();
+        _rest = new(this, options, bodies);
+        _grpc = new(this, options, bodies, _listeners.ServesGrpc);
+        GraphQL = new(this, options, bodies);
+        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _app = Build();
@@ -68,6 +74,12 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
+
+    /// <summary>Every gRPC method, as the table has it.</summary>
+    internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
+
+    /// <summary>GraphQL, by POST and by WebSocket.</summary>
+    internal GraphQLSurface GraphQL { get; }
 
     /// <summary>What it tells of itself, in numbers.</summary>
     internal ServerMeter Telemetry { get; }
@@ -241,10 +253,14 @@ public sealed class ServerHost : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         // Signals belong to the process, which may embed us.
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        GrpcSurface.AddServices(builder.Services, builder.Logging);
         if (_options.Log is { } log)
             builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
         var app = builder.Build();
-        app.Run(_rest.AnswerAsync);
+        _grpc.Bind(app.Services);
+        // Only makes the upgrade possible: who may is asked by the route.
+        app.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero });
+        app.Run(http => GrpcSurface.Takes(http) ? _grpc.AnswerAsync(http) : _rest.AnswerAsync(http));
         return app;
     }
 
@@ -252,6 +268,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         // Connections are counted by address and closed by age: Listeners.
         limits.MaxConcurrentConnections = null;
+        // Counted by whoever upgrades: GraphQLSurface.
         limits.MaxConcurrentUpgradedConnections = null;
         limits.MaxRequestBodySize = Limits.RequestBytesMax;
         limits.MaxRequestLineSize = ServerLimits.RequestLineBytesMax;

@@ -90,8 +90,77 @@ public static class ServerLimits
     /// <summary>Bytes of a body for which memory is taken before any of them came. More is taken as it comes.</summary>
     public const int BodyFirstBytes = 16 * 1024;
 
+    /// <summary>Appends of one gRPC stream that are read and not answered yet: twice what a fast client keeps under way. Beyond it the stream is not read, and its client waits.</summary>
+    public const int AppendStreamWindow = 512;
+
+    /// <summary>Bytes of those: what a client that takes no answers costs. One append always fits.</summary>
+    public const int AppendStreamWindowBytes = 4 * 1024 * 1024;
+
+    /// <summary>How many times its bytes an append of a stream is counted while it is under way: once sealed, once as the answer.</summary>
+    public const int AppendStreamCost = 2;
+
+    /// <summary>Bytes of a message to a gRPC method that is open to everybody: a name, or a question to reflection.</summary>
+    public const int OpenMessageBytesMax = 4 * 1024;
+
+    /// <summary>Bytes of the message of a gRPC status. It stands twice in the trailers, and some clients take 8 KiB of those in all.</summary>
+    public const int GrpcMessageBytesMax = 1024;
+
+    /// <summary>Bytes of violations of a schema in the details of a gRPC status, for the same reason; REST and streams have all of them.</summary>
+    public const int GrpcViolationsBytesMax = 2048;
+
+    /// <summary>Clients that watch the health of the server over gRPC at once: they need no token.</summary>
+    public const int HealthWatchesMax = 1_000;
+
+    /// <summary>How often health is looked at for them.</summary>
+    public static readonly TimeSpan HealthWatchInterval = TimeSpan.FromSeconds(1);
+
     /// <summary>Bytes of an answer that are gathered before they are sent: up to this many, the answer says its length.</summary>
     public const int AnswerPieceBytes = 64 * 1024;
+
+    /// <summary>Bytes of a GraphQL document. The introspection of an IDE has 2 KB; what is long belongs into variables.</summary>
+    public const int GraphQLQueryBytesMax = 64 * 1024;
+
+    /// <summary>Brackets of a GraphQL document within each other, counted before anything is parsed: the parser calls itself. A payload written as a literal, and the fields around it.</summary>
+    public const int GraphQLNestingMax = Limits.PayloadDepthMax + 16;
+
+    /// <summary>Fields of a GraphQL operation within each other, through its fragments: the introspection of IDEs has 15, nothing else half as many.</summary>
+    public const int GraphQLDepthMax = 15;
+
+    /// <summary>
+    /// Fields of a GraphQL document, and of an operation with its fragments put in wherever they are spread: an IDE's introspection has some 240.
+    /// Validation compares fields of one name in pairs, so its time grows with the square: measured with 300, some 50 ms and 6 MB.
+    /// </summary>
+    public const int GraphQLFieldsMax = 300;
+
+    /// <summary>Directives, definitions, variables and arguments of a GraphQL document, all together: each is looked up and checked.</summary>
+    public const int GraphQLPartsMax = 2_000;
+
+    /// <summary>
+    /// Fields that the answer of one GraphQL operation may have: fields times the items that their lists may have at most. A page of 1,000 events
+    /// with everything takes 17,000; each costs some 250 bytes while the answer is made.
+    /// </summary>
+    public const long GraphQLCostMax = 50_000;
+
+    /// <summary>Bytes of payloads and states that one GraphQL operation may gather, after which it gets no further page: four of them.</summary>
+    public const long GraphQLAnswerBytesMax = 4L * Limits.PageBytesMax;
+
+    /// <summary>The same over all operations under way: what a crowd of large answers may cost.</summary>
+    public const long GraphQLGatheredBytesMax = 512L * 1024 * 1024;
+
+    /// <summary>Errors listed in one GraphQL answer. A list with a bad argument has one for each of its items.</summary>
+    public const int GraphQLErrorsMax = 100;
+
+    /// <summary>Bytes of one message of a GraphQL WebSocket: an append at its limits, escaped; batches go by POST.</summary>
+    public const int GraphQLMessageBytesMax = 2 * 1024 * 1024;
+
+    /// <summary>Operations at once on one GraphQL WebSocket: as many as a page with lists has open.</summary>
+    public const int GraphQLSocketOperationsMax = 32;
+
+    /// <summary>How long a GraphQL WebSocket may take until its <c>connection_init</c>: clients send it at once.</summary>
+    public static readonly TimeSpan GraphQLInitTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>GraphQL WebSockets at once: each a connection that is kept, some 30 KB (buffers of both directions).</summary>
+    public const int GraphQLSocketsMax = 2_000;
 
     /// <summary>Subscriptions to the feed at once, over every surface: each holds a page of <see cref="FeedStreamBytes"/> at most.</summary>
     public const int SubscriptionsMax = 1_000;

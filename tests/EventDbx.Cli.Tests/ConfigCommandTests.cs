@@ -39,7 +39,7 @@ public sealed class ConfigCommandTests : IDisposable
             "port", "list_page_size", "page_limit", "cache_threshold", "plugin_max_attempts", "snapshot_threshold",
         }.Select(key => shown.GetProperty(key).GetInt32())));
         Assert.Equal("strict relaxed ::1", $"{shown.GetProperty("restrict")} {shown.GetProperty("durability")} {shown.GetProperty("bind_addr")}");
-        Assert.Equal("""{"rest":true,"graphql":false,"grpc":true}""", JsonSerializer.Serialize(shown.GetProperty("api")));
+        Assert.Equal("""{"rest":true,"graphql":false,"grpc":true,"public_docs":true}""", JsonSerializer.Serialize(shown.GetProperty("api")));
         Assert.Equal(0, shown.GetProperty("admin").GetProperty("port").GetInt32());
         Assert.Equal(_line.Directory["store"], shown.GetProperty("data_dir").GetString());
     }

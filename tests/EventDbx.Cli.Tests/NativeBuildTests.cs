@@ -3,6 +3,10 @@ using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using EventDbx.Protocol;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Grpc.Reflection.V1;
 
 namespace EventDbx.Cli.Tests;
 
@@ -75,6 +79,7 @@ public sealed class NativeBuildTests
             Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
             Assert.Contains("\"state\":{\"total\":\"42.50\"}", state, StringComparison.Ordinal);
 
+            await SpeaksGrpcAsync(home["h/.eventdbx/dbx.sock"]);
             var restarted = await Program.RunAsync(program, served, served, "restart", "--port=0", "--tls");
             Assert.True(restarted.Code == ExitCode.Done, restarted.Error);
             var status = JsonDocument.Parse((await Program.RunAsync(program, served, served, "status", "--json")).Out).RootElement;
@@ -88,6 +93,41 @@ public sealed class NativeBuildTests
             var stopped = await Program.RunAsync(program, served, served, "stop");
             Assert.True(stopped.Code == ExitCode.Done, stopped.Error);
         }
+    }
+
+    /// <summary>What gRPC is made of looks for things at run time elsewhere: messages, details of errors, descriptors, streams.</summary>
+    static async Task SpeaksGrpcAsync(string path)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellation) =>
+            {
+                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var channel = GrpcChannel.ForAddress("http://dbx", new() { HttpHandler = handler, DisposeHttpClient = true });
+        var events = new EventService.EventServiceClient(channel);
+        var append = new AppendEventRequest { AggregateType = "order", AggregateId = "o-2", EventType = "order-paid", PayloadJson = """{"total":42.50}""", ExpectedVersion = 0 };
+        var appended = await events.AppendEventAsync(append, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal("""{"total":42.50}""", appended.Event.PayloadJson);
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await events.AppendEventAsync(append, cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Equal(StatusCode.Aborted, refused.StatusCode);
+        Assert.Contains("version_conflict", Encoding.UTF8.GetString(refused.Trailers.GetValueBytes("grpc-status-details-bin")!), StringComparison.Ordinal);
+        using var stream = events.AppendStream(cancellationToken: TestContext.Current.CancellationToken);
+        append.ExpectedVersion = 1;
+        await stream.RequestStream.WriteAsync(new() { Tag = 7, Append = append }, TestContext.Current.CancellationToken);
+        await stream.RequestStream.CompleteAsync();
+        Assert.True(await stream.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
+        Assert.Equal(2UL, stream.ResponseStream.Current.Appended.Event.Version);
+        using var feed = events.Subscribe(new() { After = $"{appended.Event.Position}" }, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.True(await feed.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
+        Assert.Equal(2UL, feed.ResponseStream.Current.Event.Version);
+        using var reflection = new ServerReflection.ServerReflectionClient(channel).ServerReflectionInfo(cancellationToken: TestContext.Current.CancellationToken);
+        await reflection.RequestStream.WriteAsync(new() { FileContainingSymbol = "dbx.api.EventService" }, TestContext.Current.CancellationToken);
+        Assert.True(await reflection.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
+        Assert.NotEmpty(reflection.ResponseStream.Current.FileDescriptorResponse.FileDescriptorProto);
     }
 
     static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)

@@ -49,6 +49,8 @@ public sealed class PublishedFormsTests
         Assert.Equal(1, (await GetAsync(http, "/v1/aggregates/patient/p-001/events?skip=0&take=10")).GetArrayLength());
         Assert.Equal(64, (await GetAsync(http, "/v1/aggregates/patient/p-001/verify")).GetProperty("merkle_root").GetString()!.Length);
 
+        await GraphQLAsPublishedAsync(http);
+
         // With the server: the published synopses, by name.
         await Run("aggregate", "apply", "--aggregate", "patient", "--aggregate-id", "p-001", "--event", "patient-updated", "--payload", """{"status":"active"}""", "--token", token, "--note", "by name");
         await Run("aggregate", "list", "--skip", "0", "--take", "5");
@@ -82,6 +84,28 @@ public sealed class PublishedFormsTests
         Assert.False(Directory.Exists(Path.Combine(dbx.Home.Path, ".eventdbx")));
 
         static string[] Demos() => [.. Directory.GetDirectories(Path.GetTempPath(), "eventdbx-demo-*").Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>The bodies of POST /graphql as they stand there; only the hash of a root is its own each time.</summary>
+    static async Task GraphQLAsPublishedAsync(HttpClient http)
+    {
+        async Task<string> PostAsync(string body)
+        {
+            using var content = new StringContent(body, Encoding.UTF8, "application/json");
+            using var answer = await http.PostAsync(new Uri("/graphql", UriKind.Relative), content, TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        }
+
+        var recent = await PostAsync("""{"query":"query RecentAggregates($take: Int!) { aggregates(take: $take) { aggregate_type aggregate_id version merkle_root state } }","variables":{"take":5}}""");
+        Assert.Matches("""^\{"data":\{"aggregates":\[\{"aggregate_type":"patient","aggregate_id":"p-001","version":1,"merkle_root":"[0-9a-f]{64}","state":\{"comment":"Archived via REST","status":"inactive"\}\},\{"aggregate_type":"person",.*\}\]\}\}$""", recent);
+        Assert.Equal(
+            """{"data":{"appendEvent":{"aggregate_type":"patient","aggregate_id":"p-001","version":2,"payload":{"status":"inactive","comment":"Archived via GraphQL"}}}}""",
+            await PostAsync(
+                """
+                {"query":"mutation Append($input: AppendEventInput!) { appendEvent(input: $input) { aggregate_type aggregate_id version payload } }",
+                 "variables":{"input":{"aggregate_type":"patient","aggregate_id":"p-001","event_type":"patient-updated","payload":{"status":"inactive","comment":"Archived via GraphQL"}}}}
+                """));
     }
 
     static async Task IsRecordAsync(HttpResponseMessage answer)

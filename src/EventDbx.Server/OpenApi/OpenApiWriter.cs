@@ -22,7 +22,7 @@ namespace EventDbx.Server.OpenApi;
 /// </remarks>
 internal sealed class OpenApiWriter : IDisposable
 {
-    static readonly string[] Parts = ["server", "data", "log", "admin"];
+    static readonly string[] Parts = ["server", "data", "graphql", "log", "admin"];
 
     readonly List<JsonDocument> _parts = [];
     readonly Dictionary<string, JsonElement> _operations = [];
@@ -174,7 +174,7 @@ internal sealed class OpenApiWriter : IDisposable
     {
         _json.WriteStartArray("security"u8);
         // An empty one among several: it may be left out.
-        if (route.Access.IsPage)
+        if (route.Access.IsPage || route.OpenBy is not null)
             Requirement(null);
         if (!route.Access.IsOpen)
             Requirement("bearer");

@@ -43,14 +43,15 @@ internal static class AdminEntry
         return bearer is { Length: > 0 } && !TokenSigner.HasForm(Encoding.UTF8.GetBytes(bearer)) && admin.KeyOpens(door) ? bearer : null;
     }
 
-    /// <summary>From where, for the log: <c>socket</c>, <c>rest 192.0.2.1</c>, <c>admin 192.0.2.1</c>.</summary>
-    public static string OriginOf(Door door, IPAddress? address) => door switch
+    /// <summary>From where, for the log: <c>socket</c>, <c>rest 192.0.2.1</c>, <c>grpc 192.0.2.1</c>, <c>admin 192.0.2.1</c>.</summary>
+    public static string OriginOf(Door door, IPAddress? address, string surface = "rest") => door switch
     {
         Door.Socket => "socket",
         Door.Admin => $"admin {Shown(address)}",
-        Door.Main => $"rest {Shown(address)}",
+        Door.Main => $"{surface} {Shown(address)}",
         Door.Grpc => $"grpc {Shown(address)}",
     };
 
-    static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+    /// <summary>An address as log and audit have it.</summary>
+    internal static string Shown(IPAddress? address) => address is null ? "unknown" : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
 }

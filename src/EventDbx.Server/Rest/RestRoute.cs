@@ -71,6 +71,9 @@ internal sealed record RestRoute(string Method, string Template, RestAccess Acce
     /// <summary>Whether it leaves a control entry: then the session says from where it comes.</summary>
     public bool LeavesEntry { get; init; }
 
+    /// <summary>Whether a WebSocket may come to it without a token, to bring it later: browsers cannot send one with the upgrade.</summary>
+    public bool TakesSockets { get; init; }
+
     /// <summary>Of which surface it is: one that is switched off answers nobody but the owner.</summary>
     public Surface Surface { get; init; } = Surface.Rest;
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EventDbx.Server.GraphQL;
 
 namespace EventDbx.Server.Rest;
 
@@ -34,8 +35,8 @@ internal static class RestRoutes
 
     public static ImmutableArray<RestRoute> All { get; } =
     [
-        new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync),
-        new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync),
+        new("GET", "/health", RestAccess.Open, RestBody.None, ServerRoutes.HealthAsync) { Surface = Surface.Server },
+        new("GET", "/ready", RestAccess.Open, RestBody.None, ServerRoutes.ReadyAsync) { Surface = Surface.Server },
         new("GET", "/metrics", RestAccess.AnyToken, RestBody.None, MetricsRoutes.ReadAsync) { Surface = Surface.Server, OpenBy = static config => config.MetricsPublic },
         new("GET", "/openapi.json", RestAccess.Page, RestBody.None, DocsRoutes.OpenApiAsync) { Surface = Surface.Server },
         new("GET", "/docs", RestAccess.Page, RestBody.None, DocsRoutes.PageAsync) { Surface = Surface.Server },
@@ -61,6 +62,11 @@ internal static class RestRoutes
         {
             Parameters = ["after", "take", "type", "event_type", "include"],
         },
+        new("POST", "/graphql", RestAccess.AnyToken, RestBody.Required, GraphQLRoutes.PostAsync) { Surface = Surface.GraphQL, TakesLong = true },
+        new("GET", "/graphql", RestAccess.Page, RestBody.None, GraphQLRoutes.GetAsync) { Surface = Surface.GraphQL, TakesSockets = true },
+        new("GET", "/graphql/playground", RestAccess.Page, RestBody.None, GraphQLRoutes.PageAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql/page.js", RestAccess.Page, RestBody.None, GraphQLPage.ScriptAsync) { Surface = Surface.GraphQL },
+        new("GET", "/graphql/page.css", RestAccess.Page, RestBody.None, GraphQLPage.StyleAsync) { Surface = Surface.GraphQL },
         new("GET", "/v1/log/checkpoint", RestAccess.LogProofs, RestBody.None, LogRoutes.CheckpointAsync) { Parameters = ["wait"], TakesLong = true },
         new("GET", "/v1/log/key", RestAccess.LogProofs, RestBody.None, LogRoutes.KeyAsync),
         new("GET", "/v1/log/consistency", RestAccess.LogProofs, RestBody.None, LogRoutes.ConsistencyAsync) { Parameters = ["from", "to"] },

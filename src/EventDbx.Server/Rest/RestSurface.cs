@@ -24,14 +24,9 @@ namespace EventDbx.Server.Rest;
 /// A refusal that leaves a body unread closes the connection: it would have to be read to its end to find the next request. Over
 /// HTTP/2 only the request ends with it.
 /// </remarks>
-internal sealed class RestSurface(ServerHost host, ServerOptions options)
+internal sealed class RestSurface(ServerHost host, ServerOptions options, BodyBudget budget)
 {
     const string Scheme = "Bearer";
-
-    readonly BodyBudget _budget = new();
-
-    /// <summary>Bytes that bodies hold, as they are counted.</summary>
-    public long BodyBytes => _budget.Held;
 
     public async Task AnswerAsync(HttpContext http)
     {
@@ -68,7 +63,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             if (route is null)
                 throw allow.Length == 0 ? NoRoute(http) : NoMethod(http, allow);
             // Only who proves to be somebody keeps a connection by not taking answers.
-            if (route.IsOpen(options.Config))
+            if (route.IsOpen(options.Config) || (route.TakesSockets && http.WebSockets.IsWebSocketRequest))
                 End();
             else
                 session = await EnterAsync(http, route).ConfigureAwait(false);
@@ -119,7 +114,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
             return;
         }
 
-        using var body = await RequestBody.ReadAsync(http, _budget, options.Clock).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(http, budget, options.Clock).ConfigureAwait(false);
         // A body may have taken its time: the token is to be good when the request is run, not when it began.
         if (session is not null)
             call.Session = await EnterAsync(http, route).ConfigureAwait(false);
@@ -188,7 +183,7 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options)
         given.Count == 1 && given[0] is { } text && text.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase) ? text[(Scheme.Length + 1)..].Trim() : null;
 
     /// <summary>Who sits at the other end of the socket says so itself: only the owner of the directory can get there.</summary>
-    static string UserOf(IHeaderDictionary headers) => headers["X-EventDBX-User"] is [{ Length: > 0 } user] ? user : Environment.UserName;
+    internal static string UserOf(IHeaderDictionary headers) => headers["X-EventDBX-User"] is [{ Length: > 0 } user] ? user : Environment.UserName;
 
     /// <summary>A condition that would be ignored must not be: its sender relies on it.</summary>
     static void RefuseConditions(HttpRequest request, RestRoute route)

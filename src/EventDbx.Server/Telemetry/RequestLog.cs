@@ -48,8 +48,6 @@ internal sealed class RequestLog : IDisposable
     /// <summary>Called once for each, on the thread that answered it.</summary>
     public void Ended(in RequestEnd request)
     {
-        if (request.Start is not null)
-            Interlocked.Decrement(ref _underWay);
         var surface = Surfaces.NameOf(request.Surface);
         var (method, route) = (request.Surface == Surface.Grpc ? request.Method : Known(request.Method), request.Route ?? "none");
         _requests.Add(1, new TagList { { "surface", surface }, { "method", method }, { "route", route }, { "status", request.Status } });
@@ -70,6 +68,9 @@ internal sealed class RequestLog : IDisposable
 
         if (_options.Log is not null && _options.LogFrom <= LogLevel.Debug)
             Log(LogLevel.Debug, surface, LineOf(request, method));
+        // Last: whoever finds that nothing is under way finds everything counted.
+        if (request.Start is not null)
+            Interlocked.Decrement(ref _underWay);
     }
 
     public void Dispose() => _warnings.Dispose();

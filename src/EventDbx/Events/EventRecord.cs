@@ -59,7 +59,7 @@ public sealed record ControlRecord
     public required ReadOnlyMemory<byte> Body { get; init; }
 
     /// <summary>
-    /// From where it was made: <c>directory</c>, <c>socket</c>, <c>rest ADDRESS</c>, <c>admin ADDRESS</c> or <c>server</c>; null where nobody said so.
+    /// From where it was made: <c>directory</c>, <c>socket</c>, <c>rest ADDRESS</c>, <c>graphql ADDRESS</c>, <c>grpc ADDRESS</c>, <c>admin ADDRESS</c> or <c>server</c>; null where nobody said so.
     /// It is the last member of <see cref="Body"/>.
     /// </summary>
     public string? From => Commit.ControlOrigin.In(Body.Span);

@@ -6,6 +6,14 @@ public sealed class ConformanceTests
     /// <summary>What each way in leaves out, step by step. What is missing here and not offered fails the test.</summary>
     static readonly string[] NoSingleEvents = ["one event", "an event that is not there"];
 
+    /// <summary>Whole histories and proofs go by REST.</summary>
+    static readonly string[] NoGraphQLField =
+    [
+        "import with a misspelt member", "import records", "import records again",
+        "a receipt", "a receipt in a larger tree", "a receipt in a smaller tree", "a receipt of an archived one", "a receipt of what is not there", "a receipt of nothing",
+        "two roots", "the newest root", "a root that is not there", "the roots of nothing", "evidence", "evidence of nothing", "evidence of what has no name", "verify all",
+    ];
+
     [Fact]
     public async Task The_command_line_on_the_directory_answers_as_the_engine_does()
     {
@@ -33,6 +41,12 @@ public sealed class ConformanceTests
 
     [Fact]
     public async Task Rest_answers_as_the_engine_does() => await ComparedAsync(await RestDriver.StartAsync(), []);
+
+    [Fact]
+    public async Task Grpc_answers_as_the_engine_does() => await ComparedAsync(await GrpcDriver.StartAsync(), GrpcDriver.LeftOut);
+
+    [Fact]
+    public async Task GraphQL_answers_as_the_engine_does() => await ComparedAsync(await GraphQLDriver.StartAsync(), NoGraphQLField);
 
     sealed class Checked(RemoteCli elsewhere) : IAsyncDisposable
     {

@@ -17,8 +17,8 @@ public sealed class FeedChaosTests
     public Task Every_subscriber_has_every_event_once_in_order_and_batches_whole_however_often_it_drops_out_and_the_server_is_killed(string surface) => Seeded.RunAsync(async random =>
     {
         var (client, ciEvents) = FeedClients.Of(surface);
-        var events = TestTiers.Choose(3_000, ciEvents, 10 * ciEvents);
-        var kills = TestTiers.Choose(2, ci: 6, demand: 60);
+        var events = TestTiers.Choose(2_000, ciEvents, 10 * ciEvents);
+        var kills = TestTiers.Choose(1, ci: 6, demand: 60);
         using var line = new CommandLine();
         var writing = await TokenAsync(line, "aggregate.append");
         var reading = await TokenAsync(line, "feed.read");

@@ -7,6 +7,7 @@ public static class FeedClients
     static readonly (IFeedClient Client, int CiEvents)[] s_all =
     [
         (new SseFeedClient(), 100_000),
+        (new Grpc.GrpcFeedClient(), 100_000),
     ];
 
     public static TheoryData<string> Surfaces => [.. s_all.Select(one => one.Client.Surface)];

@@ -219,6 +219,46 @@ public sealed class StreamTests : IAsyncLifetime
         Assert.False(await told.MoveNextAsync());
     }
 
+    [Fact]
+    public async Task Who_takes_nothing_of_a_stream_is_not_cut_off_for_it_as_others_are()
+    {
+        const int Events = 160;
+        await using var server = new RestServer(static options => options, static limits => limits.MinResponseDataRate = new(100_000_000, TimeSpan.FromMilliseconds(1_100)));
+        await server.InitializeAsync();
+        var filler = new string('x', 65_000);
+        for (var i = 0; i < Events; i++)
+            await server.AppendAsync("big", "b", "grew", $$"""{"text":"{{filler}}"}""");
+        using var page = await AskAsync(string.Concat(Enumerable.Repeat("GET /v1/events?take=50 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n\r\n", 4)));
+        using var stream = await AskAsync("GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\nAccept: text/event-stream\r\n\r\n");
+        while (server.Host.Subscriptions.Open == 0)
+            await Task.Delay(5, Cancellation);
+        var open = server.Host.Status().Connections;
+        while (server.Host.Status().Connections == open)
+            await Task.Delay(20, Cancellation);
+
+        // The page was cut; the stream goes on where it stood.
+        Assert.Equal(1, server.Host.Subscriptions.Open);
+        var (seen, last) = (0L, "");
+        var piece = new byte[64 * 1024];
+        while (!last.Contains($"\nid: 1-{server.Host.Database.LogSize}\n", StringComparison.Ordinal))
+        {
+            var read = await stream.ReceiveAsync(piece, Cancellation);
+            Assert.True(read > 0, $"cut off after {seen} bytes");
+            seen += read;
+            last = last[Math.Max(0, last.Length - 100)..] + System.Text.Encoding.UTF8.GetString(piece, 0, read);
+        }
+
+        Assert.True(seen > Events * 65_000L);
+
+        async Task<System.Net.Sockets.Socket> AskAsync(string request)
+        {
+            var socket = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp) { ReceiveBufferSize = 32 * 1024 };
+            await socket.ConnectAsync(IPAddress.Loopback, server.Host.Port, Cancellation);
+            await socket.SendAsync(System.Text.Encoding.ASCII.GetBytes(request.Replace("TOKEN", server.Root, StringComparison.Ordinal)), Cancellation);
+            return socket;
+        }
+    }
+
     async Task NoneIsLeftAsync()
     {
         while (_server.Host.Subscriptions.Open > 0)

@@ -163,7 +163,7 @@ public class RestServer : IAsyncLifetime
     }
 
     /// <summary>Whether a certificate is the one that the server says it has.</summary>
-    bool IsOurs(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
+    internal bool IsOurs(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
         certificate is not null && $"sha256:{Convert.ToHexStringLower(SHA256.HashData(certificate.GetRawCertData()))}" == Host.Status().Tls?.Fingerprint;
 
     /// <summary>Sends these bytes and reads until the server closes; the request says so.</summary>
