@@ -87,6 +87,12 @@ public static class ServerLimits
     /// <summary>How long a body may take: the largest at 280 KB a second. Meanwhile its token may have been revoked, and is looked at again.</summary>
     public static readonly TimeSpan BodyTimeout = TimeSpan.FromSeconds(60);
 
+    /// <summary>Bytes of a body that is refused unread which HTTP/2 lets come all the same, and drops: one or two frames, which most clients send before they look for an answer.</summary>
+    public const int BodyPassedOverBytes = 16 * 1024;
+
+    /// <summary>How long those may take: a round trip of the slowest line.</summary>
+    public static readonly TimeSpan BodyPassedOverWithin = TimeSpan.FromSeconds(1);
+
     /// <summary>Bytes of a body for which memory is taken before any of them came. More is taken as it comes.</summary>
     public const int BodyFirstBytes = 16 * 1024;
 

@@ -110,7 +110,7 @@ public sealed class DrainTests
             UseProxy = false, SslOptions = new() { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
             ConnectCallback = async (to, cancellation) =>
             {
-                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveBufferSize = 4096 };
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveBufferSize = 64 * 1024 };
                 await socket.ConnectAsync(to.DnsEndPoint, cancellation);
                 return new NetworkStream(socket, ownsSocket: true);
             },
