@@ -151,7 +151,9 @@ internal sealed class Listeners(
             }
 
             connection.Features.Set(open);
-            connection.Transport = new WatchedTransport(connection.Transport, open);
+            var transport = new WatchedTransport(connection.Transport, open);
+            connection.Transport = transport;
+            using var quiet = QuietEnd.Await(connection, open, transport);
             try
             {
                 if (await FirstBytes.PeekAsync(connection, secure: tls is not null).ConfigureAwait(false) is not { } opening)

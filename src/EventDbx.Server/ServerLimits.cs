@@ -63,6 +63,9 @@ public static class ServerLimits
     /// <summary>Bytes of bodies that one connection of HTTP/2 may have sent before any of them are read: two requests that wait do not stop the third for long. Bodies of REST are read as they come, within <see cref="BodyBytesMax"/>.</summary>
     public const int ConnectionWindowBytes = 256 * 1024;
 
+    /// <summary>How long a connection of HTTP/2 that was asked to end may keep still, with nothing under way, before it is ended: some round trips of a slow line.</summary>
+    public static readonly TimeSpan QuietBeforeEnd = TimeSpan.FromSeconds(1);
+
     /// <summary>After that long without a byte a client of HTTP/2 is asked whether it is there: beneath the 130 s of <see cref="IdleTimeout"/>, above what a mobile radio sleeps.</summary>
     public static readonly TimeSpan PingDelay = TimeSpan.FromSeconds(60);
 

@@ -11,9 +11,14 @@ namespace EventDbx.Server.Connections;
 /// <param name="connection">That it is of.</param>
 internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connection) : IDuplexPipe
 {
+    readonly Writer _output = new(inner.Output, connection);
+
     public PipeReader Input => inner.Input;
 
-    public PipeWriter Output { get; } = new Writer(inner.Output, connection);
+    public PipeWriter Output => _output;
+
+    /// <summary>How often something was sent: the same number twice means that nothing was, in between.</summary>
+    public long Flushes => _output.Flushes;
 
     sealed class Writer(PipeWriter inner, OpenConnection connection) : WatchedWriter(inner)
     {
