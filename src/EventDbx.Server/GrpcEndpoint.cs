@@ -12,7 +12,7 @@ internal static class GrpcEndpoint
     /// published and nobody has chosen it: a server that is moved to another port, or to this machine, does not open 7070 to all for gRPC.
     /// </remarks>
     public static IPEndPoint? Of(ServerOptions options) =>
-        Of(options.Config) is { } own && (own.Port == 0 || own.Port != options.Port) ? own : null;
+        Of(options.Config) is { } own && (own.Port == 0 || own.Port != options.Port) ? own : null; // 0 is any, and not the same one.
 
     /// <summary>The same, by the settings alone.</summary>
     public static IPEndPoint? Of(ServerConfig config)

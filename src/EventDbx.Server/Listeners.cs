@@ -155,6 +155,7 @@ internal sealed class Listeners(
             var transport = new WatchedTransport(connection.Transport, open);
             connection.Transport = transport;
             connection.Features.Set(transport);
+            using var quiet = QuietEnd.Await(connection, open, transport);
             try
             {
                 if (await FirstBytes.PeekAsync(connection, secure: tls is not null).ConfigureAwait(false) is not { } opening)

@@ -63,6 +63,9 @@ public static class ServerLimits
     /// <summary>Bytes of bodies that one connection of HTTP/2 may have sent before any of them are read: two requests that wait do not stop the third for long. Bodies of REST are read as they come, within <see cref="BodyBytesMax"/>.</summary>
     public const int ConnectionWindowBytes = 256 * 1024;
 
+    /// <summary>How long a connection of HTTP/2 that was asked to end may keep still, with nothing under way, before it is ended: some round trips of a slow line.</summary>
+    public static readonly TimeSpan QuietBeforeEnd = TimeSpan.FromSeconds(1);
+
     /// <summary>After that long without a byte a client of HTTP/2 is asked whether it is there: beneath the 130 s of <see cref="IdleTimeout"/>, above what a mobile radio sleeps.</summary>
     public static readonly TimeSpan PingDelay = TimeSpan.FromSeconds(60);
 
@@ -86,6 +89,12 @@ public static class ServerLimits
 
     /// <summary>How long a body may take: the largest at 280 KB a second. Meanwhile its token may have been revoked, and is looked at again.</summary>
     public static readonly TimeSpan BodyTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>Bytes of a body that is refused unread which HTTP/2 lets come all the same, and drops: one or two frames, which most clients send before they look for an answer.</summary>
+    public const int BodyPassedOverBytes = 16 * 1024;
+
+    /// <summary>How long those may take: a round trip of the slowest line.</summary>
+    public static readonly TimeSpan BodyPassedOverWithin = TimeSpan.FromSeconds(1);
 
     /// <summary>Bytes of a body for which memory is taken before any of them came. More is taken as it comes.</summary>
     public const int BodyFirstBytes = 16 * 1024;

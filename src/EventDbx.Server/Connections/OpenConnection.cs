@@ -29,6 +29,9 @@ internal sealed class OpenConnection(ConnectionTable table, ClientAddress addres
     /// <summary>No request is under way: it is silent, in its handshake, sends headers, or is kept for the next one.</summary>
     public bool Waits => Volatile.Read(ref _requests) == 0;
 
+    /// <summary>No request is under way, and none will be where it was chosen to be closed.</summary>
+    public bool IsIdle => Volatile.Read(ref _requests) <= 0;
+
     /// <summary>Its place among all connections, and among those of its address.</summary>
     internal WaitingPlace? InAll { get; set; }
 

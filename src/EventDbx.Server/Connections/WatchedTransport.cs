@@ -12,10 +12,14 @@ namespace EventDbx.Server.Connections;
 internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connection) : IDuplexPipe
 {
     readonly Held _input = new(inner.Input);
+    readonly Writer _output = new(inner.Output, connection);
 
     public PipeReader Input => _input;
 
-    public PipeWriter Output { get; } = new Writer(inner.Output, connection);
+    public PipeWriter Output => _output;
+
+    /// <summary>How often something was sent: the same number twice means that nothing was, in between.</summary>
+    public long Flushes => _output.Flushes;
 
     /// <summary>Which language it is in, once that is known.</summary>
     public bool SpeaksHttp2 { get; set; }
@@ -37,7 +41,8 @@ internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connect
                 quiet.CancelAfter(ServerLimits.LingerQuiet);
                 var read = await inner.Input.ReadAsync(quiet.Token).ConfigureAwait(false);
                 inner.Input.AdvanceTo(read.Buffer.End);
-                if (read.IsCompleted || read.IsCanceled)
+                // Somebody may still try to end a wait that is over: QuietEnd.
+                if (read.IsCompleted)
                     return;
             }
         }

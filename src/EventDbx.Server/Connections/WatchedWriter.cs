@@ -22,6 +22,9 @@ internal abstract class WatchedWriter(PipeWriter inner) : PipeWriter
 
     public override ValueTask CompleteAsync(Exception? exception = null) => inner.CompleteAsync(exception);
 
+    /// <summary>One thread writes at a time.</summary>
+    public long Flushes { get; private set; }
+
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => Watched(inner.FlushAsync(cancellationToken));
 
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default) =>
@@ -34,7 +37,11 @@ internal abstract class WatchedWriter(PipeWriter inner) : PipeWriter
     /// <param name="taken">Whether the other end has taken some of it; else the answer was given up.</param>
     protected abstract void GetsOn(bool taken);
 
-    ValueTask<FlushResult> Watched(ValueTask<FlushResult> flush) => flush.IsCompleted ? flush : WaitAsync(flush);
+    ValueTask<FlushResult> Watched(ValueTask<FlushResult> flush)
+    {
+        Flushes++;
+        return flush.IsCompleted ? flush : WaitAsync(flush);
+    }
 
     async ValueTask<FlushResult> WaitAsync(ValueTask<FlushResult> flush)
     {

@@ -57,6 +57,32 @@ internal sealed class RequestBody : IDisposable
             limit.MaxRequestBodySize = 0;
     }
 
+    /// <summary>Over HTTP/2, lets the rest of a short body come and drops it, before it is refused.</summary>
+    /// <remarks>A client that is told to stop while it sends the last of a body may take that for a failure and lose the answer: curl 7.88 does, a time in seven.</remarks>
+    public static async ValueTask PassOverAsync(HttpContext http, TimeProvider clock)
+    {
+        if (!HttpProtocol.IsHttp2(http.Request.Protocol) || http.Request.ContentLength > ServerLimits.BodyPassedOverBytes)
+            return;
+        using var late = new CancellationTokenSource(ServerLimits.BodyPassedOverWithin, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, http.RequestAborted);
+        var (reader, passed) = (http.Request.BodyReader, 0L);
+        try
+        {
+            while (true)
+            {
+                var read = await reader.ReadAsync(either.Token).ConfigureAwait(false);
+                passed += read.Buffer.Length;
+                reader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted || passed > ServerLimits.BodyPassedOverBytes)
+                    return;
+            }
+        }
+        catch (Exception over) when (over is OperationCanceledException or IOException)
+        {
+            // It takes too long, is no body that HTTP allows, or nobody is there any more.
+        }
+    }
+
     /// <summary>Reads it. What says beforehand that it is too long is refused before a byte of it is read.</summary>
     /// <exception cref="RefusedException">It is too long, or there is no memory for it now.</exception>
     public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget, TimeProvider clock)

@@ -23,7 +23,7 @@ namespace EventDbx.Server.Rest;
 /// the route      parse, Session, write                      whatever the session says
 /// </code>
 /// A refusal that leaves a body unread closes the connection: it would have to be read to its end to find the next request. Over
-/// HTTP/2 only the request ends with it.
+/// HTTP/2 only the request ends with it; a short body is passed over first, unlooked at.
 /// </remarks>
 internal sealed class RestSurface(ServerHost host, ServerOptions options, BodyBudget budget)
 {
@@ -269,7 +269,13 @@ internal sealed class RestSurface(ServerHost host, ServerOptions options, BodyBu
         }
 
         if (RequestBody.IsThere(http) && !RequestBody.WasRead(http))
+        {
             RequestBody.LeaveUnread(http);
+            // What was thrown while it was read has begun to read it.
+            if (refusal.Code is not (RefusalCode.RequestTooLarge or RefusalCode.RequestTimeout or RefusalCode.Overloaded))
+                await RequestBody.PassOverAsync(http, options.Clock).ConfigureAwait(false);
+        }
+
         try
         {
             await Answer.OneAsync(

@@ -80,6 +80,33 @@ public sealed class Http2Tests(RestServer server) : IClassFixture<RestServer>
     }
 
     [Fact]
+    public async Task A_short_body_that_is_refused_is_let_come_and_its_sender_is_not_told_to_stop()
+    {
+        await using var raw = await RawHttp2.OpenAsync(server);
+        await raw.RequestAsync(1, "POST", "/v1/events", "nonsense", ends: false, ("content-type", "application/json"), ("content-length", "2"));
+        // The answer waits for it: a request that came later is answered before.
+        await raw.RequestAsync(3, "GET", "/health");
+        Assert.Equal(3, (await raw.UntilAsync(static frame => frame.Type == Frame.Headers)).Stream);
+        await raw.SendAsync(Frame.Data, 1, 1, "{}"u8.ToArray());
+        Assert.Equal(401, (await raw.HeadAsync(1)).Status);
+        await raw.RequestAsync(5, "GET", "/health");
+        await raw.UntilAsync(static frame =>
+        {
+            Assert.NotEqual(Frame.Reset, frame.Type);
+            return frame is { Type: Frame.Headers, Stream: 5 };
+        });
+    }
+
+    [Fact]
+    public async Task A_short_body_that_never_comes_is_answered_all_the_same()
+    {
+        await using var raw = await RawHttp2.OpenAsync(server);
+        await raw.RequestAsync(1, "POST", "/v1/events", "nonsense", ends: false, ("content-type", "application/json"), ("content-length", "2"));
+        Assert.Equal(401, (await raw.HeadAsync(1)).Status);
+        Assert.Equal(0u, (await raw.UntilAsync(static frame => frame.Type == Frame.Reset && frame.Stream == 1)).Error);
+    }
+
+    [Fact]
     public async Task HEAD_says_what_GET_would_and_nothing_more()
     {
         await server.PostAsync("/v1/events", Event);
