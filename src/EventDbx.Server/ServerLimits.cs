@@ -212,6 +212,9 @@ public static class ServerLimits
     /// <summary>How long a connection of HTTP/2 that the server ends may say nothing before it is closed: its client reads its last answer still, and says so a few times a second.</summary>
     public static readonly TimeSpan LingerQuiet = TimeSpan.FromSeconds(1);
 
+    /// <summary>Bytes that it may say meanwhile: 13 tell of what was taken. Who sends more was not reading.</summary>
+    public const int LingerBytes = 16 * 1024;
+
     /// <summary>How long it may take in all: short of the deadline of a stop.</summary>
     public static readonly TimeSpan LingerTimeout = TimeSpan.FromSeconds(8);
 

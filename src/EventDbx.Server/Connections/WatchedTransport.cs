@@ -33,13 +33,15 @@ internal sealed class WatchedTransport(IDuplexPipe inner, OpenConnection connect
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(closed);
         late.CancelAfter(ServerLimits.LingerTimeout);
+        var taken = 0L;
         try
         {
-            while (true)
+            while (taken <= ServerLimits.LingerBytes)
             {
                 using var quiet = CancellationTokenSource.CreateLinkedTokenSource(late.Token);
                 quiet.CancelAfter(ServerLimits.LingerQuiet);
                 var read = await inner.Input.ReadAsync(quiet.Token).ConfigureAwait(false);
+                taken += read.Buffer.Length;
                 inner.Input.AdvanceTo(read.Buffer.End);
                 // Somebody may still try to end a wait that is over: QuietEnd.
                 if (read.IsCompleted)
