@@ -176,7 +176,7 @@ public sealed class Http2CrowdTests : IAsyncDisposable
         await both.RequestAsync(3, "POST", "/v1/events", Server.Root, ends: false, ("content-type", "application/json"));
         for (var i = 0; i < 12; i++)
         {
-            await AskAsync();
+            await OpenAsync();
             await Task.Delay(50, Cancellation); // Well beyond the time that a stalled one has.
         }
 
@@ -186,7 +186,7 @@ public sealed class Http2CrowdTests : IAsyncDisposable
         var cut = both.RestAsync();
         for (var i = 0; i < 200 && !cut.IsCompleted; i++)
         {
-            await AskAsync();
+            await OpenAsync();
             await Task.Delay(50, Cancellation); // Its last answer was taken: the time of a stalled one begins with that.
         }
 

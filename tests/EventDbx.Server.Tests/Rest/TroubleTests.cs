@@ -47,6 +47,13 @@ public sealed class TroubleTests : IAsyncLifetime
         var failed = await AppendAsync("2");
         Assert.Equal((503, "unavailable"), (failed.Status, failed.Code));
         Assert.False(failed.Json.GetProperty("retryable").GetBoolean());
+        // It is written down once everybody who waited has been answered.
+        for (var told = false; !told; await Task.Delay(10, TestContext.Current.CancellationToken))
+        {
+            lock (_server.Lines)
+                told = _server.Lines.Exists(line => line.Level == LogLevel.Critical);
+        }
+
         lock (_server.Lines)
             Assert.Contains("The disk is gone.", Assert.Single(_server.Lines, line => line.Level == LogLevel.Critical).Message, StringComparison.Ordinal);
         var ready = await _server.GetAsync("/ready", token: null);
