@@ -75,8 +75,9 @@ public sealed class Http2Tests(RestServer server) : IClassFixture<RestServer>
         Assert.Equal(0u, (await raw.UntilAsync(static frame => frame.Type == Frame.Reset && frame.Stream == 1)).Error);
         await raw.RequestAsync(3, "GET", "/v1/aggregates", server.Root);
         Assert.Equal(200, (await raw.HeadAsync(3)).Status);
+        // A slow request says how busy the machine was, and nothing about the server.
         lock (server.Lines)
-            Assert.DoesNotContain(server.Lines, static line => line.Level >= LogLevel.Warning);
+            Assert.DoesNotContain(server.Lines, static line => line.Level >= LogLevel.Warning && !line.Message.StartsWith("slow request", StringComparison.Ordinal));
     }
 
     [Fact]
