@@ -196,4 +196,7 @@ public static class Limits
 
     /// <summary>Violations listed for one event. Whoever has more of them reads the first ones.</summary>
     public const int SchemaViolationsMax = 100;
+
+    /// <summary>Characters kept of what a plugin said when it refused an event: a sentence or two for whoever looks.</summary>
+    public const int DeliveryErrorCharactersMax = 512;
 }

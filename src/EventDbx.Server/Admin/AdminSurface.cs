@@ -6,6 +6,7 @@ using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
+using EventDbx.Server.Plugins;
 
 namespace EventDbx.Server.Admin;
 

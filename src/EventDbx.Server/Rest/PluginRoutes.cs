@@ -1,5 +1,6 @@
 using System.Buffers;
 using EventDbx.Server.Admin;
+using EventDbx.Server.Plugins;
 using Microsoft.AspNetCore.Http;
 
 namespace EventDbx.Server.Rest;

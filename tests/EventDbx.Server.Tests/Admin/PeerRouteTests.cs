@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using EventDbx.Server.Admin;
+using EventDbx.Server.Plugins;
 using EventDbx.Server.Tests.Rest;
 
 namespace EventDbx.Server.Tests.Admin;

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using EventDbx.Server.Tokens;
 
-namespace EventDbx.Server.Admin;
+namespace EventDbx.Server.Plugins;
 
 /// <summary>What a request says about a plugin.</summary>
 /// <param name="Enabled">Null: it says nothing.</param>

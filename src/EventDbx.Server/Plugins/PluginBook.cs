@@ -5,7 +5,7 @@ using EventDbx.Access;
 using EventDbx.Documents;
 using EventDbx.Server.Tokens;
 
-namespace EventDbx.Server.Admin;
+namespace EventDbx.Server.Plugins;
 
 /// <summary>The plugins as they are kept in <c>plugins.json</c>, sealed where the store is; every change leaves an entry in the log.</summary>
 /// <remarks>Thread-safe: one change after the other.</remarks>

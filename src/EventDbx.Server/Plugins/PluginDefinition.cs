@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace EventDbx.Server.Admin;
+namespace EventDbx.Server.Plugins;
 
 /// <summary>By what a plugin is reached.</summary>
 internal enum PluginKind
@@ -23,6 +23,18 @@ internal sealed record PluginDefinition
     public required string? Name { get; init; }
 
     public required PluginConfig Config { get; init; }
+
+    /// <summary>Aggregate types whose events it gets; empty: all.</summary>
+    public ImmutableArray<string> Types { get; init; } = [];
+
+    /// <summary>Event types that it gets; empty: all.</summary>
+    public ImmutableArray<string> Events { get; init; } = [];
+
+    /// <summary>An event that is given up holds its aggregate, until somebody retries or clears it.</summary>
+    public bool HoldOnDead { get; init; }
+
+    /// <summary>The state sent along is that after the event, and not the newest.</summary>
+    public bool ExactState { get; init; }
 }
 
 /// <summary>How it is reached. Which members count, its kind says.</summary>
@@ -39,11 +51,17 @@ internal sealed record PluginConfig
     /// <summary>Of <see cref="PluginKind.Http"/> and <see cref="PluginKind.Grpc"/>, as it was given.</summary>
     public string Endpoint { get; init; } = "";
 
-    /// <summary>Of <see cref="PluginKind.Http"/>. Their values are secrets.</summary>
+    /// <summary>Of <see cref="PluginKind.Http"/> and <see cref="PluginKind.Grpc"/>. Their values are secrets.</summary>
     public ImmutableSortedDictionary<string, string> Headers { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Of <see cref="PluginKind.Http"/>: where the endpoint names no scheme.</summary>
     public bool Https { get; init; }
+
+    /// <summary>Of <see cref="PluginKind.Http"/>: signs each request; null: none is signed. A secret.</summary>
+    public string? SigningSecret { get; init; }
+
+    /// <summary>Of <see cref="PluginKind.Http"/>: whether it goes where it is sent on to; each step is held against the addresses that are blocked.</summary>
+    public bool FollowRedirects { get; init; }
 
     /// <summary>Of <see cref="PluginKind.Log"/>.</summary>
     public string Level { get; init; } = "info";
@@ -53,6 +71,9 @@ internal sealed record PluginConfig
 
     /// <summary>Of <see cref="PluginKind.Process"/>: all of it, as it stands in the document.</summary>
     public ReadOnlyMemory<byte> Process { get; init; }
+
+    /// <summary>The same, read.</summary>
+    public ProcessSettings? Program { get; init; }
 
     /// <summary>Where it is reached: host and port; null for what is reached in no network.</summary>
     public (string Host, int Port)? Target => Kind switch
@@ -70,4 +91,21 @@ internal sealed record PluginConfig
 
     Uri? HttpUri => Uri.TryCreate(
         Endpoint.Contains("://", StringComparison.Ordinal) ? Endpoint : $"{(Https ? "https" : "http")}://{Endpoint}", UriKind.Absolute, out var uri) ? uri : null;
+}
+
+/// <summary>Which program a process plugin is, and how it is started.</summary>
+internal sealed record ProcessSettings
+{
+    /// <summary>The installed plugin, by its name in the registry.</summary>
+    public required string Plugin { get; init; }
+
+    public required string Version { get; init; }
+
+    public ImmutableArray<string> Args { get; init; } = [];
+
+    /// <summary>Added to what it inherits. Their values are secrets.</summary>
+    public ImmutableSortedDictionary<string, string> Env { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Null: where it is installed.</summary>
+    public string? WorkingDir { get; init; }
 }
