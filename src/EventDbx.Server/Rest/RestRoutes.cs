@@ -106,10 +106,16 @@ internal static class RestRoutes
         new("POST", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { LeavesEntry = true },
         new("DELETE", Remote, Remotes, RestBody.None, RemoteRoutes.RemoveAsync) { LeavesEntry = true },
         new("GET", "/admin/plugins", Plugins, RestBody.None, PluginRoutes.ListAsync),
-        new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { LeavesEntry = true },
-        new("POST", Plugin + "/enable", Plugins, RestBody.None, PluginRoutes.EnableAsync) { LeavesEntry = true },
+        new("POST", "/admin/plugins/test", Plugins, RestBody.None, PluginRoutes.TestAllAsync) { TakesLong = true },
+        new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { Parameters = ["check"], LeavesEntry = true },
+        new("POST", Plugin + "/enable", Plugins, RestBody.None, PluginRoutes.EnableAsync) { Parameters = ["from"], LeavesEntry = true },
         new("POST", Plugin + "/disable", Plugins, RestBody.None, PluginRoutes.DisableAsync) { LeavesEntry = true },
         new("DELETE", Plugin, Plugins, RestBody.None, PluginRoutes.RemoveAsync) { LeavesEntry = true },
+        new("POST", Plugin + "/test", Plugins, RestBody.None, PluginRoutes.TestOneAsync) { TakesLong = true },
+        new("POST", Plugin + "/replay", Plugins, RestBody.Required, PluginRoutes.ReplayAsync) { LeavesEntry = true, TakesLong = true },
+        new("GET", "/admin/queue", Plugins, RestBody.None, QueueRoutes.ReadAsync) { Parameters = ["plugin", "take"] },
+        new("POST", "/admin/queue/retry", Plugins, RestBody.Optional, QueueRoutes.RetryAsync) { LeavesEntry = true, TakesLong = true },
+        new("POST", "/admin/queue/clear", Plugins, RestBody.Optional, QueueRoutes.ClearAsync) { LeavesEntry = true },
     ];
 
     /// <summary>The route for a request; null when there is none.</summary>
