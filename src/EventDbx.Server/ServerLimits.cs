@@ -320,6 +320,51 @@ public static class ServerLimits
     /// <summary>How long an installation waits for another one in the same directory.</summary>
     public static readonly TimeSpan PluginInstallLockTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>Entries of the log that a plugin's courier reads and hands over between two commits of its cursor: some tens of milliseconds of a quick plugin.</summary>
+    public const int PluginPageEvents = 512;
+
+    /// <summary>Bytes of them, as they are stored. Each enabled plugin holds one such page at most, however long it is down.</summary>
+    public const int PluginPageBytes = 1024 * 1024;
+
+    /// <summary>Events that a plugin may get twice after a crash: the page whose commit is under way, and the one that is handed over meanwhile. What a channel cannot know to have arrived (TCP) comes on top.</summary>
+    public const int PluginWindowEvents = 2 * PluginPageEvents;
+
+    /// <summary>Before the second try of an event that a plugin refused; doubles with each further one.</summary>
+    public static readonly TimeSpan PluginRetryFirst = TimeSpan.FromSeconds(1);
+
+    /// <summary>Between two tries of it at most.</summary>
+    public static readonly TimeSpan PluginRetryMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>Between two tries to reach a plugin that is down, at most; from <see cref="PluginRetryFirst"/> on, doubling: it is back within a minute of its return.</summary>
+    public static readonly TimeSpan PluginProbeMax = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a plugin may ask to be left alone (<c>Retry-After</c>); longer is taken for this.</summary>
+    public static readonly TimeSpan PluginRetryAfterMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>By how much of itself each of those pauses is scattered, both ways: couriers that failed together do not come back together.</summary>
+    public const double PluginJitter = 0.2;
+
+    /// <summary>How often one event fails before another one is tried, to see whether it is the plugin that is down, or the event that it cannot take.</summary>
+    public const int PluginSuspectFailures = 3;
+
+    /// <summary>Pages that are read at once to find that other event, where the page has none.</summary>
+    public const int PluginLookAheadPages = 64;
+
+    /// <summary>Aggregates that wait and are tried between two pages: neither they nor the feed keep the other from going on.</summary>
+    public const int PluginTriesPerRound = 16;
+
+    /// <summary>Events of an aggregate that was released, handed over before others have their turn.</summary>
+    public const int PluginCatchUpEvents = 256;
+
+    /// <summary>Between two commits of a cursor that moves over nothing but what the plugin does not get.</summary>
+    public static readonly TimeSpan PluginCursorInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a stop, or a change of a plugin, lets it finish what is under way. What is not known to be taken then goes again.</summary>
+    public static readonly TimeSpan PluginStopWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a retry or a test waits to know that the other end has what it was handed.</summary>
+    public static readonly TimeSpan PluginSettledWithin = TimeSpan.FromSeconds(5);
+
     /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
     public const int IdempotencyKeyMax = 256;
 
