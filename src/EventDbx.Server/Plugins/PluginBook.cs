@@ -52,7 +52,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
                 if (before is null && plugins.Count >= ServerLimits.PeersMax)
                     throw new RefusedException(RefusalCode.LimitExceeded, $"There are {plugins.Count} plugins; at most {ServerLimits.PeersMax} are kept.");
                 var plugin = new PluginDefinition { Enabled = asked.Enabled ?? before?.Enabled ?? true, Name = name, Config = Checked(asked.Config, before?.Config) };
-                if (MustBeReached(plugin, reached))
+                if (!asked.Unchecked && MustBeReached(plugin, reached))
                     return new() { ToReach = plugin };
                 if (before is null)
                     plugins.Add(plugin);
@@ -186,7 +186,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
 
     static int IndexOf(List<PluginDefinition> plugins, string name) => plugins.FindIndex(plugin => plugin.Name == name) is >= 0 and var at
         ? at
-        : throw new RefusedException(RefusalCode.NotFound, $"no plugin named '{Rest.Shown.Of(name)}' is configured.");
+        : throw new RefusedException(RefusalCode.NotFound, $"no plugin named '{Rest.Shown.Of(name)}' is configured{NearestName.Hint(name, plugins.Select(plugin => plugin.Name ?? ""))}.");
 
     /// <summary>The entry: of headers their names alone.</summary>
     /// <param name="by">Who does it.</param>

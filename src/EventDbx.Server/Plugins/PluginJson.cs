@@ -9,7 +9,11 @@ namespace EventDbx.Server.Plugins;
 /// <param name="Enabled">Null: it says nothing.</param>
 /// <param name="Name">The same.</param>
 /// <param name="Config">How it is reached.</param>
-internal sealed record PluginUpsert(bool? Enabled, string? Name, PluginConfig Config);
+internal sealed record PluginUpsert(bool? Enabled, string? Name, PluginConfig Config)
+{
+    /// <summary>It is enabled without being reached: its events wait for it in the log.</summary>
+    public bool Unchecked { get; init; }
+}
 
 /// <summary>Plugins as JSON: <c>{"enabled":true,"name":"audit","config":{"type":"log","level":"info","template":null}}</c>.</summary>
 /// <remarks>The document <c>plugins.json</c> is an array of such. Requests are read strictly; in the document, members we do not know are ignored.</remarks>
@@ -76,8 +80,10 @@ internal static class PluginJson
     }
 
     /// <summary>The body of a request that sets a plugin up.</summary>
+    /// <param name="body">As it came.</param>
+    /// <param name="allowProcess">Whether whoever sends it may say which program is started.</param>
     /// <exception cref="RefusedException">It is not one; a member we do not know is refused.</exception>
-    public static PluginUpsert ReadUpsert(ReadOnlyMemory<byte> body)
+    public static PluginUpsert ReadUpsert(ReadOnlyMemory<byte> body, bool allowProcess)
     {
         try
         {
