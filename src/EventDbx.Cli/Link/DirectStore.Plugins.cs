@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Text.Json;
-using EventDbx.Server.Plugins;
 
 namespace EventDbx.Cli;
 
@@ -8,46 +6,36 @@ namespace EventDbx.Cli;
 internal sealed partial class DirectStore
 {
     public Task<IReadOnlyList<PluginEntry>> ListPluginsAsync(CancellationToken cancellation) =>
-        Task.FromResult<IReadOnlyList<PluginEntry>>([.. plugins.List(session).Select(plugin => Read(plugin, PluginStatusJson.Write, PluginAnswers.ReadPlugin))]);
+        Task.FromResult<IReadOnlyList<PluginEntry>>([.. plugins.List(session).Select(json => Read(json, PluginAnswers.ReadPlugin))]);
 
-    public async Task<ReadOnlyMemory<byte>> SetPluginAsync(string name, ReadOnlyMemory<byte> asked, CancellationToken cancellation)
-    {
-        var upsert = PluginJson.ReadUpsert(asked, allowProcess: true) with { Unchecked = true };
-        var (plugin, _) = await plugins.SetAsync(session, name, upsert, cancellation).ConfigureAwait(false);
-        return Read(plugin.Definition, static (output, definition) => PluginJson.Write(output, definition, secrets: false), PluginAnswers.Raw);
-    }
+    public Task<ReadOnlyMemory<byte>> SetPluginAsync(string name, ReadOnlyMemory<byte> asked, CancellationToken cancellation) =>
+        plugins.SetAsync(session, name, asked, cancellation);
 
     public async Task<(ReadOnlyMemory<byte> Json, bool Changed)> TogglePluginAsync(string name, bool enabled, string? from, CancellationToken cancellation)
     {
-        DeliveryStart? start = from is null ? null : DeliveryStart.Parse(from);
-        var (plugin, changed) = await (enabled
-            ? plugins.EnableAsync(session, name, start, cancellation)
-            : plugins.DisableAsync(session, name, cancellation)).ConfigureAwait(false);
-        return (Read((plugin.Definition, changed), PluginStatusJson.WriteChanged, PluginAnswers.Raw), changed);
+        var json = await (enabled ? plugins.EnableAsync(session, name, from, cancellation) : plugins.DisableAsync(session, name, cancellation)).ConfigureAwait(false);
+        return Read(json, PluginAnswers.ReadChanged);
     }
 
     public Task RemovePluginAsync(string name, CancellationToken cancellation) => plugins.RemoveAsync(session, name, cancellation);
 
     public IAsyncEnumerable<PluginTest> TestPluginsAsync(string? name, CancellationToken cancellation) =>
-        plugins.TestAsync(session, name, cancellation).Select(result => Read(result, PluginStatusJson.WriteTest, PluginAnswers.ReadTest));
+        plugins.TestAsync(session, name, cancellation).Select(json => Read(json, PluginAnswers.ReadTest));
 
     public IAsyncEnumerable<ReplayProgress> ReplayToPluginAsync(string plugin, string type, string? id, CancellationToken cancellation) =>
-        plugins.ReplayAsync(session, plugin, type, id, cancellation).Select(step => new ReplayProgress(step.Aggregate.Type, step.Aggregate.Id, step.Version, step.Done));
+        plugins.ReplayAsync(session, plugin, type, id, cancellation).Select(json => Read(json, PluginAnswers.ReadReplay));
 
     public Task<QueueListing> GetQueueAsync(string? plugin, int take, CancellationToken cancellation) =>
-        Task.FromResult(Read(plugins.GetQueue(session, plugin, take), QueueJson.Write, PluginAnswers.ReadQueue));
+        Task.FromResult(Read(plugins.GetQueue(session, plugin, take), PluginAnswers.ReadQueue));
 
     public IAsyncEnumerable<RetryOutcome> RetryDeadAsync(string? plugin, Guid? eventId, CancellationToken cancellation) =>
-        plugins.RetryAsync(session, plugin, eventId, cancellation).Select(result => Read(result, QueueJson.WriteRetry, PluginAnswers.ReadRetry));
+        plugins.RetryAsync(session, plugin, eventId, cancellation).Select(json => Read(json, PluginAnswers.ReadRetry));
 
     public Task<long> ClearDeadAsync(string? plugin, CancellationToken cancellation) => plugins.ClearAsync(session, plugin, cancellation);
 
-    /// <summary>By the words of the wire, so that both roads say the same.</summary>
-    static TRead Read<TFrom, TRead>(TFrom value, Action<IBufferWriter<byte>, TFrom> write, Func<JsonElement, TRead> read)
+    static T Read<T>(ReadOnlyMemory<byte> answer, Func<JsonElement, T> read)
     {
-        var output = new ArrayBufferWriter<byte>();
-        write(output, value);
-        using var json = JsonDocument.Parse(output.WrittenMemory);
+        using var json = JsonDocument.Parse(answer);
         return read(json.RootElement);
     }
 }

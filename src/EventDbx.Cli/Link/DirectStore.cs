@@ -9,9 +9,8 @@ namespace EventDbx.Cli;
 /// <param name="database">Closed with it.</param>
 /// <param name="tokens">The same; null where the command has nothing to do with tokens.</param>
 /// <param name="session">The caller's.</param>
-/// <param name="book">Where plugins are kept; closed with it.</param>
-/// <param name="plugins">Everything that can be asked of them.</param>
-internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session, PluginBook book, IPluginControl plugins) : IStore
+/// <param name="plugins">Closed with it.</param>
+internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session, PluginDesk plugins) : IStore
 {
     public Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation) => session.AppendAsync(draft, cancellation);
 
@@ -70,7 +69,7 @@ internal sealed partial class DirectStore(Database database, TokenAuthority? tok
     {
         if (tokens is not null)
             await tokens.DisposeAsync().ConfigureAwait(false);
-        book.Dispose();
+        plugins.Dispose();
         await database.DisposeAsync().ConfigureAwait(false);
     }
 

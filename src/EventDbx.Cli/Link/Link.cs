@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using EventDbx.Recovery;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
@@ -163,8 +162,7 @@ internal static class Link
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
             var session = (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory");
-            var book = new PluginBook(database.Documents);
-            return new DirectStore(database, tokens, session, book, new PluginControl(Surroundings(database, clock, file), book, running: null));
+            return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock));
         }
         catch
         {
@@ -174,13 +172,6 @@ internal static class Link
             throw;
         }
     }
-
-    /// <summary>What plugins work with in a process that delivers only what it is told to.</summary>
-    static PluginSurroundings Surroundings(Database database, TimeProvider clock, ConfigFile file) => new()
-    {
-        Database = database, DataDirectory = file.Config.DataDir, Settings = () => file.Config, Clock = clock,
-        Jitter = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue,
-    };
 
     // A method of its own: the types of HTTP are loaded where they are needed.
     static ServerStore OpenServer((Socket Socket, LockHolder By) server, Call call, string? token) =>

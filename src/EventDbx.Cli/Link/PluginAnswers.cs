@@ -74,6 +74,8 @@ internal static class PluginAnswers
         json.GetProperty("lag").GetUInt64(), json.GetProperty("waiting").GetInt64(), json.GetProperty("dead").GetInt64(),
         json.GetProperty("last_error").GetString(), json.GetProperty("next_attempt_at").GetString(), Raw(json));
 
+    public static (ReadOnlyMemory<byte> Json, bool Changed) ReadChanged(JsonElement json) => (Raw(json), json.GetProperty("changed").GetBoolean());
+
     public static PluginTest ReadTest(JsonElement json) => new(
         json.GetProperty("plugin").GetString(), json.GetProperty("type").GetString()!, json.GetProperty("failure").GetString(), Raw(json));
 

@@ -17,7 +17,7 @@ internal sealed partial class ServerStore
 
     public Task<(ReadOnlyMemory<byte> Json, bool Changed)> TogglePluginAsync(string name, bool enabled, string? from, CancellationToken cancellation) => server.AskAsync(
         HttpMethod.Post, new Query($"{PluginPath(name)}/{(enabled ? "enable" : "disable")}").With("from", from).ToString(), null, again: false,
-        static (json, _) => (PluginAnswers.Raw(json), json.GetProperty("changed").GetBoolean()), cancellation);
+        static (json, _) => PluginAnswers.ReadChanged(json), cancellation);
 
     public Task RemovePluginAsync(string name, CancellationToken cancellation) =>
         server.AskAsync(HttpMethod.Delete, PluginPath(name), null, again: false, Nothing, cancellation);

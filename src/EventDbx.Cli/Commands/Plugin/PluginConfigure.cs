@@ -151,14 +151,10 @@ internal static class PluginConfigure
         var json = new JsonText(pretty: false).BeginObject().Member("enabled", !call.Get(Disable)).Name("config").BeginObject().Member("type", type);
         config(json);
         json.EndObject();
-        if (call.Get(Types) is { Length: > 0 } types)
-            Texts(json, "types", types);
-        if (call.Get(Events) is { Length: > 0 } events)
-            Texts(json, "events", events);
-        if (call.Get(HoldOnDead))
-            json.Member("hold_on_dead", true);
-        if (type == "process" && call.Get(ExactState))
-            json.Member("exact_state", true);
+        // All of it, also where it is nothing: what is left out would stay as it is.
+        Texts(json, "types", call.Get(Types) ?? []);
+        Texts(json, "events", call.Get(Events) ?? []);
+        json.Member("hold_on_dead", call.Get(HoldOnDead)).Member("exact_state", type == "process" && call.Get(ExactState));
         var asked = Encoding.UTF8.GetBytes(json.EndObject().ToString());
         return Link.ToAnyAsync(
             call,

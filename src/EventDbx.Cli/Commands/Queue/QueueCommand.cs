@@ -64,18 +64,18 @@ internal static class QueueCommand
     {
         var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"pending={queue.Pending} dead={queue.Dead}\n");
         List("Pending events:", queue.Pending, queue.PendingEvents, static entry => entry.Held
-            ? $"attempts={entry.Attempts} (held, no further retries) plugin={entry.Plugin} last_error={entry.LastError}"
-            : $"attempts={entry.Attempts} plugin={entry.Plugin} next_attempt_at={entry.NextAttemptAt} last_error={entry.LastError}");
-        List("Dead events:", queue.Dead, queue.DeadEvents, static entry => $"attempts={entry.Attempts} (no further retries) plugin={entry.Plugin} last_error={entry.LastError}");
+            ? $" (held, no further retries) plugin={entry.Plugin} last_error={entry.LastError}"
+            : $" plugin={entry.Plugin} next_attempt_at={entry.NextAttemptAt} last_error={entry.LastError}");
+        List("Dead events:", queue.Dead, queue.DeadEvents, static entry => $" (no further retries) plugin={entry.Plugin} last_error={entry.LastError}");
         return text.ToString();
 
-        void List(string title, long all, IReadOnlyList<QueueEntry> entries, Func<QueueEntry, FormattableString> more)
+        void List(string title, long all, IReadOnlyList<QueueEntry> entries, Func<QueueEntry, string> more)
         {
             if (entries.Count == 0)
                 return;
             text.Append('\n').Append(title).Append('\n');
             foreach (var entry in entries)
-                text.Append(PlainText.Line($"  {entry.EventId} aggregate={entry.Aggregate} event={entry.EventType} {FormattableString.Invariant(more(entry))}"));
+                text.Append(PlainText.Line(string.Create(CultureInfo.InvariantCulture, $"  {entry.EventId} aggregate={entry.Aggregate} event={entry.EventType} attempts={entry.Attempts}{more(entry)}")));
             if (all > entries.Count)
                 text.Append(CultureInfo.InvariantCulture, $"  … and {all - entries.Count} more\n");
         }
