@@ -94,7 +94,8 @@ public sealed class PublishedFormsTests
         Assert.Equal(1, unreached.Code);
         Assert.Contains("failed to establish connection for 'audit-grpc'", unreached.Error, StringComparison.Ordinal);
         var kept = JsonDocument.Parse((await dbx.RunAsync("plugin", "list", "--json")).Out).RootElement[1];
-        Assert.Equal(["--listen=0.0.0.0:8081"], JsonDocument.Parse((await dbx.RunAsync("plugin", "list", "--json")).Out).RootElement[1].GetProperty("config").GetProperty("args").EnumerateArray().Select(arg => arg.GetString()));
+        // An argument may hold a secret.
+        Assert.Equal("""["(hidden)"]""", kept.GetProperty("config").GetProperty("args").GetRawText().ReplaceLineEndings("").Replace(" ", "", StringComparison.Ordinal));
         Assert.Equal(["type", "name", "version", "args", "env", "working_dir"], Names(kept.GetProperty("config")));
     }
 

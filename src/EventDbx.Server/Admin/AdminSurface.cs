@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography;
 using EventDbx.Access;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Connections;
@@ -22,6 +23,7 @@ internal sealed class AdminSurface : IAsyncDisposable
     readonly CancellationTokenSource _stop = new();
     Task _following = Task.CompletedTask;
     Session? _session;
+    volatile ServerConfig _last;
     /// <summary>The settings of the file that were looked at last, whatever stood above them at the start.</summary>
     ServerConfig? _noted;
 
@@ -34,15 +36,23 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <param name="encrypted">Whether that is TLS.</param>
     public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions, PriorKnowledge> guard, bool encrypted)
     {
-        (_options, _database) = (options, database);
+        (_options, _database, _last) = (options, database, options.Config);
         Settings = new(options);
-        Plugins = new(database.Documents);
+        Surroundings = new()
+        {
+            Database = database, DataDirectory = options.Database.Directory, Settings = LastSettings, Clock = options.Clock, Log = options.Log,
+            Jitter = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue,
+        };
+        Plugins = new(Surroundings);
         _gate = new(options.Clock, options.Log);
         _record = new(database);
         _listener = new(options, answer, guard, encrypted);
     }
 
     public LiveSettings Settings { get; }
+
+    /// <summary>What plugins work with here.</summary>
+    public PluginSurroundings Surroundings { get; }
 
     public PluginBook Plugins { get; }
 
@@ -65,6 +75,9 @@ internal sealed class AdminSurface : IAsyncDisposable
         if (Settings.File is not null)
             _following = FollowAsync(_stop.Token);
     }
+
+    /// <summary>Those in force; while they cannot be read, those that were: what goes out goes on.</summary>
+    ServerConfig LastSettings() => _last = Settings.TryRead() ?? _last;
 
     /// <summary>Whether a key opens this door now: <c>admin.port</c> says which one the key is for.</summary>
     public bool KeyOpens(Door door) => Settings.Read() is { AdminEnabled: true } config && IsFor(config, door);

@@ -12,7 +12,7 @@ internal static class PluginReplay
     {
         Remarks =
         [
-            "In the order of versions, one aggregate after the other; filters of the plugin do not count. The first event that is not taken ends it. Its place in the log stays, " +
+            "In the order of versions, one aggregate after the other; without those that its filters leave out. The first event that is not taken ends it. Its place in the log stays, " +
             "and so do dead events: `dbx queue retry` is for those.",
         ],
         Examples =
