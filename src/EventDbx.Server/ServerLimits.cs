@@ -315,7 +315,7 @@ public static class ServerLimits
     public static readonly TimeSpan PluginFetchTimeout = TimeSpan.FromMinutes(10);
 
     /// <summary>Redirects that are followed to a bundle: release pages need one or two.</summary>
-    public const int PluginRedirectsMax = 5;
+    public const int PluginFetchRedirectsMax = 5;
 
     /// <summary>How long an installation waits for another one in the same directory.</summary>
     public static readonly TimeSpan PluginInstallLockTimeout = TimeSpan.FromSeconds(30);
@@ -375,7 +375,7 @@ public static class ServerLimits
     public static readonly TimeSpan PluginEndWithin = TimeSpan.FromSeconds(5);
 
     /// <summary>Events that a TCP plugin may see again after its connection broke: what is kept in memory of it.</summary>
-    public const int PluginWindowEvents = 1_024;
+    public const int PluginUnsettledEvents = 1_024;
 
     /// <summary>Bytes of those. One event goes beyond it.</summary>
     public const int PluginWindowBytes = 1024 * 1024;
@@ -406,9 +406,6 @@ public static class ServerLimits
 
     /// <summary>Characters of what a plugin says that a failure repeats; as in the reference.</summary>
     public const int PluginTextMax = 256;
-
-    /// <summary>The longest pause that a plugin may ask for (<c>Retry-After</c>): nobody silences himself for a week.</summary>
-    public static readonly TimeSpan PluginRetryAfterMax = TimeSpan.FromHours(1);
 
     /// <summary>Entries of each list of a plugin (types, events, headers, arguments, variables): more than anybody writes by hand.</summary>
     public const int PluginListMax = 256;

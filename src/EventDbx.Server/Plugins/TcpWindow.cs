@@ -84,9 +84,9 @@ internal sealed class TcpWindow
         if (!full || --_untilGrowth > 0)
             return;
         _untilGrowth = 0;
-        if (Limit >= ServerLimits.PluginWindowEvents)
+        if (Limit >= ServerLimits.PluginUnsettledEvents)
             _patience = PatienceFirst;
-        Limit = Math.Min(Limit * 2, ServerLimits.PluginWindowEvents);
+        Limit = Math.Min(Limit * 2, ServerLimits.PluginUnsettledEvents);
     }
 
     /// <summary>The connection ended, and what was written may not have been read: it is written again, in smaller parts.</summary>
