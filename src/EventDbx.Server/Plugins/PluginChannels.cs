@@ -1,0 +1,10 @@
+namespace EventDbx.Server.Plugins;
+
+/// <summary>From a definition to the channel of its kind.</summary>
+internal static class PluginChannels
+{
+    /// <summary>A channel, which has connected to nobody yet.</summary>
+    /// <exception cref="RefusedException">What is configured cannot be opened at all.</exception>
+    public static IPluginChannel Open(PluginDefinition plugin, PluginSurroundings surroundings) =>
+        throw new RefusedException(RefusalCode.InvalidArgument, $"Plugins of type {PluginJson.NameOf(plugin.Config.Kind)} cannot be opened yet in {surroundings.DataDirectory}.");
+}
