@@ -23,10 +23,13 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     readonly PriorityQueue<WaitingEntry, long> _due = new();
     /// <summary>What is to be written of whom, and which position the other end has to have before that may be.</summary>
     readonly Dictionary<AggregateKey, ulong> _changed = [];
-    readonly List<DeadLetter> _dead = [];
-    readonly List<ulong> _cleared = [];
+    readonly Dictionary<ulong, DeadLetter> _dead = [];
+    readonly HashSet<ulong> _cleared = [];
     Task _saving = Task.CompletedTask;
+    /// <summary>Of the commit under way: not counted by the queue yet.</summary>
+    int _burying;
     long _savedAt;
+    long _lookedAt;
 
     /// <summary>The cursor that was given to be kept last.</summary>
     public ulong Kept { get; private set; }
@@ -49,7 +52,7 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
         await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_gate)
         {
-            _saving = Task.CompletedTask;
+            (_saving, _burying) = (Task.CompletedTask, 0);
             _waiting.Clear();
             _due.Clear();
             _changed.Clear();
@@ -140,17 +143,41 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     public void Bury(DeadLetter letter)
     {
         lock (_gate)
-            _dead.Add(letter);
+        {
+            _dead[letter.Position] = letter;
+            _cleared.Remove(letter.Position);
+        }
     }
 
     public void Clear(ulong position)
     {
         lock (_gate)
+        {
+            _dead.Remove(position);
             _cleared.Add(position);
+        }
     }
 
-    /// <summary>Until a cursor that moved over nothing is kept; null: it did not move.</summary>
-    public TimeSpan? LeftToKeep(ulong cursor) => cursor <= Kept ? null : ServerLimits.PluginCursorInterval - clock.GetElapsedTime(_savedAt);
+    /// <summary>Whether so many more aggregates may wait, and as many events be dead.</summary>
+    public bool HasRoomFor(int more)
+    {
+        lock (_gate)
+            return _waiting.Count + more <= Limits.DeliveryWaitingMax && HasGraveFor(more);
+    }
+
+    /// <summary>Whether so many more events may be dead.</summary>
+    public bool HasGraveFor(int more)
+    {
+        lock (_gate)
+            return queue.Count(plugin).Dead + _dead.Count + _burying + more <= Limits.DeliveryDeadMax;
+    }
+
+    /// <summary>Until it is worth another look whether more can be kept; null: there is nothing to keep.</summary>
+    public TimeSpan? LeftToKeep(ulong cursor)
+    {
+        lock (_gate)
+            return cursor <= Kept && _changed.Count == 0 ? null : ServerLimits.PluginCursorInterval - clock.GetElapsedTime(_lookedAt);
+    }
 
     /// <summary>Begins to keep all that can be kept, once what was begun before is kept. So one commit is under way at most.</summary>
     /// <param name="cursor">Up to where everything is done.</param>
@@ -159,8 +186,30 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     public async Task SaveAsync(ulong cursor, ulong? unsettled, bool now)
     {
         await _saving.ConfigureAwait(false);
+        _burying = 0;
         if (Take(cursor, unsettled, now) is { } change)
-            _saving = queue.SaveAsync(plugin, change);
+            _saving = KeepAsync(change);
+    }
+
+    /// <summary>In as many commits as it takes; the cursor moves with the last, when all is kept that it passes over.</summary>
+    async Task KeepAsync(DeliveryChange change)
+    {
+        const int PartRows = Limits.DeliveryChangesMax / 4;
+        while (change.Waiting.Count > PartRows || change.Released.Count > PartRows || change.Dead.Count > PartRows || change.Cleared.Count > PartRows)
+        {
+            await queue.SaveAsync(plugin, new()
+            {
+                Waiting = [.. change.Waiting.Take(PartRows)], Released = [.. change.Released.Take(PartRows)],
+                Dead = [.. change.Dead.Take(PartRows)], Cleared = [.. change.Cleared.Take(PartRows)],
+            }).ConfigureAwait(false);
+            change = change with
+            {
+                Waiting = [.. change.Waiting.Skip(PartRows)], Released = [.. change.Released.Skip(PartRows)],
+                Dead = [.. change.Dead.Skip(PartRows)], Cleared = [.. change.Cleared.Skip(PartRows)],
+            };
+        }
+
+        await queue.SaveAsync(plugin, change).ConfigureAwait(false);
     }
 
     /// <summary>Until that is kept.</summary>
@@ -170,8 +219,9 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     {
         lock (_gate)
         {
+            _lookedAt = clock.GetTimestamp();
             if (unsettled is { } first && cursor >= first)
-                cursor = first - 1;
+                cursor = first > 0 ? first - 1 : 0;
             // It never goes back: what is unsettled before it has a row of its own.
             cursor = Math.Max(cursor, Kept);
             List<WaitingAggregate> waiting = [];
@@ -193,7 +243,11 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
                 _changed.Remove(row.Aggregate);
             foreach (var aggregate in released)
                 _changed.Remove(aggregate);
-            var change = new DeliveryChange { Cursor = cursor > Kept ? cursor : null, Waiting = waiting, Released = released, Dead = [.. _dead], Cleared = [.. _cleared] };
+            var change = new DeliveryChange
+            {
+                Cursor = cursor > Kept ? cursor : null, Waiting = waiting, Released = released, Dead = [.. _dead.Values], Cleared = [.. _cleared],
+            };
+            _burying = _dead.Count;
             _dead.Clear();
             _cleared.Clear();
             Kept = cursor;

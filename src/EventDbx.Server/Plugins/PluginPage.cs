@@ -34,6 +34,19 @@ internal sealed class PluginPage(IReadOnlyList<PluginPageItem> items, ulong reac
         return null;
     }
 
+    /// <summary>The one of those that are not done that has failed most often; of those that have as often, the first.</summary>
+    public PluginPageItem? FindSuspect()
+    {
+        PluginPageItem? suspect = null;
+        foreach (var item in items)
+        {
+            if (!item.IsDone && item.Downs > (suspect?.Downs ?? -1))
+                suspect = item;
+        }
+
+        return suspect;
+    }
+
     /// <summary>Up to where everything is done.</summary>
     public ulong Done => FindOpen() is { } open ? open.Record.Position - 1 : reached;
 
