@@ -43,7 +43,7 @@ internal sealed class AdminSurface : IAsyncDisposable
             Database = database, DataDirectory = options.Database.Directory, Settings = LastSettings, Clock = options.Clock, Log = options.Log,
             Jitter = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue,
         };
-        Plugins = new(database.Documents);
+        Plugins = new(Surroundings);
         _gate = new(options.Clock, options.Log);
         _record = new(database);
         _listener = new(options, answer, guard, encrypted);

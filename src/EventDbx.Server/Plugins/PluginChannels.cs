@@ -5,6 +5,11 @@ internal static class PluginChannels
 {
     /// <summary>A channel, which has connected to nobody yet.</summary>
     /// <exception cref="RefusedException">What is configured cannot be opened at all.</exception>
-    public static IPluginChannel Open(PluginDefinition plugin, PluginSurroundings surroundings) =>
-        throw new RefusedException(RefusalCode.InvalidArgument, $"Plugins of type {PluginJson.NameOf(plugin.Config.Kind)} cannot be opened yet in {surroundings.DataDirectory}.");
+    public static IPluginChannel Open(PluginDefinition plugin, PluginSurroundings surroundings) => plugin.Config.Kind switch
+    {
+        PluginKind.Tcp => new TcpChannel(plugin, surroundings),
+        PluginKind.Http => new HttpChannel(plugin, surroundings),
+        PluginKind.Log => new LogChannel(plugin, surroundings),
+        PluginKind.Grpc or PluginKind.Process => throw new RefusedException(RefusalCode.InvalidArgument, $"Plugins of type {PluginJson.NameOf(plugin.Config.Kind)} cannot be opened yet."),
+    };
 }

@@ -19,7 +19,7 @@ internal static class PluginRoutes
 
     public static async Task PutAsync(RestCall call)
     {
-        var (plugin, isNew) = await call.Host.Admin.Plugins.SetAsync(call.Session, Name(call), PluginJson.ReadUpsert(call.Body), call.Cancellation).ConfigureAwait(false);
+        var (plugin, isNew) = await call.Host.Admin.Plugins.SetAsync(call.Session, Name(call), PluginJson.ReadUpsert(call.Body, allowProcess: false), call.Cancellation).ConfigureAwait(false);
         await Answer.OneAsync(call.Http, plugin, Write, isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK).ConfigureAwait(false);
     }
 

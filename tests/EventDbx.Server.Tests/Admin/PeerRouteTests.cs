@@ -170,8 +170,8 @@ public sealed class PeerRouteTests : IAsyncLifetime
     [Fact]
     public async Task A_plugin_whose_document_fails_behind_its_entry_is_taken_back_by_another_entry()
     {
-        using var book = new PluginBook(new FailingDocuments(_admin.Host.Database.Documents));
-        var asked = PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray());
+        using var book = new PluginBook(_admin.Host.Admin.Surroundings, new FailingDocuments(_admin.Host.Database.Documents));
+        var asked = PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray(), allowProcess: false);
 
         await Assert.ThrowsAsync<RefusedException>(() => book.SetAsync(_admin.Server.Owner, "p", asked, TestContext.Current.CancellationToken));
 
