@@ -39,7 +39,7 @@ internal sealed class Circuit(TimeProvider clock, Func<double> chance)
         (_failures, _failedAt, Reason) = (Math.Min(_failures + 1, int.MaxValue - 1), clock.GetTimestamp(), failure.Reason);
         _pause = Backoff.OfProbes.After(_failures, chance());
         if (failure.RetryAfter is { } asked && asked > _pause)
-            _pause = asked < ServerLimits.PluginPauseAskedMax ? asked : ServerLimits.PluginPauseAskedMax;
+            _pause = asked < ServerLimits.PluginRetryAfterMax ? asked : ServerLimits.PluginRetryAfterMax;
         return opened;
     }
 

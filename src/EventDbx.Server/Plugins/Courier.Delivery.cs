@@ -201,7 +201,7 @@ internal sealed partial class Courier
 
         var pause = Backoff.OfRefusals.After(attempts, _surroundings.Jitter());
         if (failure.RetryAfter is { } asked && asked > pause)
-            pause = asked < ServerLimits.PluginPauseAskedMax ? asked : ServerLimits.PluginPauseAskedMax;
+            pause = asked < ServerLimits.PluginRetryAfterMax ? asked : ServerLimits.PluginRetryAfterMax;
         _progress.Set(
             new()
             {

@@ -127,6 +127,6 @@ public sealed class CourierModelTests
             Assert.Equal(first.Order(), first);
         }
 
-        Assert.InRange(taken.Count - got.Count, 0, crashes * ServerLimits.PluginInFlightEvents);
+        Assert.InRange(taken.Count - got.Count, 0, crashes * ServerLimits.PluginWindowEvents);
     }
 }

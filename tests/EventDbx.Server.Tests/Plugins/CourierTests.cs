@@ -152,7 +152,7 @@ public sealed class CourierTests
         stand.Start();
         await stand.IdleAsync();
         Assert.Equal(4_000, stand.Plugin.Taken.Select(record => record.Position).Distinct().Count());
-        Assert.InRange(stand.Plugin.Taken.Count - 4_000, 1, ServerLimits.PluginInFlightEvents);
+        Assert.InRange(stand.Plugin.Taken.Count - 4_000, 1, ServerLimits.PluginWindowEvents);
         Assert.Equal(stand.Plugin.Taken.Skip(before).Select(record => record.Position).Order(), stand.Plugin.Taken.Skip(before).Select(record => record.Position));
     }
 
