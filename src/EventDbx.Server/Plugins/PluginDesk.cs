@@ -9,7 +9,7 @@ namespace EventDbx.Server.Plugins;
 public sealed class PluginDesk : IDisposable
 {
     readonly PluginBook _book;
-    readonly IPluginControl _control;
+    readonly PluginControl _control;
 
     /// <param name="database">Open.</param>
     /// <param name="config">The settings of the command.</param>

@@ -118,7 +118,7 @@ internal static class RestRoutes
         new("POST", Plugin + "/disable", Plugins, RestBody.None, PluginRoutes.DisableAsync) { LeavesEntry = true },
         new("DELETE", Plugin, Plugins, RestBody.None, PluginRoutes.RemoveAsync) { LeavesEntry = true },
         new("GET", "/admin/queue", Plugins, RestBody.None, QueueRoutes.ReadAsync) { Parameters = ["plugin", "take"] },
-        new("POST", "/admin/queue/retry", RetryDead, RestBody.Optional, QueueRoutes.RetryAsync) { LeavesEntry = true, TakesLong = true },
+        new("POST", "/admin/queue/retry", RetryDead, RestBody.Optional, QueueRoutes.RetryAsync) { TakesLong = true },
         new("POST", "/admin/queue/clear", ClearDead, RestBody.Optional, QueueRoutes.ClearAsync) { LeavesEntry = true },
     ];
 

@@ -49,6 +49,8 @@ internal static class QueueCommand
         {
             var queue = await store.GetQueueAsync(PluginOf(call), (int)(call.Get(Take) ?? TakeDefault), cancellation).ConfigureAwait(false);
             await call.Shell.Out.WriteAsync(call.Json ? new JsonText().Value(queue.Json).ToString() : Text(queue)).ConfigureAwait(false);
+            if (!call.Json)
+                await NoteDownAsync(call, store, cancellation).ConfigureAwait(false);
             return ExitCode.Done;
         },
         absent: () =>
@@ -57,6 +59,20 @@ internal static class QueueCommand
             return ExitCode.Done;
         },
         cancellation);
+
+    /// <summary>An empty queue must not read as if all were well.</summary>
+    static async Task NoteDownAsync(Call call, IStore store, CancellationToken cancellation)
+    {
+        var only = PluginOf(call);
+        foreach (var plugin in await store.ListPluginsAsync(cancellation).ConfigureAwait(false))
+        {
+            if (plugin.State == "down" && (only is null || only == (plugin.Name ?? plugin.Kind)))
+            {
+                await call.NoteAsync(PlainText.Of(string.Create(
+                    CultureInfo.InvariantCulture, $"{plugin.Label} is down, and {plugin.Lag} entries of the log wait for it: {plugin.LastError}"))).ConfigureAwait(false);
+            }
+        }
+    }
 
     static ReadOnlyMemory<byte> Empty => """{"pending":0,"dead":0,"pending_events":[],"dead_events":[]}"""u8.ToArray();
 
