@@ -119,7 +119,7 @@ internal sealed partial class Courier
     void GoOnBehind(WaitingAggregate row)
     {
         if (_events.FindEvents(row.Aggregate, row.Version + 1, take: 1) is [{ } next])
-            PostPone(next, handed: 0);
+            Postpone(next, handed: 0);
         else
             _progress.Release(row.Aggregate, handed: 0);
     }

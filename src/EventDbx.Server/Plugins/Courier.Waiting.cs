@@ -30,7 +30,7 @@ internal sealed partial class Courier
             var take = isRow || single ? 1 : Math.Min(Channel.BatchMax, budget);
             // One more: the next one is named where others have their turn first.
             var found = _events.FindEvents(aggregate, next, Math.Max(1, take) + 1);
-            if (found is null)
+            if (found is null || (isRow && found.Count == 0))
             {
                 _log.Gone(aggregate);
                 _progress.Release(aggregate, handed: 0);
@@ -47,7 +47,7 @@ internal sealed partial class Courier
 
             if (!isRow && budget <= 0 || _stop.IsCancellationRequested)
             {
-                PostPone(batch[0], handed);
+                Postpone(batch[0], handed);
                 return;
             }
 
@@ -121,7 +121,7 @@ internal sealed partial class Courier
     }
 
     /// <summary>It goes on with that event, after others have had their turn.</summary>
-    void PostPone(EventRecord next, ulong handed) => _progress.Set(
+    void Postpone(EventRecord next, ulong handed) => _progress.Set(
         new()
         {
             Aggregate = next.Aggregate, Version = next.Version, Position = next.Position, EventId = next.EventId, EventType = next.EventType,

@@ -146,6 +146,7 @@ internal sealed partial class Courier : IAsyncDisposable
         _faults++;
         (_page, _loaded) = (null, false);
         Publish();
+        await LeaveAsync().ConfigureAwait(false);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         var due = Task.Delay(Backoff.OfProbes.After(_faults, _surroundings.Jitter()), _clock, enough.Token);
         Task asked = Task.CompletedTask;
@@ -181,7 +182,8 @@ internal sealed partial class Courier : IAsyncDisposable
         {
             // Part of the log was lost, and that was accepted: what stands there now never was handed over.
             _log.Lost(cursor, size);
-            cursor = size;
+            await _queue.SaveAsync(Label, new() { Cursor = cursor = size }).ConfigureAwait(false);
+            _progress.Moved(size);
         }
 
         (_reached, _loaded) = (cursor, true);
@@ -196,8 +198,7 @@ internal sealed partial class Courier : IAsyncDisposable
             var before = _attempts.Taken;
             var moved = _circuit.IsOpen ? await ProbeAsync().ConfigureAwait(false) : await RoundAsync().ConfigureAwait(false);
             await SaveAsync(_attempts.Taken != before).ConfigureAwait(false);
-            if (_fault is not null && moved)
-                (_fault, _faults) = (null, 0);
+            (_fault, _faults) = (null, 0);
             Publish();
             if (!moved)
                 await WaitAsync().ConfigureAwait(false);
@@ -295,6 +296,18 @@ internal sealed partial class Courier : IAsyncDisposable
             try
             {
                 await _channel.SettleAsync(_abandon.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                // As long as it is let. What is not known then goes again.
+            }
+            catch (Exception fault) when (fault is not OutOfMemoryException)
+            {
+                _log.Faulted(fault);
+            }
+
+            try
+            {
                 if (_database.Unhealthy is null && _loaded)
                 {
                     await SaveAsync(handedOver: true).ConfigureAwait(false);
@@ -306,16 +319,25 @@ internal sealed partial class Courier : IAsyncDisposable
                 _log.Unkept(unkept);
             }
 
-            try
-            {
-                await _channel.DisposeAsync().ConfigureAwait(false);
-            }
-            catch (Exception fault) when (fault is not OutOfMemoryException)
-            {
-                _log.Faulted(fault);
-            }
+            await LeaveAsync().ConfigureAwait(false);
         }
 
         Publish();
+    }
+
+    /// <summary>What the channel still holds goes again by another one.</summary>
+    async Task LeaveAsync()
+    {
+        var channel = _channel;
+        _channel = null;
+        try
+        {
+            if (channel is not null)
+                await channel.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception fault) when (fault is not OutOfMemoryException)
+        {
+            _log.Faulted(fault);
+        }
     }
 }

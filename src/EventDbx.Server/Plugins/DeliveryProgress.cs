@@ -80,6 +80,9 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
         return cursor;
     }
 
+    /// <summary>The cursor was kept elsewhere, further back.</summary>
+    public void Moved(ulong cursor) => Kept = cursor;
+
     /// <summary>The timestamp of the clock in a while.</summary>
     public long After(TimeSpan time) => clock.GetTimestamp() + (long)(time.TotalSeconds * clock.TimestampFrequency);
 

@@ -12,6 +12,8 @@ internal sealed class PluginEvents(Database database, PluginDefinition plugin)
     readonly FeedFilter _filter = new()
     {
         AggregateType = plugin.Types is [var type] ? type : null, EventType = plugin.Events is [var eventType] ? eventType : null,
+        // Of a kind that sends them along; the owner is shown everything.
+        WithSalts = true,
     };
 
     /// <summary>The events among the next entries of the log, and up to where it was read.</summary>

@@ -14,7 +14,7 @@ internal sealed class CourierStand : IAsyncDisposable
 
     public CourierStand(Func<SteppedClock, ScriptedPlugin>? plugin = null)
     {
-        Database = Database.Open(new() { Directory = _directory["data"], Encrypted = false, Durability = Durability.Relaxed });
+        Database = Database.Open(new() { Directory = _directory["data"], Encrypted = false });
         Owner = Database.OpenSession();
         Queue = Database.Deliveries;
         Plugin = plugin?.Invoke(Clock) ?? new(Clock);
