@@ -30,7 +30,7 @@ internal sealed class TcpWindow
     public int Limit { get; private set; } = First;
 
     /// <summary>Whether the connection there is takes no more.</summary>
-    public bool IsFull => Written >= Limit || _bytesWritten >= ServerLimits.PluginWindowBytes;
+    public bool IsFull => Written >= Limit || _bytesWritten >= ServerLimits.PluginUnsettledBytes;
 
     /// <summary>The least position; 0 where there is none. An event that is sent again lies behind younger ones.</summary>
     public ulong FirstPosition
@@ -84,9 +84,9 @@ internal sealed class TcpWindow
         if (!full || --_untilGrowth > 0)
             return;
         _untilGrowth = 0;
-        if (Limit >= ServerLimits.PluginWindowEvents)
+        if (Limit >= ServerLimits.PluginUnsettledEvents)
             _patience = PatienceFirst;
-        Limit = Math.Min(Limit * 2, ServerLimits.PluginWindowEvents);
+        Limit = Math.Min(Limit * 2, ServerLimits.PluginUnsettledEvents);
     }
 
     /// <summary>The connection ended, and what was written may not have been read: it is written again, in smaller parts.</summary>
