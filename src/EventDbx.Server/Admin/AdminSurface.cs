@@ -62,8 +62,8 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <summary>Whether others than this machine can reach that, and read along.</summary>
     public bool Exposed => _listener.Exposed;
 
-    /// <summary>What is configured and does nothing yet: <c>2 remotes, 1 plugin</c>; or nothing.</summary>
-    public string Idle => string.Join(", ", new[] { Counted(_options.Config.Remotes.Count, "remote"), Counted(PluginsEnabled(), "plugin") }.Where(text => text.Length > 0));
+    /// <summary>What is configured and does nothing yet: <c>2 remotes</c>; or nothing.</summary>
+    public string Idle => Counted(_options.Config.Remotes.Count, "remote");
 
     /// <summary>Opens its listener, if it is to have one, and follows the settings from then on.</summary>
     /// <exception cref="Daemon.DaemonException">The address cannot be listened on.</exception>
@@ -182,19 +182,6 @@ internal sealed class AdminSurface : IAsyncDisposable
     }
 
     static string Counted(int count, string what) => count switch { 0 => "", 1 => $"1 {what}", _ => FormattableString.Invariant($"{count} {what}s") };
-
-    int PluginsEnabled()
-    {
-        try
-        {
-            return Plugins.List().Count(plugin => plugin.Enabled);
-        }
-        catch (Exception unreadable) when (unreadable is RefusedException or IOException)
-        {
-            // Whoever asks for them is told so; a server starts without them.
-            return 0;
-        }
-    }
 
     static bool IsFor(ServerConfig config, Door door) => door == Door.Admin ? config.AdminPort > 0 : door == Door.Main && config.AdminPort == 0;
 

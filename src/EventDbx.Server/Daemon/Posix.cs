@@ -26,6 +26,8 @@ internal static partial class Posix
     const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
     const uint StatUser = 8; // STATX_UID
     const int StatBytes = 256;
+    const uint Exchange = 2; // RENAME_EXCHANGE
+    const uint Swap = 2; // RENAME_SWAP of macOS.
 
     public static uint UserId => geteuid();
 
@@ -125,6 +127,19 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Lets two paths change places in one step; false where the system or file system cannot.</summary>
+    public static bool TryExchange(string left, string right)
+    {
+        try
+        {
+            return OperatingSystem.IsMacOS() ? renamex_np(left, right, Swap) == 0 : renameat2(WorkingDirectory, left, WorkingDirectory, right, Exchange) == 0;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return false;
+        }
+    }
+
     static IOException Failed(string what, int error) =>
         new($"Cannot {what}: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).", new Win32Exception(error));
 
@@ -163,6 +178,12 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int leftDirectory, string left, int rightDirectory, string right, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "renamex_np", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renamex_np(string left, string right, uint flags);
 
     /// <summary>Of a resource of a process.</summary>
     [StructLayout(LayoutKind.Sequential)]

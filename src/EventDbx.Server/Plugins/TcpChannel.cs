@@ -7,7 +7,7 @@ namespace EventDbx.Server.Plugins;
 /// <remarks>
 /// So events that were written stay in memory, <see cref="Unsettled"/>, until a <i>settlement</i>: the end of what is sent, answered by the receiver's own end, which says that it read
 /// to there. Then another connection goes on. Where a connection ends before that, everything since the last settlement is written again: that, at most
-/// <see cref="ServerLimits.PluginWindowEvents"/> events, is what a receiver may see twice. A receiver that ends connections by itself (the reference opened one for each
+/// <see cref="ServerLimits.PluginUnsettledEvents"/> events, is what a receiver may see twice. A receiver that ends connections by itself (the reference opened one for each
 /// event, and receivers were written for that) is given fewer events on each (<see cref="TcpWindow"/>). The contract is docs/plugins.md, section "Kinds"; the reasons are docs/decisions/0025.
 /// </remarks>
 internal sealed class TcpChannel : IPluginChannel

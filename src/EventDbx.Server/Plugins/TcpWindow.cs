@@ -31,7 +31,7 @@ internal sealed class TcpWindow
     public int Limit { get; private set; } = 1;
 
     /// <summary>Whether the connection there is takes no more.</summary>
-    public bool IsFull => Written >= Limit || _bytesWritten >= ServerLimits.PluginWindowBytes;
+    public bool IsFull => Written >= Limit || _bytesWritten >= ServerLimits.PluginUnsettledBytes;
 
     /// <summary>The least position; 0 where there is none. An event that is sent again lies behind younger ones.</summary>
     public ulong FirstPosition
@@ -89,7 +89,7 @@ internal sealed class TcpWindow
             (_failed, _patience) = (int.MaxValue, PatienceFirst);
         var next = Limit > 1 || _failed <= First ? Limit * 2 : First;
         if (next < _failed || --_untilGrowth <= 0)
-            Limit = Math.Min(next, ServerLimits.PluginWindowEvents);
+            Limit = Math.Min(next, ServerLimits.PluginUnsettledEvents);
     }
 
     /// <summary>The connection ended, and what was written may not have been read: it is written again, in smaller parts.</summary>

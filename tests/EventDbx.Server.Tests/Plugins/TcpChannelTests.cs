@@ -91,7 +91,7 @@ public sealed class TcpChannelTests
         foreach (var batch in Sinks.Events(1, 6000).Chunk(100))
         {
             Assert.Equal(new DeliveryOutcome(100, null), await channel.DeliverAsync(batch, Cancellation));
-            Assert.True(channel.Unsettled is null || batch[^1].Record.Position - channel.Unsettled < ServerLimits.PluginWindowEvents);
+            Assert.True(channel.Unsettled is null || batch[^1].Record.Position - channel.Unsettled < ServerLimits.PluginUnsettledEvents);
         }
 
         await SettleAllAsync(channel);
@@ -277,7 +277,7 @@ public sealed class TcpChannelTests
         var window = new TcpWindow();
         void Fill()
         {
-            window.Add([.. Sinks.Events(1, (ulong)ServerLimits.PluginWindowEvents)], 0);
+            window.Add([.. Sinks.Events(1, (ulong)ServerLimits.PluginUnsettledEvents)], 0);
             window.WriteNext(new System.Buffers.ArrayBufferWriter<byte>());
         }
 
