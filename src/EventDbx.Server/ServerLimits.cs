@@ -374,6 +374,9 @@ public static class ServerLimits
     /// <summary>How long a TCP plugin may take to end its side after the end of what was sent: it reads the rest meanwhile.</summary>
     public static readonly TimeSpan PluginEndWithin = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a TCP plugin is watched after the first event on a connection: one that reads a line and closes has done so by then.</summary>
+    public static readonly TimeSpan PluginProbeWithin = TimeSpan.FromSeconds(1);
+
     /// <summary>Events that a TCP plugin may see again after its connection broke: what is kept in memory of it.</summary>
     public const int PluginUnsettledEvents = 1_024;
 

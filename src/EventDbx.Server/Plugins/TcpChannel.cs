@@ -168,12 +168,14 @@ internal sealed class TcpChannel : IPluginChannel
 
     async Task SettleAsync(TcpLine line, CancellationToken cancellation)
     {
+        // Its end tells nothing once ours was sent: whoever closes after a line may have had the next one in a buffer, and never looked at it.
+        var keeps = _window.Limit > 1 || !await line.EndsByItselfAsync(cancellation).ConfigureAwait(false);
         switch (await line.EndAsync(cancellation).ConfigureAwait(false))
         {
             case TcpEnd.Settled:
                 line.Dispose();
                 _line = null;
-                _window.Settle();
+                _window.Settle(keeps);
                 Volatile.Write(ref _unsettled, _window.FirstPosition);
                 break;
             case TcpEnd.Broken:

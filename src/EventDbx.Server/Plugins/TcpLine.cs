@@ -53,6 +53,20 @@ internal sealed class TcpLine : IDisposable
         }
     }
 
+    /// <summary>Whether the receiver ends its side although nothing was ended here, within <see cref="ServerLimits.PluginProbeWithin"/>: it read a line, and wants no other on this connection.</summary>
+    public async Task<bool> EndsByItselfAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await Ended.WaitAsync(ServerLimits.PluginProbeWithin, _clock, cancellation).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Ends what is sent, and waits for the receiver's own end.</summary>
     public async Task<TcpEnd> EndAsync(CancellationToken cancellation)
     {
