@@ -35,7 +35,7 @@ internal sealed class BundleFetch(TimeProvider clock, Func<HttpMessageHandler>? 
                 using var answer = await client.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, both.Token).ConfigureAwait(false);
                 if (RedirectOf(answer, address) is { } next)
                 {
-                    if (redirects == ServerLimits.PluginRedirectsMax)
+                    if (redirects == ServerLimits.PluginFetchRedirectsMax)
                         throw new RefusedException(RefusalCode.InvalidArgument, $"{BundleSource.Shown(address)} sends on and on: {redirects} redirects were followed.");
                     if (address.Scheme == "https" && next.Scheme != "https")
                         throw new RefusedException(RefusalCode.InvalidArgument, $"{BundleSource.Shown(address)} sends on to {BundleSource.Shown(next)}, which is not encrypted.");
