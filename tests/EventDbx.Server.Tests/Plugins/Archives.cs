@@ -17,7 +17,7 @@ internal static class Archives
     public static byte[] TarGz(Action<TarWriter> write)
     {
         using MemoryStream bytes = new();
-        using (GZipStream zipped = new(bytes, CompressionLevel.Fastest, leaveOpen: true))
+        using (GZipStream zipped = new(bytes, CompressionLevel.Optimal, leaveOpen: true))
         using (TarWriter tar = new(zipped, TarEntryFormat.Pax))
             write(tar);
         return bytes.ToArray();

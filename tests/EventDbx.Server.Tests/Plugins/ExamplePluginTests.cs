@@ -15,7 +15,7 @@ public sealed class ExamplePluginTests
     [Fact]
     public async Task The_one_in_Python_takes_events_in_order_and_refuses_those_it_does_not_want()
     {
-        await using PluginStage stage = new();
+        await using PluginStage stage = new(new PluginClock(1));
 
         await WorksAsync(stage, await OpenPythonAsync(stage));
     }
@@ -23,7 +23,7 @@ public sealed class ExamplePluginTests
     [Fact]
     public async Task The_one_in_CSharp_does_the_same()
     {
-        await using PluginStage stage = new();
+        await using PluginStage stage = new(new PluginClock(1));
         var built = Path.Combine(Checkout.Root, "artifacts", "bin", "EventDbx.Examples.Plugin", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
         var files = Directory.GetFiles(built).Where(file => Path.GetExtension(file) != ".pdb");
         var bundle = Path.Combine(stage.Data, "bundle.tar.gz");

@@ -38,7 +38,16 @@ def hello():
 note(f"start {os.getpid()}")
 if MODE == "environment":
     note(" ".join(f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("EVENTDBX") or name == "COLOUR"))
-    note("fds " + " ".join(sorted(os.listdir("/proc/self/fd"), key=int)[:-1]) if os.path.isdir("/proc/self/fd") else "fds 0 1 2")
+    # What is open besides the standard streams may be the test runner's own inheritance; the store, its lock and sockets are ours.
+    data, ours = os.path.join(os.path.dirname(FILE), "data"), []
+    for fd in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
+        try:
+            link = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue  # The one of the listing itself.
+        if int(fd) > 2 and (link.startswith(data) and "/plugins/" not in link or link.startswith("socket:")):
+            ours.append(link)
+    note(f"ours {ours}")
     note(f"group {os.getpgid(0) == os.getpid()} cwd {os.getcwd()} args {sys.argv[4:]}")
 if MODE == "text":
     say("hello\n\n  \n\x1b[31mred\n")

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Globalization;
+using System.IO.Pipes;
 using EventDbx.Protocol.CapnProto;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Plugins.Install;
@@ -39,6 +40,22 @@ internal sealed class PluginChild : IDisposable
 
     /// <summary>It has acknowledged after it was taken for one that does not: what it was sent has to be sent again.</summary>
     public bool SaidHelloLate { get; private set; }
+
+    /// <summary>Whether it has read all that was written to it, as far as the system says.</summary>
+    public bool HasRead
+    {
+        get
+        {
+            try
+            {
+                return OperatingSystem.IsWindows() || _process.StandardInput.BaseStream is not PipeStream { SafePipeHandle: var pipe } || Posix.UnreadBytes((int)pipe.DangerousGetHandle()) is null or 0;
+            }
+            catch (Exception gone) when (gone is InvalidOperationException or ObjectDisposedException)
+            {
+                return false;
+            }
+        }
+    }
 
     /// <summary>When it has ended and all it said was read: why, in words.</summary>
     public Task<string> Ended { get; }
@@ -229,30 +246,29 @@ internal sealed class PluginChild : IDisposable
 
     async Task ReadOutputAsync(bool mayAcknowledge)
     {
-        var output = new BufferedStream(_process.StandardOutput.BaseStream, 16 * 1024);
-        await using (output.ConfigureAwait(false))
+        var output = _process.StandardOutput.BaseStream;
+        if (!mayAcknowledge)
         {
-            if (!mayAcknowledge)
-            {
-                await _output.ReadAsync(output, "stdout").ConfigureAwait(false);
-                return;
-            }
+            await _output.ReadAsync(output, "stdout").ConfigureAwait(false);
+            return;
+        }
 
-            var first = new byte[1];
-            if (await output.ReadAsync(first).ConfigureAwait(false) == 0)
-            {
-                _hello.TrySetResult(false);
-                return;
-            }
-
-            if (first[0] != 0)
-            {
-                _hello.TrySetResult(false);
-                await _output.ReadAsync(output, "stdout", first).ConfigureAwait(false);
-                return;
-            }
-
-            await ReadAnswersAsync(new(output, first)).ConfigureAwait(false);
+        var first = new byte[1];
+        if (await output.ReadAsync(first).ConfigureAwait(false) == 0)
+        {
+            _hello.TrySetResult(false);
+        }
+        else if (first[0] != 0)
+        {
+            _hello.TrySetResult(false);
+            // Not through a buffer: it would wait until it is full, and a line is told when it is there.
+            await _output.ReadAsync(output, "stdout", first).ConfigureAwait(false);
+        }
+        else
+        {
+            var buffered = new BufferedStream(output, 16 * 1024);
+            await using (buffered.ConfigureAwait(false))
+                await ReadAnswersAsync(new(buffered, first)).ConfigureAwait(false);
         }
     }
 

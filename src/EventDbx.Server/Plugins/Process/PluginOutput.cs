@@ -16,12 +16,13 @@ internal sealed class PluginOutput(string label, PluginSurroundings surroundings
     /// <summary>Reads lines until the stream ends.</summary>
     /// <param name="stream">Which.</param>
     /// <param name="name"><c>stdout</c>, <c>stderr</c>.</param>
-    /// <param name="first">What was read of it already.</param>
+    /// <param name="first">The byte that was read of it already, if one was.</param>
     public async Task ReadAsync(Stream stream, string name, ReadOnlyMemory<byte> first = default)
     {
         var buffer = new byte[4096];
         ArrayBufferWriter<byte> line = new(256);
-        line.Write(first.Span);
+        if (!first.Span.SequenceEqual("\n"u8))
+            line.Write(first.Span);
         var isCut = false;
         while (await stream.ReadAsync(buffer).ConfigureAwait(false) is > 0 and var read)
         {

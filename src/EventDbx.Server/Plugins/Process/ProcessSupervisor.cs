@@ -35,7 +35,7 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
     public void Start()
     {
         lock (_gate)
-            _loop ??= _stopping.IsCancellationRequested ? Task.CompletedTask : Task.Run(RunAsync);
+            _loop ??= Task.Run(RunAsync);
     }
 
     /// <summary>Whether it is there, as far as that can be said without starting one.</summary>
@@ -84,15 +84,14 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends it in order. More than once does no harm; the source of the signal has no timer and needs no end.</summary>
     public async ValueTask DisposeAsync()
     {
-        Task? loop;
-        await _stopping.CancelAsync().ConfigureAwait(false);
+        Task loop;
         lock (_gate)
-            loop = _loop;
-        if (loop is not null)
-            await loop.ConfigureAwait(false);
-        _stopping.Dispose();
+            loop = _loop ??= Task.CompletedTask;
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await loop.ConfigureAwait(false);
     }
 
     async Task RunAsync()
@@ -136,6 +135,7 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
         {
             var plugin = FindPlugin();
             using var child = PluginChild.Start(plugin, _settings, _output, _surroundings.Clock);
+            _tail.Begin(() => child.HasRead);
             try
             {
                 await child.WriteAsync(PluginFrames.WriteInit(new(), new(plugin.Name, plugin.Version, plugin.Target)), _stopping.Token).ConfigureAwait(false);

@@ -7,10 +7,14 @@ namespace EventDbx.Server.Plugins.Process;
 /// <remarks>Thread-safe. Bounded: <see cref="ServerLimits.ProcessInFlightMax"/>, <see cref="ServerLimits.ProcessTailBytesMax"/>; what falls out at the front counts as read.</remarks>
 internal sealed class ProcessTail(TimeProvider clock)
 {
+    /// <summary>Where they would be settled, were they read: until it is looked again.</summary>
+    static readonly TimeSpan Least = TimeSpan.FromMilliseconds(50);
+
     readonly Lock _gate = new();
     readonly Queue<Entry> _entries = [];
     long _bytes;
     int _lives;
+    Func<bool>? _hasRead;
     /// <summary>Whether they were written to a plugin that has ended.</summary>
     bool _stale;
 
@@ -38,7 +42,7 @@ internal sealed class ProcessTail(TimeProvider clock)
                 if (_stale || _entries.Count == 0)
                     return null;
                 var left = ServerLimits.ProcessSettledAfter - clock.GetElapsedTime(_entries.Last().WrittenAt);
-                return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+                return left > Least ? left : Least;
             }
         }
     }
@@ -51,6 +55,14 @@ internal sealed class ProcessTail(TimeProvider clock)
             lock (_gate)
                 return _lives;
         }
+    }
+
+    /// <summary>Another plugin is written to from now on.</summary>
+    /// <param name="hasRead">Whether it has read all that was written to it. One that takes long to start has not.</param>
+    public void Begin(Func<bool> hasRead)
+    {
+        lock (_gate)
+            _hasRead = hasRead;
     }
 
     /// <summary>An event was written.</summary>
@@ -116,7 +128,7 @@ internal sealed class ProcessTail(TimeProvider clock)
 
     void Settle()
     {
-        while (!_stale && _entries.TryPeek(out var first) && clock.GetElapsedTime(first.WrittenAt) >= ServerLimits.ProcessSettledAfter)
+        while (!_stale && _entries.TryPeek(out var first) && clock.GetElapsedTime(first.WrittenAt) >= ServerLimits.ProcessSettledAfter && _hasRead?.Invoke() != false)
             _bytes -= _entries.Dequeue().Frame.Length;
     }
 
