@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Collections.Immutable;
-using System.Net.Sockets;
 using EventDbx.Access;
 using EventDbx.Documents;
 using EventDbx.Server.Tokens;
@@ -9,26 +7,18 @@ namespace EventDbx.Server.Plugins;
 
 /// <summary>The plugins as they are kept in <c>plugins.json</c>, sealed where the store is; every change leaves an entry in the log.</summary>
 /// <remarks>Thread-safe: one change after the other.</remarks>
-internal sealed class PluginBook(IDocuments documents) : IDisposable
+/// <param name="surroundings">What plugins work with: one that is to be enabled is reached with it.</param>
+/// <param name="documents">Where they are kept; null: where all documents of the database are.</param>
+internal sealed class PluginBook(PluginSurroundings surroundings, IDocuments? documents = null) : IDisposable
 {
     public const string DocumentName = "plugins.json";
 
-    static readonly string[] Levels = ["trace", "debug", "info", "warn", "error"];
-
-    /// <summary>What the name of a header consists of (RFC 9110).</summary>
-    static readonly SearchValues<char> HeaderName = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-    /// <summary>What is in the name of a parameter that holds a secret, letters and digits alone.</summary>
-    static readonly string[] SecretParts = ["token", "secret", "password", "passwd", "apikey", "accesskey", "authkey", "signature", "credential"];
-
-    /// <summary>The whole name of one.</summary>
-    static readonly string[] SecretNames = ["key", "sig", "auth", "authorization", "pass", "pwd", "pw", "code"];
-
+    readonly IDocuments _documents = documents ?? surroundings.Database.Documents;
     readonly SemaphoreSlim _changing = new(1, 1);
 
     /// <summary>In the order of their names.</summary>
     public IReadOnlyList<PluginDefinition> List() =>
-        [.. PluginJson.ReadAll(documents.Read(DocumentName).Content).OrderBy(plugin => plugin.Name, StringComparer.Ordinal)];
+        [.. PluginJson.ReadAll(_documents.Read(DocumentName).Content).OrderBy(plugin => plugin.Label, StringComparer.Ordinal)];
 
     /// <summary>Sets a plugin up, new or instead of the one of that name. Where it is to be enabled, it is reached first.</summary>
     /// <param name="by">Who does it.</param>
@@ -38,21 +28,26 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
     /// <exception cref="RefusedException">Nothing was changed.</exception>
     public async Task<(PluginDefinition Plugin, bool IsNew)> SetAsync(Session by, string name, PluginUpsert asked, CancellationToken cancellation)
     {
-        name = CheckedName(name);
+        name = PluginRules.CheckedName(name);
         if (!string.IsNullOrWhiteSpace(asked.Name) && asked.Name.Trim() != name)
-            throw Refused($"plugin name '{Rest.Shown.Of(asked.Name.Trim())}' does not match path parameter '{Rest.Shown.Of(name)}'.");
+            throw PluginRules.Refused($"plugin name '{Rest.Shown.Of(asked.Name.Trim())}' does not match path parameter '{Rest.Shown.Of(name)}'.");
         return await ReachedAsync<(PluginDefinition, bool)>(
             by,
             (plugins, reached) =>
             {
-                var at = plugins.FindIndex(plugin => plugin.Name == name);
+                var at = plugins.FindIndex(plugin => plugin.Label == name);
                 var before = at < 0 ? null : plugins[at];
                 if (before is not null && before.Config.Kind != asked.Config.Kind)
-                    throw Refused($"plugin name '{Rest.Shown.Of(name)}' is already used by a plugin of type {PluginJson.NameOf(before.Config.Kind)}; remove that one first.");
+                    throw PluginRules.Refused($"plugin name '{Rest.Shown.Of(name)}' is already used by a plugin of type {PluginJson.NameOf(before.Config.Kind)}; remove that one first.");
                 if (before is null && plugins.Count >= ServerLimits.PeersMax)
                     throw new RefusedException(RefusalCode.LimitExceeded, $"There are {plugins.Count} plugins; at most {ServerLimits.PeersMax} are kept.");
-                var plugin = new PluginDefinition { Enabled = asked.Enabled ?? before?.Enabled ?? true, Name = name, Config = Checked(asked.Config, before?.Config) };
-                if (MustBeReached(plugin, reached))
+                var plugin = new PluginDefinition
+                {
+                    Enabled = asked.Enabled ?? before?.Enabled ?? true, Name = name, Config = PluginRules.Checked(asked.Config, before?.Config, AddressRules.Of(surroundings)),
+                    Types = PluginRules.CheckedNames("types", asked.Types) ?? before?.Types ?? [], Events = PluginRules.CheckedNames("events", asked.Events) ?? before?.Events ?? [],
+                    HoldOnDead = asked.HoldOnDead ?? before?.HoldOnDead ?? false, ExactState = asked.ExactState ?? before?.ExactState ?? false, Unknown = before?.Unknown ?? UnknownMembers.None,
+                };
+                if (!asked.Unchecked && MustBeReached(plugin, reached))
                     return new() { ToReach = plugin };
                 if (before is null)
                     plugins.Add(plugin);
@@ -87,7 +82,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
             var at = IndexOf(plugins, name);
             var plugin = plugins[at];
             if (plugin.Enabled)
-                throw Refused($"plugin '{Rest.Shown.Of(name)}' is enabled; disable it before it is removed.");
+                throw PluginRules.Refused($"plugin '{Rest.Shown.Of(name)}' is enabled; disable it before it is removed.");
             plugins.RemoveAt(at);
             return new() { Result = true, Entry = ("removed", plugin) };
         },
@@ -107,19 +102,19 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
         public (string Action, PluginDefinition Plugin) Entry { get; init; }
     }
 
-    static bool MustBeReached(PluginDefinition plugin, (string, int)? reached) => plugin.Enabled && plugin.Config.Target is { } target && target != reached;
+    static bool MustBeReached(PluginDefinition plugin, string? reached) => plugin.Enabled && PluginJson.Identity(plugin) != reached;
 
     /// <summary>Changes; what has to be reached for it is reached while others may change, and all is looked at again afterwards.</summary>
-    async Task<T> ReachedAsync<T>(Session by, Func<List<PluginDefinition>, (string, int)?, Change<T>> change, CancellationToken cancellation)
+    async Task<T> ReachedAsync<T>(Session by, Func<List<PluginDefinition>, string?, Change<T>> change, CancellationToken cancellation)
     {
-        (string, int)? reached = null;
+        string? reached = null;
         while (true)
         {
             var outcome = await ChangeAsync(by, plugins => change(plugins, reached), cancellation).ConfigureAwait(false);
             if (outcome.ToReach is not { } plugin)
                 return outcome.Result;
             await ReachAsync(plugin, cancellation).ConfigureAwait(false);
-            reached = plugin.Config.Target;
+            reached = PluginJson.Identity(plugin);
         }
     }
 
@@ -128,7 +123,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
         await _changing.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            var document = documents.Read(DocumentName);
+            var document = _documents.Read(DocumentName);
             var plugins = PluginJson.ReadAll(document.Content);
             var before = PluginJson.WriteAll(plugins);
             var outcome = change(plugins);
@@ -136,7 +131,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
             if (outcome.ToReach is not null || after.AsSpan().SequenceEqual(before))
                 return outcome;
             // Rehearsed, so that the log takes no entry of what cannot be done.
-            if (!documents.CanReplace(DocumentName, after, document))
+            if (!_documents.CanReplace(DocumentName, after, document))
                 throw Meanwhile();
             var (action, plugin) = outcome.Entry;
             await NoteAsync(by, action, plugin).ConfigureAwait(false);
@@ -158,7 +153,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
     {
         try
         {
-            if (!documents.TryReplace(DocumentName, after, read))
+            if (!_documents.TryReplace(DocumentName, after, read))
                 throw Meanwhile();
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException or RefusedException)
@@ -174,7 +169,7 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
     {
         try
         {
-            return documents.Read(DocumentName).Content is { } now && now.AsSpan().SequenceEqual(content);
+            return _documents.Read(DocumentName).Content is { } now && now.AsSpan().SequenceEqual(content);
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or RefusedException)
         {
@@ -184,9 +179,9 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
 
     static RefusedException Meanwhile() => new(RefusalCode.Overloaded, $"Somebody else has changed {DocumentName} meanwhile. Try again.");
 
-    static int IndexOf(List<PluginDefinition> plugins, string name) => plugins.FindIndex(plugin => plugin.Name == name) is >= 0 and var at
+    static int IndexOf(List<PluginDefinition> plugins, string name) => plugins.FindIndex(plugin => plugin.Label == name) is >= 0 and var at
         ? at
-        : throw new RefusedException(RefusalCode.NotFound, $"no plugin named '{Rest.Shown.Of(name)}' is configured.");
+        : throw new RefusedException(RefusalCode.NotFound, $"no plugin named '{Rest.Shown.Of(name)}' is configured{(NearestName.Hint(name, plugins.Select(plugin => plugin.Label)) is { Length: > 0 } hint ? hint : ".")}");
 
     /// <summary>The entry: of headers their names alone.</summary>
     /// <param name="by">Who does it.</param>
@@ -207,100 +202,22 @@ internal sealed class PluginBook(IDocuments documents) : IDisposable
         if (!plugin.Config.Headers.IsEmpty)
             members.Texts("headers"u8, [.. plugin.Config.Headers.Keys]);
         members.End();
-        return by.NoteChangeAsync(SettingChange.Plugin, plugin.Name!, output.WrittenMemory, CancellationToken.None);
+        return by.NoteChangeAsync(SettingChange.Plugin, plugin.Label, output.WrittenMemory, CancellationToken.None);
     }
 
-    static string CheckedName(string name)
+    /// <summary>What the plugin says when it is asked whether it is there: a socket, a server, a program.</summary>
+    async Task ReachAsync(PluginDefinition plugin, CancellationToken cancellation)
     {
-        if (string.IsNullOrWhiteSpace(name))
-            throw Refused("plugin name cannot be empty.");
-        return Names.Check("The name of a plugin", name.Trim(), Limits.TypeBytesMax) is { } refusal ? throw new RefusedException(refusal) : name.Trim();
-    }
-
-    static PluginConfig Checked(PluginConfig config, PluginConfig? before)
-    {
-        switch (config.Kind)
-        {
-            case PluginKind.Tcp when Uri.CheckHostName(config.Host) == UriHostNameType.Unknown:
-                throw Refused($"`config.host` is a name or an address, not \"{Rest.Shown.Of(config.Host)}\".");
-            case PluginKind.Http or PluginKind.Grpc:
-                CheckEndpoint(config);
-                return config with { Headers = config.Headers.ToImmutableSortedDictionary(header => header.Key, header => HeaderOf(header.Key, header.Value, config, before), StringComparer.OrdinalIgnoreCase) };
-            case PluginKind.Log when !Levels.Contains(config.Level):
-                throw Refused($"`config.level` is {string.Join(", ", Levels)}, not \"{Rest.Shown.Of(config.Level)}\".");
-            default:
-                return config;
-        }
-    }
-
-    static void CheckEndpoint(PluginConfig config)
-    {
-        string[] schemes = config.Kind == PluginKind.Http ? ["http", "https"] : ["http", "https", "grpc", "grpcs"];
-        var hasScheme = config.Endpoint.Contains("://", StringComparison.Ordinal);
-        var text = hasScheme || config.Kind == PluginKind.Grpc ? config.Endpoint : "http://" + config.Endpoint;
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || !schemes.Contains(uri.Scheme) || uri.Host.Length == 0)
-            throw Refused($"`config.endpoint` is a URL of {string.Join(", ", schemes)}{(config.Kind == PluginKind.Http ? ", or host and path" : "")}, not \"{Rest.Shown.Of(config.Endpoint)}\".");
-        // It is shown in lists, and a password in it would be.
-        if (uri.UserInfo.Length > 0)
-            throw Refused("`config.endpoint` names a user; send it as a header, which is kept as a secret.");
-        if (SecretIn(uri.Query) is { } parameter)
-            throw Refused($"`config.endpoint` has `{Rest.Shown.Of(parameter)}` in its query, which looks like a secret, and endpoints are shown; send it as a header, which is kept as one.");
-    }
-
-    /// <summary>The first parameter of a query whose name says that its value is a secret; null where there is none.</summary>
-    static string? SecretIn(string query)
-    {
-        foreach (var part in query.TrimStart('?').Split('&', ';'))
-        {
-            var name = Uri.UnescapeDataString(part.Split('=')[0]);
-            var letters = string.Concat(name.Where(char.IsLetterOrDigit)).ToLowerInvariant();
-            if (SecretNames.Contains(letters) || SecretParts.Any(secret => letters.Contains(secret, StringComparison.Ordinal)))
-                return name;
-        }
-
-        return null;
-    }
-
-    static string HeaderOf(string name, string value, PluginConfig config, PluginConfig? before)
-    {
-        if (name.Length is 0 or > Limits.TypeBytesMax || name.AsSpan().ContainsAnyExcept(HeaderName))
-            throw Refused($"`config.headers`: \"{Rest.Shown.Of(name)}\" is no name of a header.");
-        if (value == PluginJson.Hidden)
-        {
-            var kept = before?.Headers.GetValueOrDefault(name) ?? throw Refused($"`config.headers`: \"{name}\" is \"{value}\", which stands for the value that is there, and there is none.");
-            // Whoever may not see a secret must not have it sent to a place of theirs either.
-            return before.Origin == config.Origin ? kept : throw Refused(
-                $"`config.headers`: \"{name}\" is \"{value}\", and a value is kept for the scheme, host and port it was given for alone; the endpoint has others now. Send the value.");
-        }
-
-        return value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f', StringComparison.Ordinal)
-            ? throw Refused($"`config.headers`: the value of \"{name}\" holds control characters.")
-            : value;
-    }
-
-    static async Task ReachAsync(PluginDefinition plugin, CancellationToken cancellation)
-    {
-        if (plugin.Config.Target is not var (host, port))
-            return;
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        late.CancelAfter(ServerLimits.PluginReachedWithin);
         try
         {
-            using var client = new TcpClient();
-            await client.ConnectAsync(host.Trim('[', ']'), port, late.Token).ConfigureAwait(false);
+            var channel = PluginChannels.Open(plugin, surroundings);
+            await using var _ = channel.ConfigureAwait(false);
+            await channel.CheckAsync(cancellation).ConfigureAwait(false);
         }
-        catch (SocketException cause)
+        catch (PluginDownException down)
         {
-            throw Unreached(plugin, host, port, cause.Message);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw Unreached(plugin, host, port, FormattableString.Invariant($"no answer within {ServerLimits.PluginReachedWithin.TotalSeconds:0} s"));
+            throw PluginRules.Refused(
+                $"failed to establish connection for '{Rest.Shown.Of(plugin.Label)}': {down.Message.TrimEnd('.')}. Nothing was changed; a plugin that is not there yet is set up disabled.");
         }
     }
-
-    static RefusedException Unreached(PluginDefinition plugin, string host, int port, string why) =>
-        Refused(FormattableString.Invariant($"failed to establish connection for '{plugin.Name}' at {host}:{port}: {why}. Nothing was changed; send \"enabled\": false to keep it disabled."));
-
-    static RefusedException Refused(string message) => new(RefusalCode.InvalidArgument, message);
 }

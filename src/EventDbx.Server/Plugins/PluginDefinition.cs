@@ -24,6 +24,9 @@ internal sealed record PluginDefinition
 
     public required PluginConfig Config { get; init; }
 
+    /// <summary>What it is called: its name, or, of one without, its kind.</summary>
+    public string Label => Name ?? PluginJson.NameOf(Config.Kind);
+
     /// <summary>Aggregate types whose events it gets; empty: all.</summary>
     public ImmutableArray<string> Types { get; init; } = [];
 
@@ -35,6 +38,16 @@ internal sealed record PluginDefinition
 
     /// <summary>The state sent along is that after the event, and not the newest.</summary>
     public bool ExactState { get; init; }
+
+    /// <summary>Members of the document that we do not know, to be written back as they are.</summary>
+    public UnknownMembers Unknown { get; init; } = UnknownMembers.None;
+}
+
+/// <summary>Members of an object that nobody here knows: a newer version, or another hand, may.</summary>
+/// <param name="Members">Each with its value as JSON.</param>
+internal sealed record UnknownMembers(ImmutableArray<(string Name, string Json)> Members)
+{
+    public static UnknownMembers None { get; } = new([]);
 }
 
 /// <summary>How it is reached. Which members count, its kind says.</summary>
@@ -69,28 +82,36 @@ internal sealed record PluginConfig
     /// <summary>The same; null: <c>aggregate=… id=… event=…</c>.</summary>
     public string? Template { get; init; }
 
-    /// <summary>Of <see cref="PluginKind.Process"/>: all of it, as it stands in the document.</summary>
-    public ReadOnlyMemory<byte> Process { get; init; }
-
-    /// <summary>The same, read.</summary>
+    /// <summary>Of <see cref="PluginKind.Process"/>.</summary>
     public ProcessSettings? Program { get; init; }
 
+    /// <summary>As in <see cref="PluginDefinition.Unknown"/>.</summary>
+    public UnknownMembers Unknown { get; init; } = UnknownMembers.None;
+
     /// <summary>Where it is reached: host and port; null for what is reached in no network.</summary>
-    public (string Host, int Port)? Target => Kind switch
+    public (string Host, int Port)? Target => Kind == PluginKind.Tcp ? (Host, Port) : Uri is { } uri ? (uri.IdnHost, uri.Port) : null;
+
+    /// <summary>Of <see cref="PluginKind.Http"/> and <see cref="PluginKind.Grpc"/>: to whom its headers are sent, and whether in clear.</summary>
+    public (string Scheme, string Host, int Port)? Origin => Uri is { } uri ? (uri.Scheme, uri.IdnHost, uri.Port) : null;
+
+    /// <summary>
+    /// Of <see cref="PluginKind.Http"/> and <see cref="PluginKind.Grpc"/>: the endpoint in full, of scheme <c>http</c> or <c>https</c> (<c>grpc</c> and <c>grpcs</c> are those two); null where it is no URL.
+    /// </summary>
+    public Uri? Uri
     {
-        PluginKind.Tcp => (Host, Port),
-        PluginKind.Http => HttpTarget,
-        PluginKind.Grpc => Uri.TryCreate(Endpoint, UriKind.Absolute, out var uri) ? (uri.IdnHost, uri.Port > 0 ? uri.Port : uri.Scheme is "https" or "grpcs" ? 443 : 80) : null,
-        _ => null,
-    };
-
-    /// <summary>Of <see cref="PluginKind.Http"/>: to whom its headers are sent, and whether in clear.</summary>
-    public (string Scheme, string Host, int Port)? Origin => HttpUri is { } uri ? (uri.Scheme, uri.IdnHost, uri.Port) : null;
-
-    (string, int)? HttpTarget => HttpUri is { } uri ? (uri.IdnHost, uri.Port) : null;
-
-    Uri? HttpUri => Uri.TryCreate(
-        Endpoint.Contains("://", StringComparison.Ordinal) ? Endpoint : $"{(Https ? "https" : "http")}://{Endpoint}", UriKind.Absolute, out var uri) ? uri : null;
+        get
+        {
+            var text = Kind switch
+            {
+                PluginKind.Http when !Endpoint.Contains("://", StringComparison.Ordinal) => $"{(Https ? "https" : "http")}://{Endpoint}",
+                PluginKind.Grpc when Endpoint.StartsWith("grpc://", StringComparison.OrdinalIgnoreCase) => $"http{Endpoint["grpc".Length..]}",
+                PluginKind.Grpc when Endpoint.StartsWith("grpcs://", StringComparison.OrdinalIgnoreCase) => $"https{Endpoint["grpcs".Length..]}",
+                PluginKind.Http or PluginKind.Grpc => Endpoint,
+                _ => "",
+            };
+            return System.Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0 ? uri : null;
+        }
+    }
 }
 
 /// <summary>Which program a process plugin is, and how it is started.</summary>

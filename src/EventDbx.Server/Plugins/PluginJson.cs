@@ -1,28 +1,38 @@
 using System.Buffers;
-using System.Collections.Immutable;
 using System.Text.Json;
 using EventDbx.Server.Tokens;
 
 namespace EventDbx.Server.Plugins;
 
-/// <summary>What a request says about a plugin.</summary>
-/// <param name="Enabled">Null: it says nothing.</param>
-/// <param name="Name">The same.</param>
-/// <param name="Config">How it is reached.</param>
-internal sealed record PluginUpsert(bool? Enabled, string? Name, PluginConfig Config);
+/// <summary>What a request says about a plugin. A member that is null says nothing: what is there stays, or a new plugin has the default.</summary>
+/// <param name="Enabled">Whether it is to get events.</param>
+/// <param name="Name">Once more.</param>
+/// <param name="Config">How it is reached, in full: it replaces the one that is there.</param>
+internal sealed record PluginUpsert(bool? Enabled, string? Name, PluginConfig Config)
+{
+    /// <summary>As in <see cref="PluginDefinition.Types"/>; an empty list takes them away.</summary>
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>As in <see cref="PluginDefinition.Events"/>; an empty list takes them away.</summary>
+    public IReadOnlyList<string>? Events { get; init; }
+
+    public bool? HoldOnDead { get; init; }
+
+    public bool? ExactState { get; init; }
+
+    /// <summary>It is enabled without being reached: its events wait for it in the log.</summary>
+    public bool Unchecked { get; init; }
+}
 
 /// <summary>Plugins as JSON: <c>{"enabled":true,"name":"audit","config":{"type":"log","level":"info","template":null}}</c>.</summary>
-/// <remarks>The document <c>plugins.json</c> is an array of such. Requests are read strictly; in the document, members we do not know are ignored.</remarks>
-internal static class PluginJson
+/// <remarks>
+/// The document <c>plugins.json</c> is an array of such. Requests are read strictly; in the document, members we do not know are kept as they are. Members that the reference does not have
+/// are written only where they say something: <c>types</c>, <c>events</c>, <c>hold_on_dead</c>, <c>exact_state</c>; of http <c>signing_secret</c>, <c>follow_redirects</c>; of grpc <c>headers</c>.
+/// </remarks>
+internal static partial class PluginJson
 {
-    /// <summary>Stands where the value of a header would. Sent back, it means the value that is there.</summary>
+    /// <summary>Stands where the value of a secret would. Sent back, it means the value that is there.</summary>
     public const string Hidden = "(hidden)";
-
-    static readonly string[] UpsertMembers = ["enabled", "name", "config"];
-    static readonly string[] TcpMembers = ["type", "host", "port"];
-    static readonly string[] HttpMembers = ["type", "endpoint", "headers", "https"];
-    static readonly string[] GrpcMembers = ["type", "endpoint"];
-    static readonly string[] LogMembers = ["type", "level", "template"];
 
     /// <summary>As lists and answers show it, secrets left out; or as the document keeps it.</summary>
     public static void Write(IBufferWriter<byte> output, PluginDefinition plugin, bool secrets)
@@ -46,123 +56,12 @@ internal static class PluginJson
         return output.WrittenSpan.ToArray();
     }
 
-    /// <summary>The document read; missing, empty or blank: no plugins. Of a name that stands twice the last counts.</summary>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: it is no array of plugins.</exception>
-    public static List<PluginDefinition> ReadAll(byte[]? content)
+    /// <summary>Of what it is made, secrets included: two that are equal are the same plugin, set up the same.</summary>
+    public static string Identity(PluginDefinition plugin)
     {
-        List<PluginDefinition> plugins = [];
-        if (content is null || content.AsSpan().Trim(" \r\n\t"u8).IsEmpty)
-            return plugins;
-        try
-        {
-            using var json = JsonDocument.Parse(content);
-            foreach (var item in json.RootElement.EnumerateArray())
-            {
-                var name = item.Text("name")?.Trim();
-                var plugin = new PluginDefinition
-                {
-                    Enabled = JsonReading.Required(item.Truth("enabled"), "enabled"), Name = string.IsNullOrEmpty(name) ? null : name, Config = ConfigOf(item.GetProperty("config"), strict: false),
-                };
-                plugins.RemoveAll(earlier => earlier.Name is not null && earlier.Name == plugin.Name);
-                plugins.Add(plugin);
-            }
-        }
-        catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException or RefusedException)
-        {
-            throw new RefusedException(RefusalCode.IntegrityViolation, $"{PluginBook.DocumentName} is no array of plugins: {broken.Message}");
-        }
-
-        return plugins;
-    }
-
-    /// <summary>The body of a request that sets a plugin up.</summary>
-    /// <exception cref="RefusedException">It is not one; a member we do not know is refused.</exception>
-    public static PluginUpsert ReadUpsert(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(body, JsonReading.Strict);
-            Known(json.RootElement, "a plugin", UpsertMembers);
-            if (json.RootElement.Member("config") is not { } config)
-                throw new RefusedException(RefusalCode.InvalidArgument, "`config` is missing: {\"type\": \"tcp|http|grpc|log\", …}.");
-            return new(json.RootElement.Truth("enabled"), json.RootElement.Text("name"), ConfigOf(config, strict: true));
-        }
-        catch (JsonException cause)
-        {
-            throw new RefusedException(RefusalCode.InvalidPayload, $"The body is not one JSON object with distinct members: {cause.Message}");
-        }
-        catch (InvalidOperationException cause)
-        {
-            throw new RefusedException(RefusalCode.InvalidPayload, $"The body holds text that is not valid Unicode: {cause.Message}");
-        }
-    }
-
-    static PluginConfig ConfigOf(JsonElement json, bool strict)
-    {
-        if (json.ValueKind != JsonValueKind.Object)
-            throw new RefusedException(RefusalCode.InvalidArgument, "`config` is a JSON object: {\"type\": \"tcp|http|grpc|log\", …}.");
-        switch (JsonReading.Required(json.Text("type"), "config.type"))
-        {
-            case "tcp":
-                if (strict)
-                    Known(json, "the config of a tcp plugin", TcpMembers);
-                return new() { Kind = PluginKind.Tcp, Host = JsonReading.Required(json.Text("host"), "config.host").Trim(), Port = PortOf(json) };
-            case "http":
-                if (strict)
-                    Known(json, "the config of an http plugin", HttpMembers);
-                return new()
-                {
-                    Kind = PluginKind.Http, Endpoint = JsonReading.Required(json.Text("endpoint"), "config.endpoint").Trim(), Headers = HeadersOf(json), Https = json.Truth("https") ?? false,
-                };
-            case "grpc":
-                if (strict)
-                    Known(json, "the config of a grpc plugin", GrpcMembers);
-                return new() { Kind = PluginKind.Grpc, Endpoint = JsonReading.Required(json.Text("endpoint"), "config.endpoint").Trim() };
-            case "log":
-                if (strict)
-                    Known(json, "the config of a log plugin", LogMembers);
-                return new() { Kind = PluginKind.Log, Level = json.Text("level") ?? "info", Template = json.Text("template") };
-            case "process" when strict:
-                throw new RefusedException(RefusalCode.InvalidArgument, "process plugins must be managed via the CLI.");
-            case "process":
-                return new() { Kind = PluginKind.Process, Process = Encoding.UTF8.GetBytes(json.GetRawText()) };
-            case var other:
-                throw new RefusedException(RefusalCode.InvalidArgument, $"`config.type` is tcp, http, grpc or log, not \"{Rest.Shown.Of(other)}\".");
-        }
-    }
-
-    static int PortOf(JsonElement json) => JsonReading.Required(json.Number("port"), "config.port") is var port and > 0 and <= ushort.MaxValue
-        ? (int)port
-        : throw new RefusedException(RefusalCode.InvalidArgument, "`config.port` is a number from 1 to 65535.");
-
-    static ImmutableSortedDictionary<string, string> HeadersOf(JsonElement json)
-    {
-        var headers = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.OrdinalIgnoreCase);
-        if (json.Member("headers") is not { } given)
-            return headers.ToImmutable();
-        if (given.ValueKind != JsonValueKind.Object)
-            throw new RefusedException(RefusalCode.InvalidArgument, "`config.headers` is an object of names and values.");
-        foreach (var member in given.EnumerateObject())
-        {
-            if (member.Value.ValueKind != JsonValueKind.String || !headers.TryAdd(member.Name, member.Value.GetString()!))
-                throw new RefusedException(RefusalCode.InvalidArgument, $"`config.headers`: \"{Rest.Shown.Of(member.Name)}\" has one value, a string.");
-        }
-
-        return headers.ToImmutable();
-    }
-
-    static void Known(JsonElement json, string what, string[] known)
-    {
-        if (json.ValueKind != JsonValueKind.Object)
-            throw new RefusedException(RefusalCode.InvalidPayload, $"{what} is a JSON object.");
-        foreach (var member in json.EnumerateObject())
-        {
-            if (Array.IndexOf(known, member.Name) < 0)
-            {
-                throw new RefusedException(RefusalCode.UnknownMember,
-                    $"`{Rest.Shown.Of(member.Name)}` is no member of {what}{NearestName.Hint(member.Name, known)}; known are {string.Join(", ", known)}.");
-            }
-        }
+        var output = new ArrayBufferWriter<byte>();
+        Write(output, plugin, secrets: true);
+        return Encoding.UTF8.GetString(output.WrittenSpan);
     }
 
     static void Write(Utf8JsonWriter json, PluginDefinition plugin, bool secrets)
@@ -170,16 +69,23 @@ internal static class PluginJson
         json.WriteStartObject();
         json.WriteBoolean("enabled"u8, plugin.Enabled);
         json.WriteString("name"u8, plugin.Name);
-        json.WritePropertyName("config"u8);
-        var config = plugin.Config;
-        if (config.Kind == PluginKind.Process)
-        {
-            WriteProcess(json, config.Process, secrets);
-            json.WriteEndObject();
-            return;
-        }
+        json.WriteStartObject("config"u8);
+        Write(json, plugin.Config, secrets);
+        json.WriteEndObject();
+        if (!plugin.Types.IsEmpty)
+            WriteTexts(json, "types", plugin.Types, shown: true);
+        if (!plugin.Events.IsEmpty)
+            WriteTexts(json, "events", plugin.Events, shown: true);
+        if (plugin.HoldOnDead)
+            json.WriteBoolean("hold_on_dead"u8, true);
+        if (plugin.ExactState)
+            json.WriteBoolean("exact_state"u8, true);
+        Write(json, plugin.Unknown, secrets);
+        json.WriteEndObject();
+    }
 
-        json.WriteStartObject();
+    static void Write(Utf8JsonWriter json, PluginConfig config, bool secrets)
+    {
         json.WriteString("type"u8, NameOf(config.Kind));
         switch (config.Kind)
         {
@@ -189,60 +95,61 @@ internal static class PluginJson
                 break;
             case PluginKind.Http:
                 json.WriteString("endpoint"u8, config.Endpoint);
-                json.WriteStartObject("headers"u8);
-                foreach (var (name, value) in config.Headers)
-                    json.WriteString(name, secrets ? value : Hidden);
-                json.WriteEndObject();
+                WriteSecrets(json, "headers", config.Headers, secrets);
                 json.WriteBoolean("https"u8, config.Https);
+                if (config.SigningSecret is { } secret)
+                    json.WriteString("signing_secret"u8, secrets ? secret : Hidden);
+                if (config.FollowRedirects)
+                    json.WriteBoolean("follow_redirects"u8, true);
                 break;
             case PluginKind.Grpc:
                 json.WriteString("endpoint"u8, config.Endpoint);
+                if (!config.Headers.IsEmpty)
+                    WriteSecrets(json, "headers", config.Headers, secrets);
                 break;
-            default:
+            case PluginKind.Log:
                 json.WriteString("level"u8, config.Level);
                 json.WriteString("template"u8, config.Template);
                 break;
+            case PluginKind.Process:
+                var program = config.Program!;
+                json.WriteString("name"u8, program.Plugin);
+                json.WriteString("version"u8, program.Version);
+                WriteTexts(json, "args", program.Args, secrets);
+                WriteSecrets(json, "env", program.Env, secrets);
+                json.WriteString("working_dir"u8, program.WorkingDir);
+                break;
         }
 
-        json.WriteEndObject();
+        Write(json, config.Unknown, secrets);
+    }
+
+    static void WriteSecrets(Utf8JsonWriter json, string name, IEnumerable<KeyValuePair<string, string>> values, bool secrets)
+    {
+        json.WriteStartObject(name);
+        foreach (var (of, value) in values)
+            json.WriteString(of, secrets ? value : Hidden);
         json.WriteEndObject();
     }
 
-    /// <summary>The variables of a program hold its secrets; its arguments may, too.</summary>
-    static void WriteProcess(Utf8JsonWriter json, ReadOnlyMemory<byte> config, bool secrets)
+    static void WriteTexts(Utf8JsonWriter json, string name, IEnumerable<string> texts, bool shown)
     {
-        if (secrets)
-        {
-            json.WriteRawValue(config.Span);
+        json.WriteStartArray(name);
+        foreach (var text in texts)
+            json.WriteStringValue(shown ? text : Hidden);
+        json.WriteEndArray();
+    }
+
+    /// <summary>What nobody knows may be a secret, and is in no list.</summary>
+    static void Write(Utf8JsonWriter json, UnknownMembers unknown, bool secrets)
+    {
+        if (!secrets)
             return;
-        }
-
-        using var document = JsonDocument.Parse(config);
-        json.WriteStartObject();
-        foreach (var member in document.RootElement.EnumerateObject())
+        foreach (var (name, value) in unknown.Members)
         {
-            json.WritePropertyName(member.Name);
-            switch (member.Name)
-            {
-                case "env" when member.Value.ValueKind == JsonValueKind.Object:
-                    json.WriteStartObject();
-                    foreach (var variable in member.Value.EnumerateObject())
-                        json.WriteString(variable.Name, Hidden);
-                    json.WriteEndObject();
-                    break;
-                case "args" when member.Value.ValueKind == JsonValueKind.Array:
-                    json.WriteStartArray();
-                    for (var i = 0; i < member.Value.GetArrayLength(); i++)
-                        json.WriteStringValue(Hidden);
-                    json.WriteEndArray();
-                    break;
-                default:
-                    member.Value.WriteTo(json);
-                    break;
-            }
+            json.WritePropertyName(name);
+            json.WriteRawValue(value);
         }
-
-        json.WriteEndObject();
     }
 
     public static string NameOf(PluginKind kind) => kind switch

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using EventDbx.Server.Configuration;
 
 namespace EventDbx.Server.Plugins;
@@ -20,4 +22,10 @@ internal sealed record PluginSurroundings
 
     /// <summary>From 0 up to 1: scatters tries.</summary>
     public required Func<double> Jitter { get; init; }
+
+    /// <summary>Finds the addresses of a name; throws <see cref="System.Net.Sockets.SocketException"/> where it has none.</summary>
+    public Func<string, CancellationToken, Task<IPAddress[]>> Resolve { get; init; } = Dns.GetHostAddressesAsync;
+
+    /// <summary>Whose certificates are believed; null: whose the system believes.</summary>
+    public X509Certificate2Collection? TrustedRoots { get; init; }
 }

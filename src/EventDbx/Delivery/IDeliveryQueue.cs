@@ -11,10 +11,21 @@ public interface IDeliveryQueue
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
     ulong? FindCursor(string plugin);
 
-    /// <summary>Makes all of a change durable, or nothing.</summary>
+    /// <summary>Makes all of a change durable, or nothing. With relaxed durability a cursor that only moved forward is so with the store's next sync.</summary>
+    /// <remarks>
+    /// The first change of a plugin has a cursor. An aggregate or position is named once in a change. Errors that are too long are cut; those of
+    /// an aggregate that is gone are not kept in an encrypted store, for they are sealed with its key.
+    /// </remarks>
+    /// <exception cref="RefusedException">
+    /// <see cref="RefusalCode.LimitExceeded"/>: more than <see cref="Limits.DeliveryChangesMax"/> rows at once; or more would wait, or be dead, than
+    /// <see cref="Limits.DeliveryWaitingMax"/> and <see cref="Limits.DeliveryDeadMax"/> allow: then nothing new is to be taken up for the plugin until there is room.
+    /// <see cref="RefusalCode.InvalidArgument"/>: a position beyond the synced log, or something else that only a defect brings.
+    /// <see cref="RefusalCode.NotFound"/>: no cursor, and nothing is kept of the plugin (it may have been forgotten meanwhile).
+    /// <see cref="RefusalCode.Overloaded"/>, <see cref="RefusalCode.Unavailable"/>, <see cref="RefusalCode.IntegrityViolation"/>: as for an append.
+    /// </exception>
     Task SaveAsync(string plugin, DeliveryChange change);
 
-    /// <summary>Forgets all that is kept of a plugin.</summary>
+    /// <summary>Forgets all that is kept of a plugin, in as many commits as it takes; the cursor goes with the last. No other change of it may run.</summary>
     Task ForgetAsync(string plugin);
 
     /// <summary>How much waits, and how much is dead.</summary>
