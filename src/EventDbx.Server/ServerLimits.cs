@@ -389,6 +389,15 @@ public static class ServerLimits
     /// <summary>Events handed to a plugin at once that takes several: one send, one batch.</summary>
     public const int PluginBatchMax = 256;
 
+    /// <summary>Bytes of one batch to a gRPC plugin: a quarter of what receivers take by default. One event goes beyond it.</summary>
+    public const int GrpcPluginBatchBytes = 1024 * 1024;
+
+    /// <summary>How long a gRPC plugin may take to acknowledge a batch: it writes all of it to its disk meanwhile.</summary>
+    public static readonly TimeSpan GrpcPluginAnswerWithin = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the connection to a gRPC plugin is silent before it is asked whether it is still there.</summary>
+    public static readonly TimeSpan GrpcPluginPingAfter = TimeSpan.FromSeconds(60);
+
     /// <summary>Requests to one HTTP plugin at once, and connections to it.</summary>
     public const int PluginRequestsMax = 8;
 

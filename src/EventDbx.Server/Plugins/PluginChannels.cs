@@ -10,6 +10,7 @@ internal static class PluginChannels
         PluginKind.Tcp => new TcpChannel(plugin, surroundings),
         PluginKind.Http => new HttpChannel(plugin, surroundings),
         PluginKind.Log => new LogChannel(plugin, surroundings),
-        PluginKind.Grpc or PluginKind.Process => throw new RefusedException(RefusalCode.InvalidArgument, $"Plugins of type {PluginJson.NameOf(plugin.Config.Kind)} cannot be opened yet."),
+        PluginKind.Grpc => new GrpcChannel(plugin, surroundings),
+        PluginKind.Process => throw new RefusedException(RefusalCode.InvalidArgument, $"Plugins of type {PluginJson.NameOf(plugin.Config.Kind)} cannot be opened yet."),
     };
 }
