@@ -418,6 +418,9 @@ public static class ServerLimits
     /// <summary>How long a TCP plugin is watched after the first event on a connection: one that reads a line and closes has done so by then.</summary>
     public static readonly TimeSpan PluginProbeWithin = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long it is left alone with several events before their connection is ended: one that fails at an event closes meanwhile, and gets all of them again. A window each 100 ms is 10,000 events a second.</summary>
+    public static readonly TimeSpan PluginQuietFor = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Events that a TCP plugin may see again after its connection broke: what is kept in memory of it.</summary>
     public const int PluginUnsettledEvents = 1_024;
 

@@ -53,12 +53,12 @@ internal sealed class TcpLine : IDisposable
         }
     }
 
-    /// <summary>Whether the receiver ends its side although nothing was ended here, within <see cref="ServerLimits.PluginProbeWithin"/>: it read a line, and wants no other on this connection.</summary>
-    public async Task<bool> EndsByItselfAsync(CancellationToken cancellation)
+    /// <summary>Whether the receiver ends its side within a time although nothing was ended here: it wants no more on this connection, or failed at what it has.</summary>
+    public async Task<bool> EndsByItselfAsync(TimeSpan within, CancellationToken cancellation)
     {
         try
         {
-            await Ended.WaitAsync(ServerLimits.PluginProbeWithin, _clock, cancellation).ConfigureAwait(false);
+            await Ended.WaitAsync(within, _clock, cancellation).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)

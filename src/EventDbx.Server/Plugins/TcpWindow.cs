@@ -88,7 +88,8 @@ internal sealed class TcpWindow
         if (Limit >= _failed)
             (_failed, _patience) = (int.MaxValue, PatienceFirst);
         var next = Limit > 1 || _failed <= First ? Limit * 2 : First;
-        if (next < _failed || --_untilGrowth <= 0)
+        // From one on at once: that it was watched for is pause enough.
+        if (Limit == 1 || next < _failed || --_untilGrowth <= 0)
             Limit = Math.Min(next, ServerLimits.PluginUnsettledEvents);
     }
 

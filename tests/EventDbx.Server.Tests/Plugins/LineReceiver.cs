@@ -149,7 +149,15 @@ internal sealed class LineConnection(LineReceiver receiver, Socket socket)
         return true;
     }
 
-    /// <summary>Takes what comes, as a reader with a buffer does, notes the first line down and forgets the rest.</summary>
+    /// <summary>Takes what comes, as a reader with a buffer does, and notes lines down as long as each goes well; then it closes, and forgets the rest.</summary>
+    public async Task ReadLinesAsync(Func<bool> goesWell)
+    {
+        using var reader = new StreamReader(new NetworkStream(socket), Encoding.UTF8, false, 64 * 1024);
+        while (await reader.ReadLineAsync() is { } line && goesWell())
+            receiver.Note(line);
+    }
+
+    /// <summary>The same with the first line alone, after which it closes at once.</summary>
     public async Task ReadLineAsync()
     {
         using var reader = new StreamReader(new NetworkStream(socket), Encoding.UTF8, false, 64 * 1024);

@@ -156,6 +156,20 @@ public sealed class TcpChannelTests
     }
 
     [Fact]
+    public async Task A_receiver_that_fails_at_an_event_gets_it_again_and_what_else_it_had_in_its_buffer()
+    {
+        var count = 0;
+        await using var receiver = new LineReceiver(connection => connection.ReadLinesAsync(() => Interlocked.Increment(ref count) % 45 != 0));
+        await using var channel = Open(receiver.Port, 2);
+
+        await DeliverAllAsync(channel, Sinks.Events(1, 200));
+        await SettleAllAsync(channel);
+
+        AssertAllInOrder(receiver.Positions, 200);
+        Assert.True(count > receiver.Positions.Length);
+    }
+
+    [Fact]
     public async Task A_receiver_that_never_ends_its_side_is_down_and_what_it_has_stays_unsettled()
     {
         var hold = new TaskCompletionSource();
