@@ -181,7 +181,12 @@ internal sealed class PluginBook(PluginSurroundings surroundings, IDocuments? do
 
     static int IndexOf(List<PluginDefinition> plugins, string name) => plugins.FindIndex(plugin => plugin.Label == name) is >= 0 and var at
         ? at
-        : throw new RefusedException(RefusalCode.NotFound, $"no plugin named '{Rest.Shown.Of(name)}' is configured{(NearestName.Hint(name, plugins.Select(plugin => plugin.Label)) is { Length: > 0 } hint ? hint : ".")}");
+        : throw NoneNamed(name, plugins);
+
+    /// <summary>There is no such plugin; one whose name is nearly that may be meant.</summary>
+    public static RefusedException NoneNamed(string name, IEnumerable<PluginDefinition> plugins, string which = "plugin") => new(
+        RefusalCode.NotFound,
+        $"no {which} named '{Rest.Shown.Of(name)}' is configured{(NearestName.Hint(name, plugins.Select(plugin => plugin.Label)) is { Length: > 0 } hint ? hint : ".")}");
 
     /// <summary>The entry: of headers their names alone.</summary>
     /// <param name="by">Who does it.</param>

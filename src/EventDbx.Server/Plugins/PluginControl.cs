@@ -108,8 +108,8 @@ internal sealed partial class PluginControl : IPluginControl
     public async IAsyncEnumerable<ReplayStep> ReplayAsync(Session by, string plugin, string type, string? id, [EnumeratorCancellation] CancellationToken cancellation)
     {
         by.DemandRoot("replay events");
-        var definition = _book.List().FirstOrDefault(one => one.Enabled && Courier.LabelOf(one) == plugin.Trim())
-            ?? throw new RefusedException(RefusalCode.NotFound, $"no enabled plugin named '{Shown.Of(plugin)}' is configured.");
+        var enabled = _book.List().Where(one => one.Enabled).ToList();
+        var definition = enabled.Find(one => Courier.LabelOf(one) == plugin.Trim()) ?? throw PluginBook.NoneNamed(plugin, enabled, "enabled plugin");
         var events = new PluginEvents(_database, definition);
         var use = Use(definition);
         await using (use.ConfigureAwait(false))
@@ -150,8 +150,11 @@ internal sealed partial class PluginControl : IPluginControl
         while (after is not null);
     }
 
-    PluginDefinition Find(string name) => _book.List().FirstOrDefault(plugin => Courier.LabelOf(plugin) == name.Trim())
-        ?? throw new RefusedException(RefusalCode.NotFound, $"no plugin named '{Shown.Of(name)}' is configured.");
+    PluginDefinition Find(string name)
+    {
+        var plugins = _book.List();
+        return plugins.FirstOrDefault(plugin => Courier.LabelOf(plugin) == name.Trim()) ?? throw PluginBook.NoneNamed(name, plugins);
+    }
 
     PluginStatus StatusOf(PluginDefinition plugin)
     {

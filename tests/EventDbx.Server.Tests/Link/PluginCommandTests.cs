@@ -83,8 +83,8 @@ public sealed partial class PluginCommandTests : IDisposable
             Assert.True(outcome.Code == ExitCode.Done && outcome.Out.Contains(prints, StringComparison.Ordinal), $"dbx {string.Join(' ', words)}: {outcome}");
         }
 
-        // The hook was tested twice and got each stored event twice by the replays; the pipe, from the start on, gets them from a server alone.
-        Assert.Equal(["order-paid", "order-paid", "order-placed", "order-placed", "order-placed", "order-placed", "patient-updated", "patient-updated"], hook.Posts.Select(post => EventOf(post.Body)).Order());
+        // The hook was tested twice, and got the events of o-1 by both replays; the pipe, from the start on, gets them from a server alone.
+        Assert.Equal(["order-paid", "order-paid", "order-placed", "order-placed", "order-placed", "patient-updated", "patient-updated"], hook.Posts.Select(post => EventOf(post.Body)).Order());
         Assert.All(hook.Posts, post => Assert.Equal(("k1", "k2=3"), (post.Headers["X-Key"], post.Headers["X-Other"])));
         await AdminServer.UntilAsync(() => pipe.Lines.Count(line => EventOf(line) == "order-placed") >= (running ? 2 : 0));
         Assert.Equal(running, pipe.Lines.Any(line => EventOf(line) == "order-placed"));
@@ -209,7 +209,7 @@ public sealed partial class PluginCommandTests : IDisposable
     [InlineData(2, "did you mean `retry`", "queue", "rety")]
     [InlineData(2, "did you mean `enable`", "plugin", "enabel", "h")]
     [InlineData(2, "where from?", "plugin", "install", "a", "1")]
-    [InlineData(2, "`--token` is not for `dbx plugin config process`", "plugin", "config", "process", "a", "b", "1", "--token", "x")]
+    [InlineData(2, "unknown option `--token`", "plugin", "config", "process", "a", "b", "1", "--token", "x")]
     [InlineData(2, "--event-id", "queue", "retry", "--event-id", "no")]
     [InlineData(1, "plugin name cannot be empty", "plugin", "config", "log", " ")]
     [InlineData(1, "plugin identifier cannot be empty", "plugin", "config", "process", "a", "", "1")]
