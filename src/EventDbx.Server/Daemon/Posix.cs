@@ -16,6 +16,7 @@ internal static partial class Posix
     const int SetDescriptorFlags = 2; // F_SETFD
     const int CloseOnExec = 1; // FD_CLOEXEC
     const nuint CloseOnExecRequest = 0x20006601; // FIOCLEX of macOS and the BSDs.
+    const nuint UnreadBytesRequest = 0x541B; // FIONREAD of Linux.
     const uint Unchanged = uint.MaxValue;
     const int Descriptors = 7; // RLIMIT_NOFILE
     const int DescriptorsOfMac = 8; // The same of macOS and the BSDs.
@@ -107,6 +108,14 @@ internal static partial class Posix
         return poll(ref asked, 1, 0) > 0 && (asked.Happened & (PollError | PollHangUp)) != 0;
     }
 
+    /// <summary>Bytes that were written to a pipe and not read yet; null where the system does not say.</summary>
+    public static int? UnreadBytes(int descriptor)
+    {
+        // It takes a varying number of arguments, which are handed over in another way on a Mac.
+        var bytes = 0;
+        return OperatingSystem.IsLinux() && ioctl(descriptor, UnreadBytesRequest, ref bytes) == 0 ? bytes : null;
+    }
+
     /// <summary>Whether a path is this user's; for root, it is from now on. A link is judged itself, not what it leads to.</summary>
     public static bool IsOwn(string path) => lchown(path, UserId, Unchanged) == 0;
 
@@ -172,6 +181,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "ioctl")]
     private static partial int ioctl(int descriptor, nuint request);
+
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static partial int ioctl(int descriptor, nuint request, ref int value);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);

@@ -35,7 +35,6 @@ internal sealed class AddressRules(ConfigList allowed)
         (IPNetwork.Parse("::ffff:0:0/96"), 12),
         (IPNetwork.Parse("::ffff:0:0:0/96"), 12),
         (IPNetwork.Parse("64:ff9b::/96"), 12),
-        (IPNetwork.Parse("64:ff9b:1::/48"), 12),
         (IPNetwork.Parse("2002::/16"), 2),
     ];
 
@@ -163,9 +162,15 @@ internal sealed class AddressRules(ConfigList allowed)
                 yield return new(bytes.AsSpan(at, 4));
         }
 
-        // RFC 6052: behind 48 bits, with an empty byte in the middle.
+        // RFC 8215: translators of one's own, whose addresses stand at the end, or (RFC 6052) behind 48 bits with an empty byte in the middle. The other place is empty then.
         if (bytes.AsSpan(0, 6).SequenceEqual((ReadOnlySpan<byte>)[0, 0x64, 0xff, 0x9b, 0, 1]))
-            yield return new([bytes[6], bytes[7], bytes[9], bytes[10]]);
+        {
+            if (bytes[12] != 0)
+                yield return new(bytes.AsSpan(12, 4));
+            if (bytes[6] != 0)
+                yield return new([bytes[6], bytes[7], bytes[9], bytes[10]]);
+        }
+
         if (Teredo.Contains(address))
         {
             yield return new(bytes.AsSpan(4, 4));

@@ -1,5 +1,3 @@
-using EventDbx.Delivery;
-
 namespace EventDbx.Server.Plugins;
 
 /// <summary>Handing over a page, and finding out what it is that fails.</summary>
@@ -180,37 +178,28 @@ internal sealed partial class Courier
         Refuse(item.Record, failure, attempts: 1, handed: 0, downAt);
     }
 
-    /// <summary>An event is refused: its aggregate waits, or it is dead.</summary>
-    /// <returns>Whether its aggregate waits; otherwise it goes on behind it.</returns>
-    bool Refuse(EventRecord record, DeliveryFailure failure, int attempts, ulong handed, long? downAt)
+    /// <summary>An event is refused: its aggregate waits for the next try, or, when that was the last one, to be buried.</summary>
+    void Refuse(EventRecord record, DeliveryFailure failure, int attempts, ulong handed, long? downAt)
     {
-        var now = _clock.GetUtcNow();
         _lastError = failure.Reason;
-        var isDead = attempts >= Math.Max(1, _surroundings.Settings().PluginMaxAttempts) && _progress.HasGraveFor(1);
-        if (isDead)
+        var pause = TimeSpan.Zero;
+        if (attempts < AttemptsMax || !_progress.HasGraveFor(1))
         {
-            _progress.Bury(new()
-            {
-                Position = record.Position, Aggregate = record.Aggregate, Version = record.Version, EventId = record.EventId, EventType = record.EventType,
-                Attempts = attempts, LastError = failure.Reason, At = Timestamp.From(now),
-            });
-            _log.Dead(record, attempts, failure.Reason);
-            if (!_plugin.HoldOnDead)
-                return false;
+            pause = Backoff.OfRefusals.After(attempts, _surroundings.Jitter());
+            if (failure.RetryAfter is { } asked && asked > pause)
+                pause = asked < ServerLimits.PluginRetryAfterMax ? asked : ServerLimits.PluginRetryAfterMax;
         }
 
-        var pause = Backoff.OfRefusals.After(attempts, _surroundings.Jitter());
-        if (failure.RetryAfter is { } asked && asked > pause)
-            pause = asked < ServerLimits.PluginRetryAfterMax ? asked : ServerLimits.PluginRetryAfterMax;
         _progress.Set(
             new()
             {
                 Aggregate = record.Aggregate, Version = record.Version, Position = record.Position, EventId = record.EventId, EventType = record.EventType,
-                Attempts = attempts, NextAttemptAt = Timestamp.From(now + pause), LastError = failure.Reason, Held = isDead,
+                Attempts = attempts, NextAttemptAt = Timestamp.From(_clock.GetUtcNow() + pause), LastError = failure.Reason,
             },
             pause, handed, downAt);
-        return true;
     }
+
+    int AttemptsMax => Math.Max(1, _surroundings.Settings().PluginMaxAttempts);
 
     /// <summary>Looks whether a plugin that was down is back, when it is time; whether there was something to do.</summary>
     async Task<bool> ProbeAsync()

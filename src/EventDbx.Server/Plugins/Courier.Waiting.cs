@@ -1,3 +1,5 @@
+using EventDbx.Delivery;
+
 namespace EventDbx.Server.Plugins;
 
 /// <summary>Aggregates that wait: tried when their time comes, and caught up with once their event is taken.</summary>
@@ -24,6 +26,13 @@ internal sealed partial class Courier
         var row = entry.Row;
         var aggregate = row.Aggregate;
         var (next, handed, budget, single) = (row.Version, 0UL, ServerLimits.PluginCatchUpEvents, false);
+        if (row.Attempts >= AttemptsMax && _progress.HasGraveFor(1))
+        {
+            if (!await BuryAsync(row).ConfigureAwait(false))
+                return;
+            next++;
+        }
+
         while (true)
         {
             var isRow = next == row.Version && row.Attempts > 0;
@@ -45,7 +54,10 @@ internal sealed partial class Courier
                 return;
             }
 
-            if (!isRow && budget <= 0 || _stop.IsCancellationRequested)
+            // A try that was not made counts for nothing.
+            if (_stop.IsCancellationRequested && next == row.Version)
+                return;
+            if ((!isRow && budget <= 0) || _stop.IsCancellationRequested)
             {
                 Postpone(batch[0], handed);
                 return;
@@ -81,11 +93,30 @@ internal sealed partial class Courier
                 continue;
             }
 
-            CloseCircuitUnlessDown(failure);
-            if (Refuse(failed, failure, (failed.Version == row.Version ? row.Attempts : 0) + 1, handed, failure.IsRefusal ? entry.DownAt : _attempts.Taken))
-                return;
-            next = failed.Version + 1;
+            if (failure.IsRefusal)
+                CloseCircuit(); // It is there.
+            Refuse(failed, failure, (failed.Version == row.Version ? row.Attempts : 0) + 1, handed, failure.IsRefusal ? entry.DownAt : _attempts.Taken);
+            return;
         }
+    }
+
+    /// <summary>Gives an event up. That is kept before anything behind it is handed over: a crash must not bring it back behind those.</summary>
+    /// <returns>Whether its aggregate goes on.</returns>
+    async Task<bool> BuryAsync(WaitingAggregate row)
+    {
+        _progress.Bury(new()
+        {
+            Position = row.Position, Aggregate = row.Aggregate, Version = row.Version, EventId = row.EventId, EventType = row.EventType,
+            Attempts = row.Attempts, LastError = row.LastError, At = Timestamp.From(_clock.GetUtcNow()),
+        });
+        _log.Dead(row);
+        if (row.Position > _reached)
+            _ahead.Add(row.Position);
+        if (_plugin.HoldOnDead)
+            _progress.Set(row with { Held = true }, TimeSpan.Zero, handed: 0);
+        await SaveAsync(handedOver: true).ConfigureAwait(false);
+        await _progress.FlushAsync().ConfigureAwait(false);
+        return !_plugin.HoldOnDead;
     }
 
     /// <summary>The plugin is down for this one. Where others were taken since that happened to it last, it is the event that cannot be taken.</summary>
@@ -111,13 +142,6 @@ internal sealed partial class Courier
         lock (_gate)
             Open(failure, doubtful: true);
         return false;
-    }
-
-    /// <summary>A plugin that refuses is there.</summary>
-    void CloseCircuitUnlessDown(DeliveryFailure failure)
-    {
-        if (failure.IsRefusal)
-            CloseCircuit();
     }
 
     /// <summary>It goes on with that event, after others have had their turn.</summary>

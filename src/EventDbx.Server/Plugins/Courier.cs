@@ -170,7 +170,9 @@ internal sealed partial class Courier : IAsyncDisposable
     {
         _page = null;
         _ahead.Clear();
-        _ = Channel;
+        // A program runs beside the server, whether there is an event for it or not.
+        if (Channel is Process.ProcessChannel program)
+            program.Start();
         var size = _database.LogSize;
         if (await _progress.LoadAsync().ConfigureAwait(false) is not { } cursor)
         {

@@ -1,3 +1,4 @@
+using EventDbx.Delivery;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -27,12 +28,12 @@ internal sealed class CourierLog : IDisposable
         $"plugin '{_plugin}' is back after {Show(open)}; the log is {behind} entries ahead of it."));
 
     /// <summary>What somebody has to look at.</summary>
-    public void Dead(EventRecord record, int attempts, string reason)
+    public void Dead(WaitingAggregate row)
     {
         if (_dead.TryTake())
         {
             Tell(LogLevel.Error, FormattableString.Invariant(
-                $"dead letter: plugin '{_plugin}' has refused {Shown.Of(record.EventType)}, version {record.Version} of {Shown.Of(record.Aggregate.Type)}::{Shown.Of(record.Aggregate.Id)}, event {record.EventId}, {attempts} times, and it is given up: {reason.TrimEnd('.')}. `dbx queue retry --event-id {record.EventId}` tries it again."));
+                $"dead letter: plugin '{_plugin}' has refused {Shown.Of(row.EventType)}, version {row.Version} of {Shown.Of(row.Aggregate.Type)}::{Shown.Of(row.Aggregate.Id)}, event {row.EventId}, {row.Attempts} times, and it is given up: {row.LastError.TrimEnd('.')}. `dbx queue retry --event-id {row.EventId}` tries it again."));
         }
     }
 

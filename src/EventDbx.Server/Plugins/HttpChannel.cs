@@ -156,7 +156,9 @@ internal sealed class HttpChannel : IPluginChannel
             if (!isType && Origin(url) != Origin(_endpoint))
                 continue;
             HttpHeaders? headers = name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase) ? message.Content?.Headers : message.Headers;
-            headers?.Remove(name);
+            // Ours give way to theirs. A name that is none, in a document of another hand, is left out.
+            if (isType || name.Equals("User-Agent", StringComparison.OrdinalIgnoreCase))
+                headers?.Remove(name);
             headers?.TryAddWithoutValidation(name, value);
         }
 

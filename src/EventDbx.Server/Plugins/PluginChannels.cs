@@ -11,6 +11,6 @@ internal static class PluginChannels
         PluginKind.Http => new HttpChannel(plugin, surroundings),
         PluginKind.Log => new LogChannel(plugin, surroundings),
         PluginKind.Grpc => new GrpcChannel(plugin, surroundings),
-        PluginKind.Process => throw new RefusedException(RefusalCode.InvalidArgument, $"Plugins of type {PluginJson.NameOf(plugin.Config.Kind)} cannot be opened yet."),
+        PluginKind.Process => new Process.ProcessChannel(plugin, surroundings),
     };
 }

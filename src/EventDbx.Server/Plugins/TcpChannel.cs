@@ -28,6 +28,9 @@ internal sealed class TcpChannel : IPluginChannel
     TcpLine? _line;
     ulong _unsettled;
 
+    /// <summary>Whether the receiver was seen to keep a connection.</summary>
+    bool _keeps;
+
     /// <exception cref="RefusedException">The host is an address that is blocked.</exception>
     public TcpChannel(PluginDefinition plugin, PluginSurroundings surroundings)
     {
@@ -168,12 +171,22 @@ internal sealed class TcpChannel : IPluginChannel
 
     async Task SettleAsync(TcpLine line, CancellationToken cancellation)
     {
+        // Its end tells nothing once ours was sent: whoever closes after a line, or fails at one, may have had the next ones in a buffer, and never looked at them. So it is given time to do that first.
+        var one = _window.Limit == 1;
+        var keeps = !await line.EndsByItselfAsync(one && !_keeps ? ServerLimits.PluginProbeWithin : ServerLimits.PluginQuietFor, cancellation).ConfigureAwait(false);
+        if (!keeps && !one)
+        {
+            await LoseAsync(line).ConfigureAwait(false);
+            return;
+        }
+
+        _keeps = keeps;
         switch (await line.EndAsync(cancellation).ConfigureAwait(false))
         {
             case TcpEnd.Settled:
                 line.Dispose();
                 _line = null;
-                _window.Settle();
+                _window.Settle(keeps);
                 Volatile.Write(ref _unsettled, _window.FirstPosition);
                 break;
             case TcpEnd.Broken:

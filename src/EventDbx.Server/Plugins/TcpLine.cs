@@ -53,6 +53,20 @@ internal sealed class TcpLine : IDisposable
         }
     }
 
+    /// <summary>Whether the receiver ends its side within a time although nothing was ended here: it wants no more on this connection, or failed at what it has.</summary>
+    public async Task<bool> EndsByItselfAsync(TimeSpan within, CancellationToken cancellation)
+    {
+        try
+        {
+            await Ended.WaitAsync(within, _clock, cancellation).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Ends what is sent, and waits for the receiver's own end.</summary>
     public async Task<TcpEnd> EndAsync(CancellationToken cancellation)
     {

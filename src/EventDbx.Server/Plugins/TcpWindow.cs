@@ -4,21 +4,22 @@ namespace EventDbx.Server.Plugins;
 
 /// <summary>The events that were handed to a connection and are not settled, in their order, and how many there may be.</summary>
 /// <remarks>
-/// Half as many where a connection ended before it was settled, down to one; twice as many after a settlement of as many as there may be. Where doubling failed, the number stays for a
-/// while, and longer each time: a receiver that reads one line a connection is not sent two after every line. Used by one caller at a time.
+/// One at first, until the receiver is seen to keep a connection: it may be one that reads a line and closes, and would never read a second. Then more, twice as many after each settlement of as
+/// many as there may be, and half as many where a connection ended before it was settled. A number that failed is not tried again for a while, longer each time. Used by one caller at a time.
 /// </remarks>
 internal sealed class TcpWindow
 {
-    /// <summary>Events on a connection to a receiver of which nothing is known: few, so that one that ends connections by itself sees few of them twice.</summary>
+    /// <summary>Events on a connection to a receiver that was seen to keep one: few, so that one that ends connections by itself sees few of them twice.</summary>
     public const int First = 32;
 
-    /// <summary>Settlements at one size before it is doubled again: the first time it failed, and ever after.</summary>
+    /// <summary>Settlements before a number that failed is tried again: the first time, and ever after.</summary>
     const int PatienceFirst = 32, PatienceMax = 4_096;
 
     readonly List<Delivery> _events = [];
     long _bytesWritten;
     int _patience = PatienceFirst;
     int _untilGrowth;
+    int _failed = int.MaxValue;
 
     /// <summary>All of them, written or not.</summary>
     public int Count => _events.Count;
@@ -27,7 +28,7 @@ internal sealed class TcpWindow
     public int Written { get; private set; }
 
     /// <summary>Events on one connection at most.</summary>
-    public int Limit { get; private set; } = First;
+    public int Limit { get; private set; } = 1;
 
     /// <summary>Whether the connection there is takes no more.</summary>
     public bool IsFull => Written >= Limit || _bytesWritten >= ServerLimits.PluginUnsettledBytes;
@@ -75,18 +76,21 @@ internal sealed class TcpWindow
     }
 
     /// <summary>What was written was read.</summary>
-    public void Settle()
+    /// <param name="keeps">Whether the receiver keeps a connection until it is ended here. Asked only of a connection with one event.</param>
+    public void Settle(bool keeps)
     {
         var full = IsFull;
         _events.RemoveRange(0, Written);
         Restart();
         // Fewer than there might have been say nothing of more.
-        if (!full || --_untilGrowth > 0)
+        if (!full || !keeps)
             return;
-        _untilGrowth = 0;
-        if (Limit >= ServerLimits.PluginUnsettledEvents)
-            _patience = PatienceFirst;
-        Limit = Math.Min(Limit * 2, ServerLimits.PluginUnsettledEvents);
+        if (Limit >= _failed)
+            (_failed, _patience) = (int.MaxValue, PatienceFirst);
+        var next = Limit > 1 || _failed <= First ? Limit * 2 : First;
+        // From one on at once: that it was watched for is pause enough.
+        if (Limit == 1 || next < _failed || --_untilGrowth <= 0)
+            Limit = Math.Min(next, ServerLimits.PluginUnsettledEvents);
     }
 
     /// <summary>The connection ended, and what was written may not have been read: it is written again, in smaller parts.</summary>
@@ -95,6 +99,8 @@ internal sealed class TcpWindow
     public bool Shrink(bool byItself)
     {
         var smallest = Limit == 1;
+        if (!smallest)
+            _failed = Limit;
         Limit = Math.Max(1, (byItself ? Math.Min(Limit, Written) : Limit) / 2);
         (_untilGrowth, _patience) = (_patience, Math.Min(_patience * 2, PatienceMax));
         Restart();

@@ -68,7 +68,7 @@ public sealed class AddressRulesTests
     [InlineData("169.254.10.1", true)]
     [InlineData("169.254.0.0/16", true)]
     [InlineData("fe80::/10", true)]
-    [InlineData("169.254.0.1/16", false)]
+    [InlineData("169.254.0.1/-1", false)]
     [InlineData("169.254.0.0/33", false)]
     [InlineData("metadata.example", false)]
     [InlineData("", false)]

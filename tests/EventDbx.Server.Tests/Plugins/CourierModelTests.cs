@@ -21,16 +21,19 @@ public sealed class CourierModelTests
         TimePasses,
     }
 
-    static readonly Gen<Step> s_steps = Gen.Frequency(
-        (6, Gen.Const(Step.Append)), (2, Gen.Const(Step.AppendMuch)), (2, Gen.Const(Step.GoDown)), (3, Gen.Const(Step.ComeBack)), (2, Gen.Const(Step.RefuseOne)),
-        (2, Gen.Const(Step.RefuseNone)), (1, Gen.Const(Step.FailOne)), (2, Gen.Const(Step.Stop)), (2, Gen.Const(Step.Crash)), (4, Gen.Const(Step.TimePasses)));
+    /// <summary>As often as it stands here.</summary>
+    static readonly Gen<Step> s_steps = Of(
+        Step.Append, Step.Append, Step.Append, Step.Append, Step.AppendMuch, Step.GoDown, Step.ComeBack, Step.ComeBack, Step.RefuseOne, Step.RefuseNone,
+        Step.FailOne, Step.Stop, Step.Crash, Step.TimePasses, Step.TimePasses);
 
     static readonly Gen<(Step[] Steps, int BatchMax, int Concurrency, bool WholeBatches, int MaxAttempts, int Seed)> s_lives =
-        Gen.Select(s_steps.Array[4, 40], Gen.OneOfConst(1, 3, 16), Gen.OneOfConst(1, 3), Gen.Bool, Gen.OneOfConst(1, 2, 50), Gen.Int);
+        Gen.Select(s_steps.Array[4, 40], Of(1, 3, 16), Of(1, 3), Gen.Bool, Of(1, 2, 50), Gen.Int);
+
+    static Gen<T> Of<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(at => values[at]);
 
     [Fact]
     public Task Whatever_happens_every_event_is_taken_or_dead_in_order_and_only_a_crash_sends_any_twice() =>
-        s_lives.SampleAsync(LiveAsync, seed: "0N0XIzNsQ0O2", iter: TestTiers.Choose(12, 150, 5_000), threads: 1);
+        s_lives.SampleAsync(LiveAsync, iter: TestTiers.Choose(10, 150, 5_000), threads: 1);
 
     static async Task LiveAsync((Step[] Steps, int BatchMax, int Concurrency, bool WholeBatches, int MaxAttempts, int Seed) life)
     {
@@ -95,9 +98,8 @@ public sealed class CourierModelTests
     static async Task CrashAsync(CourierStand stand, EventDbx.Delivery.IDeliveryQueue kept, Random random)
     {
         // Everything that was kept up to a moment of its own is there; nothing that comes later is.
-        var queue = (CrashingQueue)(stand.Queue is CrashingQueue ? stand.Queue : stand.Queue = new CrashingQueue(kept));
         await stand.StopAsync();
-        queue = new(kept);
+        var queue = new CrashingQueue(kept);
         stand.Queue = queue;
         stand.Start();
         for (var turns = random.Next(0, 30); turns > 0; turns--)
@@ -118,7 +120,7 @@ public sealed class CourierModelTests
         var dead = stand.Queue.GetDead("p", 0, 10_000).Select(letter => letter.Position).ToHashSet();
         var taken = stand.Plugin.Taken;
         var got = taken.Select(record => record.Position).ToHashSet();
-        Assert.Empty(all.Where(record => !got.Contains(record.Position) && !dead.Contains(record.Position)));
+        Assert.DoesNotContain(all, record => !got.Contains(record.Position) && !dead.Contains(record.Position));
         foreach (var aggregate in taken.GroupBy(record => record.Aggregate))
         {
             // The first time that each one comes, it comes in order: what goes again after a crash begins further back, and is in order as well.

@@ -18,7 +18,7 @@ internal sealed class HttpReceiver : IAsyncDisposable
     /// <summary>Closes the connection instead of answering.</summary>
     public const string Close = "close";
 
-    readonly Func<HttpReceived, string> _answer;
+    readonly Func<HttpReceived, Task<string>> _answer;
     readonly X509Certificate2? _certificate;
     readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     readonly CancellationTokenSource _stop = new();
@@ -29,7 +29,12 @@ internal sealed class HttpReceiver : IAsyncDisposable
 
     /// <param name="answer">From a request to a whole answer, <see cref="Hang"/> or <see cref="Close"/>.</param>
     /// <param name="certificate">With it TLS is spoken.</param>
-    public HttpReceiver(Func<HttpReceived, string> answer, X509Certificate2? certificate = null)
+    public HttpReceiver(Func<HttpReceived, string> answer, X509Certificate2? certificate = null) : this(request => Task.FromResult(answer(request)), certificate)
+    {
+    }
+
+    /// <summary>The same, for answers that wait for something.</summary>
+    public HttpReceiver(Func<HttpReceived, Task<string>> answer, X509Certificate2? certificate = null)
     {
         (_answer, _certificate) = (answer, certificate);
         _listener.Start();
@@ -65,7 +70,7 @@ internal sealed class HttpReceiver : IAsyncDisposable
             while (true)
                 _running.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token), Interlocked.Increment(ref _connections)));
         }
-        catch (Exception stopped) when (stopped is SocketException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception stopped) when (stopped is SocketException or InvalidOperationException or OperationCanceledException)
         {
             // It stops.
         }
@@ -88,7 +93,7 @@ internal sealed class HttpReceiver : IAsyncDisposable
             {
                 lock (_requests)
                     _requests.Add(request);
-                var answer = _answer(request);
+                var answer = await _answer(request);
                 if (answer == Close)
                     return;
                 if (answer == Hang)

@@ -89,7 +89,7 @@ internal sealed class LineReceiver : IAsyncDisposable
                 }
             }
         }
-        catch (Exception stopped) when (stopped is SocketException or ObjectDisposedException)
+        catch (Exception stopped) when (stopped is SocketException or InvalidOperationException)
         {
             // It stops.
         }
@@ -118,29 +118,51 @@ internal sealed class LineConnection(LineReceiver receiver, Socket socket)
 
     public Socket Socket => socket;
 
-    /// <summary>Notes lines down until there is no more, or as many as were asked for; what was read beyond those is not noted.</summary>
+    /// <summary>Notes lines down until there is no more, or as many as were asked for. What is behind those stays with the system.</summary>
     /// <returns>False: the other end came first.</returns>
     public async Task<bool> ReadToEndAsync(int lines = int.MaxValue)
     {
         var buffer = new byte[16 * 1024];
         while (lines > 0)
         {
-            var read = await socket.ReceiveAsync(buffer);
-            if (read == 0)
+            var seen = await socket.ReceiveAsync(buffer, SocketFlags.Peek);
+            if (seen == 0)
                 return false;
-            _rest.Append(Encoding.UTF8.GetString(buffer, 0, read));
-            var text = _rest.ToString();
-            var from = 0;
-            for (var end = text.IndexOf('\n', StringComparison.Ordinal); end >= 0 && lines > 0; end = text.IndexOf('\n', from))
+            var taken = 0;
+            for (var end = buffer.AsSpan(0, seen).IndexOf((byte)'\n'); end >= 0 && lines > 0; end = buffer.AsSpan(taken, seen - taken).IndexOf((byte)'\n'))
             {
-                receiver.Note(text[from..end]);
-                (from, lines) = (end + 1, lines - 1);
+                receiver.Note(_rest.Append(Encoding.UTF8.GetString(buffer, taken, end)).ToString());
+                _rest.Clear();
+                (taken, lines) = (taken + end + 1, lines - 1);
             }
 
-            _rest.Clear().Append(text, from, text.Length - from);
+            if (lines > 0)
+            {
+                _rest.Append(Encoding.UTF8.GetString(buffer, taken, seen - taken));
+                taken = seen;
+            }
+
+            for (var left = taken; left > 0;)
+                left -= await socket.ReceiveAsync(buffer.AsMemory(0, left));
         }
 
         return true;
+    }
+
+    /// <summary>Takes what comes, as a reader with a buffer does, and notes lines down as long as each goes well; then it closes, and forgets the rest.</summary>
+    public async Task ReadLinesAsync(Func<bool> goesWell)
+    {
+        using var reader = new StreamReader(new NetworkStream(socket), Encoding.UTF8, false, 64 * 1024);
+        while (await reader.ReadLineAsync() is { } line && goesWell())
+            receiver.Note(line);
+    }
+
+    /// <summary>The same with the first line alone, after which it closes at once.</summary>
+    public async Task ReadLineAsync()
+    {
+        using var reader = new StreamReader(new NetworkStream(socket), Encoding.UTF8, false, 64 * 1024);
+        if (await reader.ReadLineAsync() is { } line)
+            receiver.Note(line);
     }
 
     /// <summary>Cuts it off.</summary>

@@ -35,9 +35,9 @@ public sealed class PluginControlTests : IAsyncLifetime
     ScriptedPlugin Open(PluginDefinition definition) => PluginOf(definition.Name!);
 
     Task<(PluginStatus Plugin, bool IsNew)> SetAsync(string name, bool enabled = true) =>
-        Control.SetAsync(Owner, name, PluginJson.ReadUpsert(Encoding.UTF8.GetBytes($$"""{"enabled":{{(enabled ? "true" : "false")}},"config":{"type":"log"}}"""), allowProcess: false), Cancellation);
+        Control.SetAsync(Owner, name, PluginJson.ReadUpsert(Encoding.UTF8.GetBytes($$$"""{"enabled":{{{(enabled ? "true" : "false")}}},"config":{"type":"log"} }"""), allowProcess: false), Cancellation);
 
-    Task AppendAsync(string id, int events = 1) => Owner.AppendBatchAsync(
+    Task<IReadOnlyList<AppendResult>> AppendAsync(string id, int events = 1) => Owner.AppendBatchAsync(
         [.. Enumerable.Range(0, events).Select(_ => new EventDraft { Aggregate = AggregateKey.Create("order", id), EventType = "made", Payload = "{}"u8.ToArray() })], Cancellation);
 
     static async Task UntilAsync(Func<bool> isSo)

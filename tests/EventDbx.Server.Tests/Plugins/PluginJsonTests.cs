@@ -154,7 +154,7 @@ public sealed class PluginJsonTests
 
         var plugin = Assert.Single(PluginJson.ReadAll(Encoding.UTF8.GetBytes(document)));
 
-        Assert.Equal(document, Compact(Written(document)).Replace("1.5,", "1.50,", StringComparison.Ordinal));
+        Assert.Equal(document, Compact(Written(document)));
         Assert.Equal(Written(document), Written(Written(document)));
         Assert.Equal("""{"enabled":true,"name":"x","config":{"type":"tcp","host":"h","port":1}}""", Shown(plugin));
     }
@@ -251,7 +251,8 @@ public sealed class PluginJsonTests
 
         var kept = PluginRules.Checked(Config("x", ["(hidden)", "-q"], "(hidden)"), before, rules).Program!;
 
-        Assert.Equal((["--key=canary", "-q"], "canary"), (kept.Args.ToArray(), kept.Env["KEY"]));
+        Assert.Equal(["--key=canary", "-q"], kept.Args);
+        Assert.Equal("canary", kept.Env["KEY"]);
         Assert.Throws<RefusedException>(() => PluginRules.Checked(Config("x", ["(hidden)"], "new"), before, rules));
         Assert.Throws<RefusedException>(() => PluginRules.Checked(Config("y", ["-v"], "(hidden)"), before, rules));
     }

@@ -27,6 +27,13 @@ internal static class TarBundle
                 Open = () => entry.DataStream ?? Stream.Null,
             };
         }
+
+        // The checksum of all of it stands at its end, and the library for tar does not look there.
+        var rest = new byte[64 * 1024];
+        while (bounded.Read(rest) > 0)
+        {
+            // Padding.
+        }
     }
 
     static string? StrangeOf(TarEntryType type) => type switch
