@@ -15,6 +15,7 @@ namespace EventDbx.Server.Plugins.Process;
 /// stderr   lines for the log
 /// </code>
 /// No shell, no terminal. When this process ends, however it does, the plugin finds the end of its standard input.
+/// It leads a group of processes, where the system lets it: what it started ends with it.
 /// </remarks>
 internal sealed class PluginChild : IDisposable
 {
@@ -173,7 +174,8 @@ internal sealed class PluginChild : IDisposable
             return;
         if (!OperatingSystem.IsWindows() && !_process.HasExited)
         {
-            Posix.Signal(_process.Id, force: false);
+            if (!PluginStart.LeadsGroup || !Posix.SignalGroup(_process.Id, force: false))
+                Posix.Signal(_process.Id, force: false);
             if (await EndsWithinAsync(ServerLimits.ProcessStopTimeout).ConfigureAwait(false))
                 return;
         }
@@ -213,9 +215,12 @@ internal sealed class PluginChild : IDisposable
     {
         try
         {
-            _process.Kill();
+            // Once it has ended, and its group with it, their number may be somebody else's.
+            if (!OperatingSystem.IsWindows() && PluginStart.LeadsGroup && Ended?.IsCompleted != true)
+                Posix.SignalGroup(_process.Id, force: true);
+            _process.Kill(entireProcessTree: !PluginStart.LeadsGroup);
         }
-        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception)
+        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
         {
             // It has ended.
         }
@@ -224,6 +229,7 @@ internal sealed class PluginChild : IDisposable
     async Task<string> EndAsync(Task output, Task errors)
     {
         await _process.WaitForExitAsync().ConfigureAwait(false);
+        await EndGroupAsync().ConfigureAwait(false);
         try
         {
             // What it said last is in the pipes still; a child of its own may hold them open. By the system's clock: nothing waits for it but the end.
@@ -242,6 +248,24 @@ internal sealed class PluginChild : IDisposable
         // Completed first: whoever wakes finds that it has ended.
         _ = Ended?.ContinueWith(_ => Answers.Wake(), TaskScheduler.Default);
         return why;
+    }
+
+    /// <summary>What it started and left behind is asked to end, and ended: the next one wants its ports and files. By the system's clock, like all that only waits for an end.</summary>
+    async Task EndGroupAsync()
+    {
+        if (OperatingSystem.IsWindows() || !PluginStart.LeadsGroup || !Posix.SignalGroup(_process.Id, force: _fault is not null))
+            return;
+        var since = TimeProvider.System.GetTimestamp();
+        while (ProcessGroup.IsAlive(_process.Id))
+        {
+            if (TimeProvider.System.GetElapsedTime(since) >= ServerLimits.ProcessStopTimeout)
+            {
+                Posix.SignalGroup(_process.Id, force: true);
+                return;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System).ConfigureAwait(false);
+        }
     }
 
     async Task ReadOutputAsync(bool mayAcknowledge)

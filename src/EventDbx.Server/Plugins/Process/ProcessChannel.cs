@@ -144,8 +144,9 @@ internal sealed class ProcessChannel : IPluginChannel
                 {
                     await WriteAsync().ConfigureAwait(false);
                     await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
-                    if (FindRefusal() is { } refused)
+                    if (FindRefusals() is { } refused)
                         return refused;
+                    child.Answers.Forget();
                     first += wave.Count;
                     wave.Clear();
                     aggregates.Clear();
@@ -162,7 +163,7 @@ internal sealed class ProcessChannel : IPluginChannel
                 {
                     await WriteAsync().ConfigureAwait(false);
                     await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
-                    return FindRefusal() ?? new(first + wave.Count, new(IsRefusal: true, tooLarge.Message));
+                    return FindRefusals() ?? new(first + wave.Count, new(IsRefusal: true, tooLarge.Message));
                 }
 
                 wave.Add(child.Answers.Next());
@@ -178,11 +179,12 @@ internal sealed class ProcessChannel : IPluginChannel
         {
             // What it answered before it went is answered.
             var answered = wave.Count(sequence => sequence < child.Answers.Answered);
-            return FindRefusal() ?? new(first + answered, new(IsRefusal: false, down.Message));
+            return FindRefusals() ?? new(first + answered, new(IsRefusal: false, down.Message));
         }
         finally
         {
             _frames.ResetWrittenCount();
+            child.Answers.Forget();
         }
 
         async Task WriteAsync()
@@ -191,15 +193,13 @@ internal sealed class ProcessChannel : IPluginChannel
             _frames.ResetWrittenCount();
         }
 
-        DeliveryOutcome? FindRefusal()
+        // Those of a wave are of different aggregates: what was answered behind a refused one is dealt with as well.
+        DeliveryOutcome? FindRefusals()
         {
-            for (var i = 0; i < wave.Count && wave[i] < child.Answers.Answered; i++)
-            {
-                if (child.Answers.TakeRefusal(wave[i]) is { } why)
-                    return new(first + i, new(IsRefusal: true, Bounded(why)));
-            }
-
-            return null;
+            var answers = wave.TakeWhile(sequence => sequence < child.Answers.Answered)
+                .Select(sequence => child.Answers.FindRefusal(sequence) is { } why ? new DeliveryFailure(IsRefusal: true, why) : null).ToList();
+            var at = answers.FindIndex(static answer => answer is not null);
+            return at < 0 ? null : new(first + at, answers[at]) { Behind = at == answers.Count - 1 ? null : answers[(at + 1)..] };
         }
     }
 
@@ -215,12 +215,7 @@ internal sealed class ProcessChannel : IPluginChannel
         }
 
         await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
+        child.Answers.Forget();
         _tail.Clear();
-    }
-
-    static string Bounded(string why)
-    {
-        var text = why.Trim();
-        return text.Length == 0 ? "it gave no reason" : text.Length <= Limits.DeliveryErrorCharactersMax ? text : text[..Limits.DeliveryErrorCharactersMax];
     }
 }

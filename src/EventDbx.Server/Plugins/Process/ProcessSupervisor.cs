@@ -35,7 +35,14 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
     public void Start()
     {
         lock (_gate)
-            _loop ??= Task.Run(RunAsync);
+        {
+            if (_loop is not null)
+                return;
+            _loop = Task.Run(RunAsync);
+        }
+
+        if (!PluginStart.LeadsGroup)
+            _output.Say(LogLevel.Warning, $"{_label}: there is no setsid on this machine; what the plugin starts itself, and outlives it, is not ended with it");
     }
 
     /// <summary>Whether it is there, as far as that can be said without starting one.</summary>

@@ -18,7 +18,7 @@ internal sealed class ProcessTail(TimeProvider clock)
     /// <summary>Whether they were written to a plugin that has ended.</summary>
     bool _stale;
 
-    /// <summary>The position of the first one of which it is not known whether it was read.</summary>
+    /// <summary>The least position of those of which it is not known whether they were read. An aggregate that catches up, or is replayed, is handed over behind later ones.</summary>
     public ulong? First
     {
         get
@@ -26,7 +26,7 @@ internal sealed class ProcessTail(TimeProvider clock)
             lock (_gate)
             {
                 Settle();
-                return _entries.TryPeek(out var first) ? first.Position : null;
+                return _entries.Count == 0 ? null : _entries.Min(static entry => entry.Position);
             }
         }
     }
