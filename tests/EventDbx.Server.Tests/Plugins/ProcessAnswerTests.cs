@@ -88,6 +88,39 @@ public sealed class ProcessAnswerTests
         Assert.Null(channel.Unsettled);
     }
 
+    [Fact]
+    public async Task What_a_plugin_that_died_has_not_read_perhaps_the_next_one_gets_even_if_no_event_follows()
+    {
+        await using PluginStage stage = new(new HastyClock(10));
+        var channel = await stage.OpenAsync("crash");
+        var events = await stage.AppendManyAsync(6, 6);
+        Assert.Equal(new(6, null), await channel.DeliverAsync(events, Cancellation));
+
+        // It dies at the third one.
+        var lines = await stage.LinesAsync(lines => lines.SkipLast(1).Any() && lines[^1] == "event 5 order/o-5 1");
+        Assert.Equal(2, stage.Processes().Length);
+        Assert.Equal(events.Select((e, i) => $"event {i} order/{e.Record.Aggregate.Id} 1"), lines[^6..]);
+    }
+
+    [Fact]
+    public async Task What_counted_as_read_by_a_plugin_that_acknowledges_late_goes_again_however_long_ago_and_however_much_it_was()
+    {
+        ManualClock clock = new(DateTimeOffset.UnixEpoch);
+        await using PluginStage stage = new(clock);
+        var channel = await stage.OpenAsync("later");
+        var events = await stage.AppendManyAsync(300, 300);
+        Assert.Equal(new(256, null), await channel.DeliverAsync(events[..256], Cancellation));
+        Assert.Equal(new(44, null), await channel.DeliverAsync(events[256..], Cancellation));
+        clock.Now += TimeSpan.FromSeconds(20);
+        await stage.UntilAsync(() => channel.Unsettled, unsettled => unsettled is null);
+
+        File.WriteAllText(stage.Output + ".go", "");
+        var lines = await stage.LinesAsync(lines => lines[^1] == "event 299 order/o-299 1");
+
+        Assert.Equal(2, stage.Processes().Length);
+        Assert.Equal(events.Select((e, i) => $"event {i} order/{e.Record.Aggregate.Id} 1"), lines[^300..]);
+    }
+
     [Theory]
     [InlineData("parent")]
     [InlineData("parent-crash")]

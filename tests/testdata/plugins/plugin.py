@@ -77,6 +77,9 @@ for count, (message, kind, place) in enumerate(messages()):
         note("init " + " ".join(message.text(place, i) for i in range(3)))
         if MODE in ("acks", "mute", "crash-acks", "forward", "refuses"):
             hello()
+        if MODE == "later" and os.path.exists(FILE + ".go"):
+            MODE = "acks"
+            hello()
         if MODE == "late":
             # Not before it counts as one without acknowledgements.
             while not os.path.exists(FILE + ".go"):
@@ -84,6 +87,12 @@ for count, (message, kind, place) in enumerate(messages()):
             hello()
         continue
     sequence = message.number(place, 0)
+    if MODE == "later" and count == 300:
+        # All of it is read, and then it says that it acknowledges.
+        while not os.path.exists(FILE + ".go"):
+            time.sleep(0.01)
+        hello()
+        continue
     note(f"event {sequence} {message.text(place, 0)}/{message.text(place, 1)} {message.number(place, 1)}")
     if MODE == "crash-acks" and count == 3:
         os._exit(7)

@@ -25,6 +25,9 @@ internal static class GzipTrailer
         }
 
         var (crc, last) = (BinaryPrimitives.ReadUInt32LittleEndian(trailer), BinaryPrimitives.ReadUInt32LittleEndian(trailer.AsSpan(4)));
+        // Zeros at the end of a file are no end: what was not written is read as them.
+        if (last == 0)
+            throw Damaged();
         var (found, all) = Sum(path, 0, bytesMax, cancellation);
         // A file may be several behind each other: the end is that of the last one. No bundle has as much as 4 GiB, where lengths begin anew.
         if (all > last)

@@ -25,11 +25,13 @@ internal sealed class PluginChild : IDisposable
     readonly TaskCompletionSource<bool> _hello = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly CancellationTokenSource _ending = new();
     string? _fault;
+    readonly long _startedAt;
     bool _inputClosed;
+    volatile bool _isSilent;
 
     PluginChild(System.Diagnostics.Process process, PluginOutput output, TimeProvider clock, bool mayAcknowledge)
     {
-        (_process, _output, _clock) = (process, output, clock);
+        (_process, _output, _clock, _isSilent, _startedAt) = (process, output, clock, mayAcknowledge, clock.GetTimestamp());
         if (!mayAcknowledge)
             _hello.TrySetResult(false);
         Ended = EndAsync(ReadOutputAsync(mayAcknowledge), output.ReadAsync(process.StandardError.BaseStream, "stderr"));
@@ -41,6 +43,9 @@ internal sealed class PluginChild : IDisposable
 
     /// <summary>It has acknowledged after it was taken for one that does not: what it was sent has to be sent again.</summary>
     public bool SaidHelloLate { get; private set; }
+
+    /// <summary>Whether it may say yet that it acknowledges: it has been silent so far, and not for long.</summary>
+    public bool MayAcknowledge => _isSilent && _clock.GetElapsedTime(_startedAt) < ServerLimits.ProcessUnknownFor;
 
     /// <summary>Whether it has read all that was written to it, as far as the system says.</summary>
     public bool HasRead
@@ -250,15 +255,15 @@ internal sealed class PluginChild : IDisposable
         return why;
     }
 
-    /// <summary>What it started and left behind is asked to end, and ended: the next one wants its ports and files. By the system's clock, like all that only waits for an end.</summary>
+    /// <summary>What it started and left behind is asked to end, and ended: the next one wants its ports and files.</summary>
     async Task EndGroupAsync()
     {
         if (OperatingSystem.IsWindows() || !PluginStart.LeadsGroup || !Posix.SignalGroup(_process.Id, force: _fault is not null))
             return;
-        var since = TimeProvider.System.GetTimestamp();
+        var since = _clock.GetTimestamp();
         while (ProcessGroup.IsAlive(_process.Id))
         {
-            if (TimeProvider.System.GetElapsedTime(since) >= ServerLimits.ProcessStopTimeout)
+            if (_clock.GetElapsedTime(since) >= ServerLimits.ProcessStopTimeout)
             {
                 Posix.SignalGroup(_process.Id, force: true);
                 return;
@@ -284,6 +289,7 @@ internal sealed class PluginChild : IDisposable
         }
         else if (first[0] != 0)
         {
+            _isSilent = false;
             _hello.TrySetResult(false);
             // Not through a buffer: it would wait until it is full, and a line is told when it is there.
             await _output.ReadAsync(output, "stdout", first).ConfigureAwait(false);

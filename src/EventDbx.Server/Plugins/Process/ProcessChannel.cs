@@ -14,6 +14,8 @@ internal sealed class ProcessChannel : IPluginChannel
     readonly ProcessTail _tail;
     readonly TimeProvider _clock;
     readonly MessageWriter _message = new();
+    /// <summary>One writes at a time: whoever delivers, or whoever gives a new plugin what the one before had not read.</summary>
+    readonly SemaphoreSlim _turn = new(1);
     readonly ArrayBufferWriter<byte> _frames = new(ServerLimits.ProcessWriteBytes);
 
     /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidArgument"/>: the definition names no program.</exception>
@@ -22,7 +24,7 @@ internal sealed class ProcessChannel : IPluginChannel
         var program = plugin.Config.Program ?? throw new RefusedException(RefusalCode.InvalidArgument, "A process plugin needs the name and version of an installed plugin.");
         _clock = surroundings.Clock;
         _tail = new(surroundings.Clock);
-        _supervisor = new(plugin.Name ?? "process", program, surroundings, _tail);
+        _supervisor = new(plugin.Name ?? "process", program, surroundings, _tail, WriteAgainAsync);
     }
 
     public int BatchMax => ServerLimits.ProcessInFlightMax;
@@ -43,9 +45,17 @@ internal sealed class ProcessChannel : IPluginChannel
         var (child, acknowledges, failure) = await _supervisor.FindAsync(cancellation).ConfigureAwait(false);
         if (child is null)
             return new(0, failure);
-        return acknowledges
-            ? await AskAsync(child, events, cancellation).ConfigureAwait(false)
-            : await TellAsync(child, lives, events, cancellation).ConfigureAwait(false);
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            return acknowledges
+                ? await AskAsync(child, events, cancellation).ConfigureAwait(false)
+                : await TellAsync(child, lives, events, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     public async Task SettleAsync(CancellationToken cancellation)
@@ -112,6 +122,24 @@ internal sealed class ProcessChannel : IPluginChannel
         finally
         {
             _frames.ResetWrittenCount();
+        }
+    }
+
+    /// <summary>Once a plugin runs: nobody knows when the next event comes.</summary>
+    async Task WriteAgainAsync(PluginChild child, bool acknowledges, CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            await (acknowledges ? AskAgainAsync(child, cancellation) : TellAgainAsync(child, cancellation)).ConfigureAwait(false);
+        }
+        catch (PluginDownException)
+        {
+            // The next one gets it.
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 
@@ -215,6 +243,8 @@ internal sealed class ProcessChannel : IPluginChannel
         }
 
         await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
+        if (child.Answers.Kept is > 0 and var refused)
+            _supervisor.Say($"{refused} events that it was sent before it acknowledged are refused now, and count as taken");
         child.Answers.Forget();
         _tail.Clear();
     }
