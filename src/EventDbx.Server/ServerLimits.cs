@@ -338,6 +338,15 @@ public static class ServerLimits
     /// <summary>How long a plugin has to say that it acknowledges, before it counts as one that does not. One that says so later is started anew, and waited for.</summary>
     public static readonly TimeSpan ProcessHelloTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>For how long after its start a plugin that prints nothing may still say that it acknowledges, and gets everything again.</summary>
+    public static readonly TimeSpan ProcessUnknownFor = TimeSpan.FromSeconds(60);
+
+    /// <summary>Events that are kept for that, and their bytes: what it was written first falls out first, and stays taken.</summary>
+    public const int ProcessKeptMax = 16_384;
+
+    /// <summary>The same, in bytes.</summary>
+    public const long ProcessKeptBytesMax = 64L * 1024 * 1024;
+
     /// <summary>Between the end of a plugin and its next start, at first; doubled each time, up to <see cref="ProcessRestartMax"/>.</summary>
     public static readonly TimeSpan ProcessRestartMin = TimeSpan.FromSeconds(1);
 

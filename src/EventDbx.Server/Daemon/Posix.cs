@@ -44,6 +44,22 @@ internal static partial class Posix
         return error == NoSuchProcess ? false : throw Failed($"signal process {pid}", error);
     }
 
+    /// <summary>Asks all processes of a group to end, or ends them; false when there is none that can be.</summary>
+    /// <param name="group">The id of the process that began it.</param>
+    /// <param name="force">Ends them.</param>
+    public static bool SignalGroup(int group, bool force)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(group, 2);
+        return kill(-group, force ? SigKill : SigTerm) == 0;
+    }
+
+    /// <summary>Whether a group has a process yet.</summary>
+    public static bool HasGroup(int group)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(group, 2);
+        return kill(-group, 0) == 0;
+    }
+
     /// <summary>How many descriptors this process may have open at once; null where the system does not say.</summary>
     public static long? DescriptorsMax()
     {

@@ -60,15 +60,29 @@ internal sealed partial class Courier
                 Trip(failure, batch[outcome.Taken]);
                 return;
             }
-            else if (outcome.Taken == 0 && batch.Count > 1)
+            else if (outcome.Together > 1)
             {
-                (size, smallUpTo) = (batch.Count / 2, Math.Max(smallUpTo, end));
+                // Nobody is blamed for it who was not handed over alone.
+                (size, smallUpTo) = (outcome.Together / 2, Math.Max(smallUpTo, end));
             }
             else
             {
                 Refuse(batch[outcome.Taken], failure);
+                Settle(batch, outcome);
                 size = int.MaxValue;
             }
+        }
+    }
+
+    /// <summary>What became of those behind one that was refused: they are not handed over again.</summary>
+    void Settle(List<PluginPageItem> batch, DeliveryOutcome outcome)
+    {
+        for (var i = 0; i < outcome.Behind?.Count; i++)
+        {
+            var item = batch[outcome.Taken + 1 + i];
+            if (outcome.Behind[i] is { } refusal)
+                Refuse(item, refusal);
+            item.IsDone = true;
         }
     }
 
@@ -129,7 +143,12 @@ internal sealed partial class Courier
             : outcome.Failure is not { } said ? new(IsRefusal: false, FormattableString.Invariant($"it took {taken} of {batch.Count} events and did not say why"))
             : said with { Reason = Bounded(said.Reason) };
         _attempts.Count(taken, failure);
-        return new(taken, failure);
+        if (failure is null)
+            return new(taken, null);
+        var behind = failure.IsRefusal ? outcome.Behind?.Take(batch.Count - taken - 1).Select(static one => one is null ? null : one with { Reason = Bounded(one.Reason) }).ToList() : null;
+        foreach (var one in behind ?? [])
+            _attempts.Count(one is null ? 1 : 0, one);
+        return new(taken, failure) { Together = Math.Min(outcome.Together, batch.Count - taken), Behind = behind };
     }
 
     static string Bounded(string reason)

@@ -25,7 +25,7 @@ internal sealed partial class Courier
     {
         var row = entry.Row;
         var aggregate = row.Aggregate;
-        var (next, handed, budget, single) = (row.Version, 0UL, ServerLimits.PluginCatchUpEvents, false);
+        var (next, handed, budget, size) = (row.Version, 0UL, ServerLimits.PluginCatchUpEvents, int.MaxValue);
         if (row.Attempts >= AttemptsMax && _progress.HasGraveFor(1))
         {
             if (!await BuryAsync(row).ConfigureAwait(false))
@@ -36,7 +36,9 @@ internal sealed partial class Courier
         while (true)
         {
             var isRow = next == row.Version && row.Attempts > 0;
-            var take = isRow || single ? 1 : Math.Min(Channel.BatchMax, budget);
+            // One that failed before goes alone: what comes of it is of no other.
+            var isAlone = isRow || (next == row.Version && entry.DownAt is not null);
+            var take = isAlone ? 1 : Math.Min(Math.Min(Channel.BatchMax, budget), size);
             // One more: the next one is named where others have their turn first.
             var found = _events.FindEvents(aggregate, next, Math.Max(1, take) + 1);
             if (found is null || (isRow && found.Count == 0))
@@ -72,7 +74,7 @@ internal sealed partial class Courier
                     _ahead.Add(record.Position);
             }
 
-            budget -= batch.Count;
+            budget -= outcome.Failure is null ? batch.Count : outcome.Taken;
             if (outcome.Failure is not { } failure)
             {
                 if (wanted.Count > 0)
@@ -87,9 +89,10 @@ internal sealed partial class Courier
                 if (!IsItsOwnFault(entry, failed, ref failure, handed))
                     return;
             }
-            else if (outcome.Taken == 0 && wanted.Count > 1)
+            else if (outcome.Together > 1)
             {
-                single = true;
+                // Halved, until it is known which one it is.
+                (next, size) = (failed.Version, outcome.Together / 2);
                 continue;
             }
 

@@ -12,7 +12,7 @@ namespace EventDbx.Server.Plugins;
 
 /// <summary>Events as <c>eventdbx.replication.Replication/ApplyEvents</c>, over one kept connection: each batch a stream of its own, taken when it is acknowledged.</summary>
 /// <remarks>
-/// One batch after the other, in the order of the log, so that a receiver that keeps it gets a copy. A batch that is refused is refused as a whole: which event it was for, the courier finds out.
+/// One batch after the other, in the order of the log, so that a receiver that keeps it gets a copy. A batch that is refused is refused as a whole: which event it was for, the courier finds out. Taken is what was acknowledged, and no more.
 /// The salts of the events are sent along: a receiver can hold the hashes against them. The contract is src/EventDbx.Protocol/proto/eventdbx/replication/replication.proto.
 /// </remarks>
 internal sealed class GrpcChannel : IPluginChannel
@@ -86,7 +86,7 @@ internal sealed class GrpcChannel : IPluginChannel
         {
             var batch = NextBatch(events, taken);
             if (await SendAsync(batch, cancellation).ConfigureAwait(false) is { } failure)
-                return new(taken, failure);
+                return new(taken, failure) { Together = batch.Events.Count };
             taken += batch.Events.Count;
         }
 

@@ -27,7 +27,15 @@ internal interface IPluginChannel : IAsyncDisposable
 /// <summary>What became of events that were handed over.</summary>
 /// <param name="Taken">How many, from the first on.</param>
 /// <param name="Failure">Why the next one was not; null when all were.</param>
-internal readonly record struct DeliveryOutcome(int Taken, DeliveryFailure? Failure);
+internal readonly record struct DeliveryOutcome(int Taken, DeliveryFailure? Failure)
+{
+    /// <summary>Of how many of the next ones the failure speaks, where it is not known which of them it is for. One or less: it is for the next one.</summary>
+    public int Together { get; init; }
+
+    /// <summary>What became of events behind the one that failed, in their order and without a gap; null: it was taken. Null as a whole: none of them was handed over, or it is not known.</summary>
+    /// <remarks>None of them is of an aggregate of which one was refused: those wait.</remarks>
+    public IReadOnlyList<DeliveryFailure?>? Behind { get; init; }
+}
 
 /// <summary>Why an event was not taken (decision 35).</summary>
 /// <param name="IsRefusal">True: the plugin is there and does not take this event. False: the plugin is down, which is no fault of the event's.</param>

@@ -23,6 +23,14 @@ internal static class Archives
         return bytes.ToArray();
     }
 
+    public static byte[] Gzip(byte[] bytes)
+    {
+        using MemoryStream zipped = new();
+        using (GZipStream gzip = new(zipped, CompressionLevel.Optimal, leaveOpen: true))
+            gzip.Write(bytes);
+        return zipped.ToArray();
+    }
+
     public static PaxTarEntry File(string name, string content, UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite) =>
         new(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(content)), Mode = mode };
 
@@ -30,14 +38,16 @@ internal static class Archives
 
     /// <param name="mode">Kind and permissions of Unix, of every entry.</param>
     /// <param name="files">Names, and what is in them.</param>
-    public static byte[] Zip(int mode, params (string Name, string Content)[] files)
+    public static byte[] Zip(int mode, params (string Name, string Content)[] files) => Zip(CompressionLevel.Optimal, mode, files);
+
+    public static byte[] Zip(CompressionLevel level, int mode, params (string Name, string Content)[] files)
     {
         using MemoryStream bytes = new();
         using (ZipArchive zip = new(bytes, ZipArchiveMode.Create, leaveOpen: true))
         {
             foreach (var (name, content) in files)
             {
-                var entry = zip.CreateEntry(name);
+                var entry = zip.CreateEntry(name, level);
                 entry.ExternalAttributes = mode << 16;
                 using var data = entry.Open();
                 data.Write(Encoding.UTF8.GetBytes(content));

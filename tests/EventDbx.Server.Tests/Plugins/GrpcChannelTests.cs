@@ -86,8 +86,45 @@ public sealed class GrpcChannelTests
         // Of several batches those that were taken count.
         receiver.Answers = batch => Task.FromResult(new Answer { Sequence = batch.Sequence, Status = batch.Events[0].Version == 4 ? StatusCode.InvalidArgument : StatusCode.OK, Message = "too large" });
         var outcome = await channel.DeliverAsync(events, Cancellation);
-        Assert.Equal((3, true), (outcome.Taken, outcome.Failure!.IsRefusal));
+        Assert.Equal((3, true, 1), (outcome.Taken, outcome.Failure!.IsRefusal, outcome.Together));
         Assert.Contains("too large", outcome.Failure.Reason, StringComparison.Ordinal);
+        // Which one of several it is for, nobody has said.
+        receiver.Answers = batch => Task.FromResult(new Answer { Sequence = batch.Sequence, Status = batch.Events.Any(one => one.Version == 6) ? StatusCode.InvalidArgument : StatusCode.OK });
+        outcome = await channel.DeliverAsync(events, Cancellation);
+        Assert.Equal((4, true, 2), (outcome.Taken, outcome.Failure!.IsRefusal, outcome.Together));
+    }
+
+    [Fact]
+    public async Task Nobody_is_dead_for_an_event_that_was_refused_in_the_second_part_of_a_batch()
+    {
+        await using var receiver = await ReplicationReceiver.StartAsync();
+        var (bad, before) = (0UL, (Last: 0UL, Count: 0));
+        receiver.Answers = batch =>
+        {
+            // The last event of the rest of a hand-over that was larger than a batch.
+            if (bad == 0 && before.Count > 128 && batch.Events.Count is >= 3 and <= 64 && batch.Events[0].Position == before.Last + 1)
+                bad = batch.Events[^1].Position;
+            before = (batch.Events[^1].Position, batch.Events.Count);
+            return Task.FromResult(bad != 0 && batch.Events.Any(one => one.Position == bad)
+                ? new Answer { Status = StatusCode.InvalidArgument, Message = "bad one" } : new Answer { Sequence = batch.Sequence });
+        };
+        await using var stand = new CourierStand { Config = new() { DataDir = "/nowhere", PluginMaxAttempts = 1 } };
+        await stand.FromStartAsync();
+        var payload = JsonSerializer.SerializeToUtf8Bytes(new { text = new string('x', 3_900) });
+        for (var chunk = 0; chunk < 10; chunk++)
+        {
+            await stand.Owner.AppendBatchAsync(
+                [.. Enumerable.Range(chunk * 100, 100).Select(i => new EventDraft { Aggregate = AggregateKey.Create("order", $"a{i}"), EventType = "made", Payload = payload })], Cancellation);
+        }
+
+        var surroundings = stand.Surroundings with { Clock = TimeProvider.System };
+        await using var courier = new Courier(stand.Definition, surroundings, stand.Queue, _ => Open(receiver.Endpoint, surroundings), new());
+        courier.Start();
+        await stand.NowAsync(() => courier.Status?.Reached == 1_000 && stand.Queue.Count("p") is { Waiting: 0, Dead: > 0 });
+
+        Assert.NotEqual(0UL, bad);
+        Assert.Equal([bad], stand.Queue.GetDead("p", 0, 10).Select(letter => letter.Position));
+        Assert.Contains(receiver.Batches, batch => batch.Events is [{ Position: var alone }] && alone == bad);
     }
 
     [Theory]

@@ -173,6 +173,47 @@ public sealed class InstallTests : IDisposable
         await NothingLandsAsync("b.bin", []);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    [InlineData(8)]
+    public async Task A_bundle_without_its_checksum_or_its_length_at_its_end_is_refused(int cut)
+    {
+        var tar = Archives.TarGz(("find", string.Concat(Enumerable.Range(0, 5000))));
+
+        Assert.Contains("cut off or damaged", (await NothingLandsAsync("b.tar.gz", tar[..^cut])).Message, StringComparison.Ordinal);
+        var other = tar.ToArray();
+        other[^cut] ^= 1;
+        await NothingLandsAsync("b.tar.gz", other);
+        await NothingLandsAsync("b.tar.gz", [.. tar, .. new byte[cut]]);
+        await InstallAsync("b.tar.gz", tar);
+    }
+
+    [Fact]
+    public async Task A_bundle_may_be_packed_in_several_pieces_and_the_end_of_the_last_one_counts_too()
+    {
+        using MemoryStream bytes = new();
+        using (System.IO.Compression.GZipStream all = new(new MemoryStream(Archives.TarGz(("find", Script), ("a", new string('a', 10_000)))), System.IO.Compression.CompressionMode.Decompress))
+            all.CopyTo(bytes);
+        var tar = bytes.ToArray();
+        byte[] pieces = [.. Archives.Gzip(tar[..700]), .. Archives.Gzip(tar[700..])];
+
+        await NothingLandsAsync("b.tar.gz", pieces[..^8]);
+        await InstallAsync("b.tar.gz", pieces);
+    }
+
+    [Fact]
+    public async Task A_byte_of_a_zip_that_is_another_one_is_found_even_where_nothing_is_packed()
+    {
+        var zip = Archives.Zip(System.IO.Compression.CompressionLevel.NoCompression, 0, ("find", Script + new string('x', 1000)));
+        zip[zip.AsSpan().IndexOf("xxxx"u8) + 500] ^= 1;
+        Assert.Contains("is damaged", (await NothingLandsAsync("b.zip", zip)).Message, StringComparison.Ordinal);
+
+        zip = Archives.Zip(("find", Script));
+        zip[zip.AsSpan().LastIndexOf("PK\u0001\u0002"u8) + 16] ^= 1;
+        await NothingLandsAsync("b.zip", zip);
+    }
+
     [Fact]
     public async Task A_million_entries_stop_at_the_bound_soon()
     {

@@ -113,9 +113,10 @@ internal sealed class PluginStage : IAsyncDisposable
         try
         {
             using var found = Process.GetProcessById(process);
-            return !found.HasExited;
+            // One that nobody has asked how it ended is there still, by number alone.
+            return !found.HasExited && !(OperatingSystem.IsLinux() && File.ReadAllText($"/proc/{process}/stat") is var stat && stat[stat.LastIndexOf(')') + 2] == 'Z');
         }
-        catch (ArgumentException)
+        catch (Exception gone) when (gone is ArgumentException or IOException)
         {
             return false;
         }

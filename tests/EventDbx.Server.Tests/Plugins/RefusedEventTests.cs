@@ -137,6 +137,61 @@ public sealed class RefusedEventTests
             Assert.Equal(aggregate.Select(record => record.Version).Order(), aggregate.Select(record => record.Version));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Of_a_batch_in_several_parts_only_the_event_is_blamed_that_was_refused_alone(int attempts)
+    {
+        await using var stand = new CourierStand(clock => new(clock) { BatchMax = 64, WholeBatches = true, WholeParts = 50 });
+        stand.Config = stand.Config with { PluginMaxAttempts = attempts };
+        await stand.FromStartAsync();
+        // Whatever the batches are: the last ones of parts are among them, and the first ones, and neighbours.
+        ulong[] bad = [.. Enumerable.Range(0, 30).Select(i => 130 + ((ulong)i * 7)), 341, 342];
+        stand.Plugin.Answer = record => bad.Contains(record.Position) ? ScriptedPlugin.Refused() : null;
+        await stand.AppendAsync(string.Join(' ', Enumerable.Range(0, 400).Select(i => $"a{i}")));
+        stand.Start();
+        await stand.UntilAsync(() => stand.Queue.Count("p") is { Waiting: 0, Dead: 32 } && stand.Courier!.Status?.Reached == 400);
+
+        Assert.Equal(bad, stand.Queue.GetDead("p", 0, 100).Select(letter => letter.Position));
+        Assert.All(stand.Queue.GetDead("p", 0, 100), letter => Assert.Equal(attempts, letter.Attempts));
+        // What was acknowledged is handed over once.
+        Assert.Equal(400 - bad.Length, stand.Plugin.Taken.Count);
+    }
+
+    [Theory]
+    [InlineData(50)]
+    [InlineData(1_000)]
+    public async Task One_that_catches_up_finds_the_refused_one_in_a_part_of_its_batch_as_well(int part)
+    {
+        await using var stand = new CourierStand(clock => new(clock) { BatchMax = 256, WholeBatches = true, WholeParts = part });
+        stand.Config = stand.Config with { PluginMaxAttempts = 2 };
+        await stand.FromStartAsync();
+        stand.Plugin.Answer = record => record is { Aggregate.Id: "a", Version: 1 or 240 or 257 or 400 } ? ScriptedPlugin.Refused() : null;
+        await stand.AppendAsync(string.Join(' ', Enumerable.Repeat("a", 500)));
+        stand.Start();
+        await stand.UntilAsync(() => stand.Queue.Count("p") is { Waiting: 0, Dead: 4 });
+
+        Assert.Equal([1UL, 240, 257, 400], stand.Queue.GetDead("p", 0, 10).Select(letter => letter.Version));
+        Assert.Equal(Enumerable.Range(1, 500).Except([1, 240, 257, 400]).Select(version => (ulong)version), stand.Plugin.Taken.Select(record => record.Version));
+    }
+
+    [Fact]
+    public async Task What_was_taken_behind_a_refused_event_is_not_handed_over_again_and_a_refused_one_once_per_attempt()
+    {
+        await using var stand = new CourierStand(clock => new(clock) { BatchMax = 64, GoesOn = true });
+        await stand.FromStartAsync();
+        stand.Plugin.Answer = record => record.Aggregate.Id.EndsWith('3') && record.Version == 2 ? ScriptedPlugin.Refused($"no {record.Position}") : null;
+        await stand.AppendAsync(string.Join(' ', Enumerable.Range(0, 600).Select(i => $"a{i % 200}")));
+        var courier = stand.Start();
+        await stand.UntilAsync(() => stand.Queue.Count("p") is { Waiting: 0, Dead: 20 });
+
+        Assert.Equal(580, stand.Plugin.Taken.Count);
+        Assert.Equal(580, stand.Plugin.Names.Distinct().Count());
+        Assert.All(stand.Queue.GetDead("p", 0, 100), letter => Assert.Equal((3, $"no {letter.Position}", 2UL), (letter.Attempts, letter.LastError, letter.Version)));
+        Assert.Equal(20 * 3, stand.Plugin.Attempts.Count(attempt => attempt.Failure is not null));
+        Assert.Equal((580, 60, 0), (courier.Figures.Taken, courier.Figures.Refused, courier.Figures.Down));
+    }
+
     [Fact]
     public async Task With_hold_on_dead_the_aggregate_waits_until_somebody_retries_or_clears()
     {

@@ -35,6 +35,12 @@ internal sealed class ScriptedPlugin(TimeProvider clock) : IPluginChannel
     /// <summary>It takes all of a batch, or nothing.</summary>
     public bool WholeBatches { get; init; }
 
+    /// <summary>The same of so many events at once: a batch is several of them.</summary>
+    public int WholeParts { get; init; } = int.MaxValue;
+
+    /// <summary>It goes on behind one that it refuses, as long as no aggregate stands twice.</summary>
+    public bool GoesOn { get; init; }
+
     public int Checks { get; private set; }
 
     public bool IsDisposed { get; private set; }
@@ -88,11 +94,10 @@ internal sealed class ScriptedPlugin(TimeProvider clock) : IPluginChannel
 
     DeliveryOutcome Deliver(IReadOnlyList<Delivery> events)
     {
-        if (WholeBatches && events.Select(one => Answer(one.Record)).FirstOrDefault(failure => failure is not null) is { } refusal)
-        {
-            _attempts.AddRange(events.Select(one => new Attempt(clock.GetUtcNow(), one.Record, refusal)));
-            return new(0, refusal);
-        }
+        if (WholeBatches)
+            return DeliverParts(events);
+        if (GoesOn)
+            return DeliverWaves(events);
 
         for (var i = 0; i < events.Count; i++)
         {
@@ -100,6 +105,38 @@ internal sealed class ScriptedPlugin(TimeProvider clock) : IPluginChannel
             _attempts.Add(new(clock.GetUtcNow(), events[i].Record, failure));
             if (failure is not null)
                 return new(i, failure);
+        }
+
+        return new(events.Count, null);
+    }
+
+    DeliveryOutcome DeliverParts(IReadOnlyList<Delivery> events)
+    {
+        var taken = 0;
+        foreach (var part in events.Chunk(Math.Min(WholeParts, events.Count)))
+        {
+            var failure = part.Select(one => Answer(one.Record)).FirstOrDefault(failure => failure is not null);
+            _attempts.AddRange(part.Select(one => new Attempt(clock.GetUtcNow(), one.Record, failure)));
+            if (failure is not null)
+                return new(taken, failure) { Together = part.Length };
+            taken += part.Length;
+        }
+
+        return new(taken, null);
+    }
+
+    DeliveryOutcome DeliverWaves(IReadOnlyList<Delivery> events)
+    {
+        for (var first = 0; first < events.Count;)
+        {
+            HashSet<AggregateKey> aggregates = [];
+            var wave = events.Skip(first).TakeWhile(one => aggregates.Add(one.Record.Aggregate)).ToArray();
+            var answers = wave.Select(one => Answer(one.Record)).ToList();
+            _attempts.AddRange(wave.Zip(answers, (one, answer) => new Attempt(clock.GetUtcNow(), one.Record, answer)));
+            var at = answers.FindIndex(answer => answer is not null);
+            if (at >= 0)
+                return new(first + at, answers[at]) { Behind = answers[(at + 1)..] };
+            first += wave.Length;
         }
 
         return new(events.Count, null);

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -61,13 +62,23 @@ if MODE == "asleep":
     signal.signal(signal.SIGTERM, lambda *_: None)
     while True:
         time.sleep(1)
+if MODE.startswith("parent"):
+    # A child that holds all streams, and does not care whether its parent lives.
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN); " if MODE == "parent-stubborn" else ""
+    child = subprocess.Popen([sys.executable, "-c", f"import signal, time; {ignore}open({FILE + '.up'!r}, 'w').close(); time.sleep(600)"])
+    while not os.path.exists(FILE + ".up"):
+        time.sleep(0.01)
+    note(f"child {child.pid}")
 if MODE == "stubborn":
     signal.signal(signal.SIGTERM, lambda *_: note("term"))
 
 for count, (message, kind, place) in enumerate(messages()):
     if kind == 0:
         note("init " + " ".join(message.text(place, i) for i in range(3)))
-        if MODE in ("acks", "mute", "crash-acks", "forward"):
+        if MODE in ("acks", "mute", "crash-acks", "forward", "refuses"):
+            hello()
+        if MODE == "later" and os.path.exists(FILE + ".go"):
+            MODE = "acks"
             hello()
         if MODE == "late":
             # Not before it counts as one without acknowledgements.
@@ -76,13 +87,23 @@ for count, (message, kind, place) in enumerate(messages()):
             hello()
         continue
     sequence = message.number(place, 0)
+    if MODE == "later" and count == 300:
+        # All of it is read, and then it says that it acknowledges.
+        while not os.path.exists(FILE + ".go"):
+            time.sleep(0.01)
+        hello()
+        continue
     note(f"event {sequence} {message.text(place, 0)}/{message.text(place, 1)} {message.number(place, 1)}")
     if MODE == "crash-acks" and count == 3:
         os._exit(7)
     if MODE == "crash" and count == 3 and not os.path.exists(FILE + ".crashed"):
         open(FILE + ".crashed", "w").close()
         os._exit(7)
-    if MODE in ("acks", "crash-acks", "late"):
+    if MODE == "parent-crash" and count == 1:
+        os._exit(7)
+    if MODE == "refuses" and message.text(place, 1).startswith("bad"):
+        example.refuse(sequence, "it is bad")
+    elif MODE in ("acks", "crash-acks", "late", "refuses"):
         example.ack(sequence)
     if MODE == "forward":
         example.ack(sequence + 1)

@@ -63,6 +63,8 @@ internal sealed class Bundle(string path, string origin, IProgress<InstallProgre
             rules.Admit(entry);
         }
 
+        if (form == Form.TarGz)
+            GzipTrailer.Check(path, TarBundle.BytesMax(rules.BytesMax), cancellation);
         rules = new(bytes);
         foreach (var entry in Entries(form, rules))
         {

@@ -9,12 +9,15 @@ internal static class TarBundle
     /// <summary>What the headers of so many entries take besides what is in them: two blocks each, four with a long name.</summary>
     const long HeadersMax = ServerLimits.PluginEntriesMax * 2048L;
 
+    /// <summary>What all of it may have unpacked, headers included, where files may have so much.</summary>
+    public static long BytesMax(long filesMax) => filesMax + HeadersMax;
+
     public static IEnumerable<BundleEntry> Read(string path, long bytesMax)
     {
         using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 64 * 1024);
         using GZipStream unzipped = new(file, CompressionMode.Decompress);
         // Names and attributes that an entry brings are read into memory: they end with the bytes of all of it.
-        using BoundedStream bounded = new(unzipped, bytesMax + HeadersMax);
+        using BoundedStream bounded = new(unzipped, BytesMax(bytesMax));
         using TarReader tar = new(bounded);
         while (tar.GetNextEntry() is { } entry)
         {
@@ -28,7 +31,7 @@ internal static class TarBundle
             };
         }
 
-        // The checksum of all of it stands at its end, and the library for tar does not look there.
+        // The checksum of all of it stands at its end, and the library for tar does not look there. That it stands there at all, GzipTrailer sees to.
         var rest = new byte[64 * 1024];
         while (bounded.Read(rest) > 0)
         {
@@ -45,37 +48,4 @@ internal static class TarBundle
         TarEntryType.Fifo => "a named pipe",
         _ => $"of the kind '{(char)type}'",
     };
-
-    /// <summary>Gives so many bytes of another one and no more.</summary>
-    sealed class BoundedStream(Stream inner, long bytesMax) : Stream
-    {
-        long _left = bytesMax;
-
-        public override int Read(Span<byte> buffer)
-        {
-            var read = inner.Read(buffer);
-            return (_left -= read) >= 0 ? read
-                : throw new RefusedException(RefusalCode.LimitExceeded, "The bundle unpacks to more bytes than one of its size may.");
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-    }
 }

@@ -9,6 +9,8 @@ internal sealed class PluginAnswers
     TaskCompletionSource _changed = New();
     ulong _sent;
     ulong _answered;
+    /// <summary>Nobody asks any more what came of those before this one.</summary>
+    ulong _asked;
 
     /// <summary>The sequence of the next event.</summary>
     public ulong Sent
@@ -46,8 +48,8 @@ internal sealed class PluginAnswers
         {
             if (sequence >= _sent)
                 return false;
-            if (refusal is not null)
-                _refused[sequence] = refusal;
+            if (refusal is not null && sequence >= _asked)
+                _refused[sequence] = Bounded(refusal);
             _answered = Math.Max(_answered, sequence + 1);
         }
 
@@ -74,11 +76,37 @@ internal sealed class PluginAnswers
         }
     }
 
-    /// <summary>Why an event was refused; null: it was not. Forgotten once it is asked for.</summary>
-    public string? TakeRefusal(ulong sequence)
+    /// <summary>Why an event was refused; null: it was not.</summary>
+    public string? FindRefusal(ulong sequence)
     {
         lock (_gate)
-            return _refused.Remove(sequence, out var why) ? why : null;
+            return _refused.GetValueOrDefault(sequence);
+    }
+
+    /// <summary>Reasons that are kept.</summary>
+    public int Kept
+    {
+        get
+        {
+            lock (_gate)
+                return _refused.Count;
+        }
+    }
+
+    /// <summary>All that was sent so far is dealt with: no reason is kept of it, and none that comes later.</summary>
+    public void Forget()
+    {
+        lock (_gate)
+        {
+            _asked = _sent;
+            _refused.Clear();
+        }
+    }
+
+    static string Bounded(string why)
+    {
+        var text = why.Trim();
+        return text.Length == 0 ? "it gave no reason" : text.Length <= Limits.DeliveryErrorCharactersMax ? text : text[..Limits.DeliveryErrorCharactersMax];
     }
 
     static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -15,6 +15,7 @@ namespace EventDbx.Server.Plugins.Process;
 /// stderr   lines for the log
 /// </code>
 /// No shell, no terminal. When this process ends, however it does, the plugin finds the end of its standard input.
+/// It leads a group of processes, where the system lets it: what it started ends with it.
 /// </remarks>
 internal sealed class PluginChild : IDisposable
 {
@@ -24,11 +25,13 @@ internal sealed class PluginChild : IDisposable
     readonly TaskCompletionSource<bool> _hello = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly CancellationTokenSource _ending = new();
     string? _fault;
+    readonly long _startedAt;
     bool _inputClosed;
+    volatile bool _isSilent;
 
     PluginChild(System.Diagnostics.Process process, PluginOutput output, TimeProvider clock, bool mayAcknowledge)
     {
-        (_process, _output, _clock) = (process, output, clock);
+        (_process, _output, _clock, _isSilent, _startedAt) = (process, output, clock, mayAcknowledge, clock.GetTimestamp());
         if (!mayAcknowledge)
             _hello.TrySetResult(false);
         Ended = EndAsync(ReadOutputAsync(mayAcknowledge), output.ReadAsync(process.StandardError.BaseStream, "stderr"));
@@ -40,6 +43,9 @@ internal sealed class PluginChild : IDisposable
 
     /// <summary>It has acknowledged after it was taken for one that does not: what it was sent has to be sent again.</summary>
     public bool SaidHelloLate { get; private set; }
+
+    /// <summary>Whether it may say yet that it acknowledges: it has been silent so far, and not for long.</summary>
+    public bool MayAcknowledge => _isSilent && _clock.GetElapsedTime(_startedAt) < ServerLimits.ProcessUnknownFor;
 
     /// <summary>Whether it has read all that was written to it, as far as the system says.</summary>
     public bool HasRead
@@ -173,7 +179,8 @@ internal sealed class PluginChild : IDisposable
             return;
         if (!OperatingSystem.IsWindows() && !_process.HasExited)
         {
-            Posix.Signal(_process.Id, force: false);
+            if (!PluginStart.LeadsGroup || !Posix.SignalGroup(_process.Id, force: false))
+                Posix.Signal(_process.Id, force: false);
             if (await EndsWithinAsync(ServerLimits.ProcessStopTimeout).ConfigureAwait(false))
                 return;
         }
@@ -213,9 +220,12 @@ internal sealed class PluginChild : IDisposable
     {
         try
         {
-            _process.Kill();
+            // Once it has ended, and its group with it, their number may be somebody else's.
+            if (!OperatingSystem.IsWindows() && PluginStart.LeadsGroup && Ended?.IsCompleted != true)
+                Posix.SignalGroup(_process.Id, force: true);
+            _process.Kill(entireProcessTree: !PluginStart.LeadsGroup);
         }
-        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception)
+        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
         {
             // It has ended.
         }
@@ -224,6 +234,7 @@ internal sealed class PluginChild : IDisposable
     async Task<string> EndAsync(Task output, Task errors)
     {
         await _process.WaitForExitAsync().ConfigureAwait(false);
+        await EndGroupAsync().ConfigureAwait(false);
         try
         {
             // What it said last is in the pipes still; a child of its own may hold them open. By the system's clock: nothing waits for it but the end.
@@ -244,6 +255,24 @@ internal sealed class PluginChild : IDisposable
         return why;
     }
 
+    /// <summary>What it started and left behind is asked to end, and ended: the next one wants its ports and files.</summary>
+    async Task EndGroupAsync()
+    {
+        if (OperatingSystem.IsWindows() || !PluginStart.LeadsGroup || !Posix.SignalGroup(_process.Id, force: _fault is not null))
+            return;
+        var since = _clock.GetTimestamp();
+        while (ProcessGroup.IsAlive(_process.Id))
+        {
+            if (_clock.GetElapsedTime(since) >= ServerLimits.ProcessStopTimeout)
+            {
+                Posix.SignalGroup(_process.Id, force: true);
+                return;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System).ConfigureAwait(false);
+        }
+    }
+
     async Task ReadOutputAsync(bool mayAcknowledge)
     {
         var output = _process.StandardOutput.BaseStream;
@@ -260,6 +289,7 @@ internal sealed class PluginChild : IDisposable
         }
         else if (first[0] != 0)
         {
+            _isSilent = false;
             _hello.TrySetResult(false);
             // Not through a buffer: it would wait until it is full, and a line is told when it is there.
             await _output.ReadAsync(output, "stdout", first).ConfigureAwait(false);

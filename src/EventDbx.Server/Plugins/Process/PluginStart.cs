@@ -17,6 +17,9 @@ internal static class PluginStart
 
     static readonly string? s_sessionStarter = OperatingSystem.IsWindows() ? null : Array.Find(SessionStarters, File.Exists);
 
+    /// <summary>Whether a plugin leads a group of its own, with what it starts itself: all of it can be ended then.</summary>
+    public static bool LeadsGroup => s_sessionStarter is not null;
+
     /// <returns>The start, and whether answers were announced.</returns>
     /// <exception cref="PluginDownException">The program or the directory is not there, or may not be run.</exception>
     public static (ProcessStartInfo Start, bool MayAcknowledge) Of(InstalledPlugin plugin, ProcessSettings settings)

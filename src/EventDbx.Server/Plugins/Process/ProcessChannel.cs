@@ -14,6 +14,8 @@ internal sealed class ProcessChannel : IPluginChannel
     readonly ProcessTail _tail;
     readonly TimeProvider _clock;
     readonly MessageWriter _message = new();
+    /// <summary>One writes at a time: whoever delivers, or whoever gives a new plugin what the one before had not read.</summary>
+    readonly SemaphoreSlim _turn = new(1);
     readonly ArrayBufferWriter<byte> _frames = new(ServerLimits.ProcessWriteBytes);
 
     /// <exception cref="RefusedException"><see cref="RefusalCode.InvalidArgument"/>: the definition names no program.</exception>
@@ -22,7 +24,7 @@ internal sealed class ProcessChannel : IPluginChannel
         var program = plugin.Config.Program ?? throw new RefusedException(RefusalCode.InvalidArgument, "A process plugin needs the name and version of an installed plugin.");
         _clock = surroundings.Clock;
         _tail = new(surroundings.Clock);
-        _supervisor = new(plugin.Name ?? "process", program, surroundings, _tail);
+        _supervisor = new(plugin.Name ?? "process", program, surroundings, _tail, WriteAgainAsync);
     }
 
     public int BatchMax => ServerLimits.ProcessInFlightMax;
@@ -43,9 +45,17 @@ internal sealed class ProcessChannel : IPluginChannel
         var (child, acknowledges, failure) = await _supervisor.FindAsync(cancellation).ConfigureAwait(false);
         if (child is null)
             return new(0, failure);
-        return acknowledges
-            ? await AskAsync(child, events, cancellation).ConfigureAwait(false)
-            : await TellAsync(child, lives, events, cancellation).ConfigureAwait(false);
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            return acknowledges
+                ? await AskAsync(child, events, cancellation).ConfigureAwait(false)
+                : await TellAsync(child, lives, events, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     public async Task SettleAsync(CancellationToken cancellation)
@@ -115,6 +125,24 @@ internal sealed class ProcessChannel : IPluginChannel
         }
     }
 
+    /// <summary>Once a plugin runs: nobody knows when the next event comes.</summary>
+    async Task WriteAgainAsync(PluginChild child, bool acknowledges, CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            await (acknowledges ? AskAgainAsync(child, cancellation) : TellAgainAsync(child, cancellation)).ConfigureAwait(false);
+        }
+        catch (PluginDownException)
+        {
+            // The next one gets it.
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     async Task TellAgainAsync(PluginChild child, CancellationToken cancellation)
     {
         var again = _tail.TakeStale();
@@ -144,8 +172,9 @@ internal sealed class ProcessChannel : IPluginChannel
                 {
                     await WriteAsync().ConfigureAwait(false);
                     await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
-                    if (FindRefusal() is { } refused)
+                    if (FindRefusals() is { } refused)
                         return refused;
+                    child.Answers.Forget();
                     first += wave.Count;
                     wave.Clear();
                     aggregates.Clear();
@@ -162,7 +191,7 @@ internal sealed class ProcessChannel : IPluginChannel
                 {
                     await WriteAsync().ConfigureAwait(false);
                     await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
-                    return FindRefusal() ?? new(first + wave.Count, new(IsRefusal: true, tooLarge.Message));
+                    return FindRefusals() ?? new(first + wave.Count, new(IsRefusal: true, tooLarge.Message));
                 }
 
                 wave.Add(child.Answers.Next());
@@ -178,11 +207,12 @@ internal sealed class ProcessChannel : IPluginChannel
         {
             // What it answered before it went is answered.
             var answered = wave.Count(sequence => sequence < child.Answers.Answered);
-            return FindRefusal() ?? new(first + answered, new(IsRefusal: false, down.Message));
+            return FindRefusals() ?? new(first + answered, new(IsRefusal: false, down.Message));
         }
         finally
         {
             _frames.ResetWrittenCount();
+            child.Answers.Forget();
         }
 
         async Task WriteAsync()
@@ -191,15 +221,13 @@ internal sealed class ProcessChannel : IPluginChannel
             _frames.ResetWrittenCount();
         }
 
-        DeliveryOutcome? FindRefusal()
+        // Those of a wave are of different aggregates: what was answered behind a refused one is dealt with as well.
+        DeliveryOutcome? FindRefusals()
         {
-            for (var i = 0; i < wave.Count && wave[i] < child.Answers.Answered; i++)
-            {
-                if (child.Answers.TakeRefusal(wave[i]) is { } why)
-                    return new(first + i, new(IsRefusal: true, Bounded(why)));
-            }
-
-            return null;
+            var answers = wave.TakeWhile(sequence => sequence < child.Answers.Answered)
+                .Select(sequence => child.Answers.FindRefusal(sequence) is { } why ? new DeliveryFailure(IsRefusal: true, why) : null).ToList();
+            var at = answers.FindIndex(static answer => answer is not null);
+            return at < 0 ? null : new(first + at, answers[at]) { Behind = at == answers.Count - 1 ? null : answers[(at + 1)..] };
         }
     }
 
@@ -215,12 +243,9 @@ internal sealed class ProcessChannel : IPluginChannel
         }
 
         await child.AnsweredAsync(child.Answers.Sent, cancellation).ConfigureAwait(false);
+        if (child.Answers.Kept is > 0 and var refused)
+            _supervisor.Say($"{refused} events that it was sent before it acknowledged are refused now, and count as taken");
+        child.Answers.Forget();
         _tail.Clear();
-    }
-
-    static string Bounded(string why)
-    {
-        var text = why.Trim();
-        return text.Length == 0 ? "it gave no reason" : text.Length <= Limits.DeliveryErrorCharactersMax ? text : text[..Limits.DeliveryErrorCharactersMax];
     }
 }

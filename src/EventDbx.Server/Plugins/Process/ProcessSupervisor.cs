@@ -13,6 +13,7 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
     readonly PluginSurroundings _surroundings;
     readonly PluginRegistry _registry;
     readonly ProcessTail _tail;
+    readonly Func<PluginChild, bool, CancellationToken, Task> _writeAgain;
     readonly PluginOutput _output;
     readonly CancellationTokenSource _stopping = new();
     readonly Lock _gate = new();
@@ -21,9 +22,14 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
     Standing _standing = new(null, false, null, 0, default);
     bool _acknowledges;
 
-    public ProcessSupervisor(string label, ProcessSettings settings, PluginSurroundings surroundings, ProcessTail tail)
+    /// <param name="label">What the log calls it.</param>
+    /// <param name="settings">What is run.</param>
+    /// <param name="surroundings">What it works with.</param>
+    /// <param name="tail">Is told who is written to.</param>
+    /// <param name="writeAgain">Gives one that runs, and acknowledges or not, what one before it had not read perhaps.</param>
+    public ProcessSupervisor(string label, ProcessSettings settings, PluginSurroundings surroundings, ProcessTail tail, Func<PluginChild, bool, CancellationToken, Task> writeAgain)
     {
-        (_label, _settings, _surroundings, _tail) = (label, settings, surroundings, tail);
+        (_label, _settings, _surroundings, _tail, _writeAgain) = (label, settings, surroundings, tail, writeAgain);
         _registry = new(surroundings.DataDirectory);
         _output = new(label, surroundings);
     }
@@ -35,7 +41,14 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
     public void Start()
     {
         lock (_gate)
-            _loop ??= Task.Run(RunAsync);
+        {
+            if (_loop is not null)
+                return;
+            _loop = Task.Run(RunAsync);
+        }
+
+        if (!PluginStart.LeadsGroup)
+            _output.Say(LogLevel.Warning, $"{_label}: there is no setsid on this machine; what the plugin starts itself, and outlives it, is not ended with it");
     }
 
     /// <summary>Whether it is there, as far as that can be said without starting one.</summary>
@@ -83,6 +96,9 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
                 return _changed.Task;
         }
     }
+
+    /// <summary>A warning in the log.</summary>
+    public void Say(string what) => _output.Say(LogLevel.Warning, $"{_label}: {what}");
 
     /// <summary>Ends it in order. More than once does no harm; the source of the signal has no timer and needs no end.</summary>
     public async ValueTask DisposeAsync()
@@ -135,7 +151,8 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
         {
             var plugin = FindPlugin();
             using var child = PluginChild.Start(plugin, _settings, _output, _surroundings.Clock);
-            _tail.Begin(() => child.HasRead);
+            _tail.Begin(() => child.HasRead, () => child.MayAcknowledge);
+            var again = Task.CompletedTask;
             try
             {
                 await child.WriteAsync(PluginFrames.WriteInit(new(), new(plugin.Name, plugin.Version, plugin.Target)), _stopping.Token).ConfigureAwait(false);
@@ -145,6 +162,7 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
                 _acknowledges = await child.AcknowledgesAsync(mustSoon, _stopping.Token).ConfigureAwait(false);
                 var acknowledges = _acknowledges;
                 Stand(new(child, acknowledges, null, 0, default));
+                again = _writeAgain(child, acknowledges, _stopping.Token);
                 await child.Ended.WaitAsync(_stopping.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
@@ -157,10 +175,11 @@ internal sealed class ProcessSupervisor : IAsyncDisposable
             }
 
             var why = await child.Ended.ConfigureAwait(false);
+            await again.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (child.EndedWell)
                 _tail.Clear();
             else
-                _tail.Die();
+                _tail.Die(all: child.SaidHelloLate);
             _acknowledges |= child.SaidHelloLate;
             return (why, child.SaidHelloLate);
         }

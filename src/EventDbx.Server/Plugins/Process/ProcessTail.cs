@@ -11,14 +11,18 @@ internal sealed class ProcessTail(TimeProvider clock)
     static readonly TimeSpan Least = TimeSpan.FromMilliseconds(50);
 
     readonly Lock _gate = new();
-    readonly Queue<Entry> _entries = [];
+    Queue<Entry> _entries = [];
     long _bytes;
     int _lives;
     Func<bool>? _hasRead;
+    /// <summary>Those that count as read, of a plugin that may say yet that it acknowledges.</summary>
+    readonly Queue<Entry> _kept = [];
+    long _keptBytes;
+    Func<bool>? _mayAcknowledge;
     /// <summary>Whether they were written to a plugin that has ended.</summary>
     bool _stale;
 
-    /// <summary>The position of the first one of which it is not known whether it was read.</summary>
+    /// <summary>The least position of those of which it is not known whether they were read. An aggregate that catches up, or is replayed, is handed over behind later ones.</summary>
     public ulong? First
     {
         get
@@ -26,7 +30,7 @@ internal sealed class ProcessTail(TimeProvider clock)
             lock (_gate)
             {
                 Settle();
-                return _entries.TryPeek(out var first) ? first.Position : null;
+                return _entries.Count == 0 ? null : _entries.Min(static entry => entry.Position);
             }
         }
     }
@@ -59,10 +63,11 @@ internal sealed class ProcessTail(TimeProvider clock)
 
     /// <summary>Another plugin is written to from now on.</summary>
     /// <param name="hasRead">Whether it has read all that was written to it. One that takes long to start has not.</param>
-    public void Begin(Func<bool> hasRead)
+    /// <param name="mayAcknowledge">Whether it may say yet that it acknowledges: then it gets again what it was written, and so what counts as read is kept.</param>
+    public void Begin(Func<bool> hasRead, Func<bool>? mayAcknowledge = null)
     {
         lock (_gate)
-            _hasRead = hasRead;
+            (_hasRead, _mayAcknowledge) = (hasRead, mayAcknowledge);
     }
 
     /// <summary>An event was written.</summary>
@@ -74,17 +79,24 @@ internal sealed class ProcessTail(TimeProvider clock)
             _stale |= lives != _lives;
             _entries.Enqueue(new(position, frame, clock.GetTimestamp()));
             _bytes += frame.Length;
-            while (_entries.Count > ServerLimits.ProcessInFlightMax || (_bytes > ServerLimits.ProcessTailBytesMax && _entries.Count > 1))
-                _bytes -= _entries.Dequeue().Frame.Length;
+            // What has to be sent again falls out nowhere.
+            while (!_stale && (_entries.Count > ServerLimits.ProcessInFlightMax || (_bytes > ServerLimits.ProcessTailBytesMax && _entries.Count > 1)))
+                Leave();
         }
     }
 
     /// <summary>The plugin they were written to is no more.</summary>
-    public void Die()
+    /// <param name="all">It has said late that it acknowledges: what counted as read goes again as well, as it may have refused it.</param>
+    public void Die(bool all = false)
     {
         lock (_gate)
         {
-            Settle();
+            if (!all)
+                Settle();
+            else if (_kept.Count > 0)
+                (_entries, _bytes) = (new([.. _kept, .. _entries]), _bytes + _keptBytes);
+            _kept.Clear();
+            _keptBytes = 0;
             _lives++;
             _stale = _entries.Count > 0;
         }
@@ -95,8 +107,9 @@ internal sealed class ProcessTail(TimeProvider clock)
     {
         lock (_gate)
         {
-            (_bytes, _stale) = (0, false);
+            (_bytes, _keptBytes, _stale) = (0, 0, false);
             _entries.Clear();
+            _kept.Clear();
         }
     }
 
@@ -129,7 +142,25 @@ internal sealed class ProcessTail(TimeProvider clock)
     void Settle()
     {
         while (!_stale && _entries.TryPeek(out var first) && clock.GetElapsedTime(first.WrittenAt) >= ServerLimits.ProcessSettledAfter && _hasRead?.Invoke() != false)
-            _bytes -= _entries.Dequeue().Frame.Length;
+            Leave();
+        if (_kept.Count > 0 && _mayAcknowledge?.Invoke() != true)
+        {
+            _kept.Clear();
+            _keptBytes = 0;
+        }
+    }
+
+    /// <summary>The first one counts as read.</summary>
+    void Leave()
+    {
+        var entry = _entries.Dequeue();
+        _bytes -= entry.Frame.Length;
+        if (_mayAcknowledge?.Invoke() != true)
+            return;
+        _kept.Enqueue(entry);
+        _keptBytes += entry.Frame.Length;
+        while (_kept.Count > ServerLimits.ProcessKeptMax || _keptBytes > ServerLimits.ProcessKeptBytesMax)
+            _keptBytes -= _kept.Dequeue().Frame.Length;
     }
 
     sealed class Entry(ulong position, byte[] frame, long writtenAt)
