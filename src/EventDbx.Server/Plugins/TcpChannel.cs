@@ -12,6 +12,9 @@ namespace EventDbx.Server.Plugins;
 /// </remarks>
 internal sealed class TcpChannel : IPluginChannel
 {
+    /// <summary>No position of an event, nor of the one of a test.</summary>
+    const ulong None = ulong.MaxValue;
+
     readonly PluginSurroundings _surroundings;
     readonly string _host;
     readonly int _port;
@@ -26,7 +29,7 @@ internal sealed class TcpChannel : IPluginChannel
     readonly TcpWindow _window = new();
     readonly Task _repair;
     TcpLine? _line;
-    ulong _unsettled;
+    ulong _unsettled = None;
 
     /// <summary>Whether the receiver was seen to keep a connection.</summary>
     bool _keeps;
@@ -43,7 +46,7 @@ internal sealed class TcpChannel : IPluginChannel
 
     public int Concurrency => 1;
 
-    public ulong? Unsettled => Volatile.Read(ref _unsettled) is var position and > 0 ? position : null;
+    public ulong? Unsettled => Volatile.Read(ref _unsettled) is var position and not None ? position : null;
 
     public async Task CheckAsync(CancellationToken cancellation) => (await _surroundings.ConnectAsync(_host, _port, cancellation).ConfigureAwait(false)).Dispose();
 
@@ -114,7 +117,7 @@ internal sealed class TcpChannel : IPluginChannel
 
     void Leave()
     {
-        Volatile.Write(ref _unsettled, _window.FirstPosition);
+        Volatile.Write(ref _unsettled, _window.FirstPosition ?? None);
         _turn.Release();
     }
 
@@ -187,7 +190,7 @@ internal sealed class TcpChannel : IPluginChannel
                 line.Dispose();
                 _line = null;
                 _window.Settle(keeps);
-                Volatile.Write(ref _unsettled, _window.FirstPosition);
+                Volatile.Write(ref _unsettled, _window.FirstPosition ?? None);
                 break;
             case TcpEnd.Broken:
                 await LoseAsync(line).ConfigureAwait(false);

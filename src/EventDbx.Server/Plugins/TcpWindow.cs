@@ -33,15 +33,19 @@ internal sealed class TcpWindow
     /// <summary>Whether the connection there is takes no more.</summary>
     public bool IsFull => Written >= Limit || _bytesWritten >= ServerLimits.PluginUnsettledBytes;
 
-    /// <summary>The least position; 0 where there is none. An event that is sent again lies behind younger ones.</summary>
-    public ulong FirstPosition
+    /// <summary>The least position; null where there is none. An event that is sent again lies behind younger ones, and that of a test (<see cref="SampleEvent"/>), whose position is 0, behind any.</summary>
+    public ulong? FirstPosition
     {
         get
         {
-            var first = ulong.MaxValue;
+            ulong? first = null;
             foreach (var one in _events)
-                first = Math.Min(first, one.Record.Position);
-            return _events.Count == 0 ? 0 : first;
+            {
+                if (first is null || one.Record.Position < first)
+                    first = one.Record.Position;
+            }
+
+            return first;
         }
     }
 

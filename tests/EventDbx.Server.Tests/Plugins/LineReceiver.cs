@@ -81,9 +81,10 @@ internal sealed class LineReceiver : IAsyncDisposable
         {
             while (true)
             {
-                var connection = new LineConnection(this, await listener.AcceptSocketAsync());
+                var socket = await listener.AcceptSocketAsync();
                 lock (_gate)
                 {
+                    var connection = new LineConnection(this, socket, isFirst: _connections.Count == 0);
                     _connections.Add(connection);
                     _running.Add(RunAsync(connection));
                 }
@@ -112,11 +113,18 @@ internal sealed class LineReceiver : IAsyncDisposable
 }
 
 /// <summary>One connection of a <see cref="LineReceiver"/>.</summary>
-internal sealed class LineConnection(LineReceiver receiver, Socket socket)
+internal sealed class LineConnection(LineReceiver receiver, Socket socket, bool isFirst)
 {
     readonly StringBuilder _rest = new();
+    readonly TaskCompletionSource _cutOff = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Socket Socket => socket;
+
+    /// <summary>Done when the receiver is stopped: for a behaviour that would wait for ever.</summary>
+    public Task CutOff => _cutOff.Task;
+
+    /// <summary>Whether it had none before.</summary>
+    public bool IsFirst => isFirst;
 
     /// <summary>Notes lines down until there is no more, or as many as were asked for. What is behind those stays with the system.</summary>
     /// <returns>False: the other end came first.</returns>
@@ -168,6 +176,7 @@ internal sealed class LineConnection(LineReceiver receiver, Socket socket)
     /// <summary>Cuts it off.</summary>
     public void Reset()
     {
+        _cutOff.TrySetResult();
         try
         {
             socket.LingerState = new(true, 0);

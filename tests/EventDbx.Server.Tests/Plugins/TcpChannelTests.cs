@@ -339,4 +339,56 @@ public sealed class TcpChannelTests
         Assert.False(window.Shrink(byItself: false));
         Assert.Equal(1, window.Limit);
     }
+
+    [Theory]
+    [InlineData(0ul)]
+    [InlineData(1ul)]
+    public async Task An_older_event_does_not_hide_younger_ones_that_are_unsettled(ulong older)
+    {
+        await using var receiver = new LineReceiver(connection => connection.IsFirst ? connection.ReadToEndAsync() : connection.CutOff);
+        await using var channel = Open(receiver.Port, 50);
+        await BeginAsync(channel);
+        await channel.DeliverAsync(Sinks.Events(2, 5), Cancellation);
+        Assert.Equal(2ul, channel.Unsettled);
+
+        // That of a test has position 0; others are sent again by `plugin replay` and `queue retry`.
+        Assert.Equal(1, (await channel.DeliverAsync([older == 0 ? SampleEvent.Prepare() : Sinks.Event(older)], Cancellation)).Taken);
+        Assert.Equal(older, channel.Unsettled);
+        await channel.DeliverAsync(Sinks.Events(6, 6), Cancellation);
+        Assert.Equal(older, channel.Unsettled);
+    }
+
+    [Fact]
+    public async Task A_test_of_a_plugin_moves_no_cursor_beyond_what_is_unsettled()
+    {
+        var open = new TaskCompletionSource();
+        await using var receiver = new LineReceiver(async connection =>
+        {
+            if (!connection.IsFirst)
+                await Task.WhenAny(open.Task, connection.CutOff);
+            await connection.ReadToEndAsync();
+        });
+        await using var stand = new CourierStand();
+        await stand.FromStartAsync();
+        TcpChannel channel = null!;
+        await using var courier = new Courier(stand.Definition, stand.Surroundings, stand.Queue, _ => channel = Open(receiver.Port, 50), stand.Figures);
+        courier.Start();
+        await stand.AppendAsync("a");
+        await Sinks.UntilAsync(() => courier.Figures.Taken == 1);
+        await stand.AppendAsync("b c d e");
+        await Sinks.UntilAsync(() => courier.Figures.Taken == 5);
+
+        Assert.Contains("within", await courier.DoAsync(courier.TestAsync, Cancellation), StringComparison.Ordinal);
+        await stand.AppendAsync("f");
+        await Sinks.UntilAsync(() => courier.Figures.Taken == 6);
+        // In its next turn: after what came of that one was kept.
+        await courier.DoAsync(() => courier.ClearAsync([]), Cancellation);
+        Assert.Equal(1ul, stand.Queue.FindCursor("p"));
+
+        open.SetResult();
+        await SettleAllAsync(channel);
+        await courier.StopAsync(ServerLimits.PluginStopWithin);
+        Assert.Equal(6ul, stand.Queue.FindCursor("p"));
+        Assert.Equal([0ul, 1, 2, 3, 4, 5, 6], receiver.Positions.Distinct().Order().ToArray());
+    }
 }
