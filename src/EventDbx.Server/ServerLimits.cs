@@ -397,6 +397,12 @@ public static class ServerLimits
     /// <summary>How often one event fails before another one is tried, to see whether it is the plugin that is down, or the event that it cannot take.</summary>
     public const int PluginSuspectFailures = 3;
 
+    /// <summary>
+    /// Hand-overs of other events that have to be taken in a row, without one that fails in between, before another failure of an event that waits counts against it.
+    /// Of a receiver that fails at random, however often, at most one try in twelve counts, and ten in a row practically never do.
+    /// </summary>
+    public const int PluginWitnesses = 5;
+
     /// <summary>Pages that are read at once to find that other event, where the page has none.</summary>
     public const int PluginLookAheadPages = 64;
 
@@ -406,11 +412,20 @@ public static class ServerLimits
     /// <summary>Events of an aggregate that was released, handed over before others have their turn.</summary>
     public const int PluginCatchUpEvents = 256;
 
-    /// <summary>Between two commits of a cursor that moves over nothing but what the plugin does not get.</summary>
-    public static readonly TimeSpan PluginCursorInterval = TimeSpan.FromSeconds(1);
+    /// <summary>Between two commits of a cursor that moved by less than half a <see cref="PluginPageEvents"/>: many plugins cost the writer few commits. What was refused or is dead is kept at once.</summary>
+    public static readonly TimeSpan PluginCursorInterval = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Before a commit that the writer was too busy for is asked for again; doubles up to <see cref="PluginBusyMax"/>.</summary>
+    public static readonly TimeSpan PluginBusyFirst = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>The longest of those.</summary>
+    public static readonly TimeSpan PluginBusyMax = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a stop, or a change of a plugin, lets it finish what is under way. What is not known to be taken then goes again.</summary>
     public static readonly TimeSpan PluginStopWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a test, a retry or a batch of a replay waits for the plugin: longer than any channel waits by itself (30 s).</summary>
+    public static readonly TimeSpan PluginAskedWithin = TimeSpan.FromSeconds(60);
 
     /// <summary>How long a retry or a test waits to know that the other end has what it was handed.</summary>
     public static readonly TimeSpan PluginSettledWithin = TimeSpan.FromSeconds(5);

@@ -6,6 +6,9 @@ internal sealed partial class Courier
     readonly PluginFigures _attempts;
     /// <summary>Up to where no event of another aggregate was found, while one is looked for.</summary>
     ulong _lookedUpTo;
+    /// <summary>Those that were found there, and failed as well.</summary>
+    readonly List<PluginPageItem> _beyond = [];
+    readonly Witnesses _witnesses = new();
 
     async Task DeliverPageAsync(PluginPage page)
     {
@@ -57,8 +60,10 @@ internal sealed partial class Courier
             }
             else if (!failure.IsRefusal)
             {
-                Trip(failure, batch[outcome.Taken]);
-                return;
+                Fail(batch[outcome.Taken], failure, isAlone: batch.Count == 1);
+                if (IsOpen())
+                    return;
+                size = int.MaxValue;
             }
             else if (outcome.Together > 1)
             {
@@ -128,27 +133,37 @@ internal sealed partial class Courier
 
     async Task<DeliveryOutcome> HandOverAsync(List<PluginPageItem> batch)
     {
-        var outcome = await HandOverAsync([.. batch.Select(item => _events.Prepare(item.Record))]).ConfigureAwait(false);
+        var outcome = await HandOverAsync([.. batch.Select(item => _events.Prepare(item.Record))], _abandon.Token).ConfigureAwait(false);
         for (var i = 0; i < outcome.Taken; i++)
             batch[i].IsDone = true;
         return outcome;
     }
 
     /// <summary>To the channel, and counted. What it says is put right where it cannot be.</summary>
-    async Task<DeliveryOutcome> HandOverAsync(IReadOnlyList<Delivery> batch)
+    async Task<DeliveryOutcome> HandOverAsync(IReadOnlyList<Delivery> batch, CancellationToken cancellation)
     {
-        var outcome = await Channel.DeliverAsync(batch, _abandon.Token).ConfigureAwait(false);
+        var outcome = await Channel.DeliverAsync(batch, cancellation).ConfigureAwait(false);
         var taken = Math.Clamp(outcome.Taken, 0, batch.Count);
         var failure = taken == batch.Count ? null
             : outcome.Failure is not { } said ? new(IsRefusal: false, FormattableString.Invariant($"it took {taken} of {batch.Count} events and did not say why"))
             : said with { Reason = Bounded(said.Reason) };
         _attempts.Count(taken, failure);
-        if (failure is null)
-            return new(taken, null);
-        var behind = failure.IsRefusal ? outcome.Behind?.Take(batch.Count - taken - 1).Select(static one => one is null ? null : one with { Reason = Bounded(one.Reason) }).ToList() : null;
+        var behind = failure is { IsRefusal: true } ? outcome.Behind?.Take(batch.Count - taken - 1).Select(static one => one is null ? null : one with { Reason = Bounded(one.Reason) }).ToList() : null;
+        var takenBehind = 0;
         foreach (var one in behind ?? [])
+        {
             _attempts.Count(one is null ? 1 : 0, one);
-        return new(taken, failure) { Together = Math.Min(outcome.Together, batch.Count - taken), Behind = behind };
+            takenBehind += one is null ? 1 : 0;
+        }
+
+        lock (_gate)
+        {
+            _unkept += taken + takenBehind;
+            if (taken > 0 || failure is { IsRefusal: true })
+                _witnesses.Answer();
+        }
+
+        return failure is null ? new(taken, null) : new(taken, failure) { Together = Math.Min(outcome.Together, batch.Count - taken), Behind = behind };
     }
 
     static string Bounded(string reason)
@@ -159,16 +174,43 @@ internal sealed partial class Courier
             : $"{reason[..(char.IsHighSurrogate(reason[end - 2]) ? end - 2 : end - 1)]}…";
     }
 
-    /// <summary>The plugin is down: the first lane that finds out says so.</summary>
-    void Trip(DeliveryFailure failure, PluginPageItem item)
+    /// <summary>
+    /// The plugin is down for an event. Where that happens to it again and again, and others were answered in between, it is set aside: its aggregate waits, and
+    /// nothing counts against it yet. Otherwise the circuit opens.
+    /// </summary>
+    void Fail(PluginPageItem item, DeliveryFailure failure, bool isAlone, bool isProbe = false)
     {
         lock (_gate)
         {
-            item.Downs++;
-            if (_circuit.IsOpen)
+            var answered = _witnesses.Answered;
+            var isSuspect = isAlone && item.Downs >= ServerLimits.PluginSuspectFailures && item.DownAt < answered && failure.RetryAfter is null;
+            _witnesses.Fail(item.Record.Aggregate);
+            if (isSuspect)
+            {
+                item.IsDone = true;
+                SetAside(item.Record, failure, attempts: 0, handed: 0, answered, doubts: 1);
                 return;
-            Open(failure, doubtful: false);
+            }
+
+            (item.Downs, item.DownAt) = (item.Downs + 1, answered);
+            // The first lane that finds out says so; a probe says it each time.
+            if (!_circuit.IsOpen || isProbe)
+                Open(failure, doubtful: false);
         }
+    }
+
+    /// <summary>An aggregate waits, and what failed of it does not count.</summary>
+    void SetAside(EventRecord record, DeliveryFailure failure, int attempts, ulong handed, long downAt, int doubts)
+    {
+        _lastError = failure.Reason;
+        var pause = Backoff.OfRefusals.After(Math.Max(1, attempts + doubts), _surroundings.Jitter());
+        _progress.Set(
+            new()
+            {
+                Aggregate = record.Aggregate, Version = record.Version, Position = record.Position, EventId = record.EventId, EventType = record.EventType,
+                Attempts = attempts, NextAttemptAt = Timestamp.From(_clock.GetUtcNow() + pause), LastError = failure.Reason,
+            },
+            pause, handed, downAt, doubts);
     }
 
     void Open(DeliveryFailure failure, bool doubtful)
@@ -183,6 +225,7 @@ internal sealed partial class Courier
         lock (_gate)
         {
             _lookedUpTo = 0;
+            _beyond.Clear();
             if (_circuit.Close() is { } open)
                 _log.Back(open, Behind);
         }
@@ -191,10 +234,10 @@ internal sealed partial class Courier
     ulong Behind => _database.LogSize is var size && size > _reached ? size - _reached : 0;
 
     /// <summary>An event of the feed is refused for the first time.</summary>
-    void Refuse(PluginPageItem item, DeliveryFailure failure, long? downAt = null)
+    void Refuse(PluginPageItem item, DeliveryFailure failure)
     {
         item.IsDone = true;
-        Refuse(item.Record, failure, attempts: 1, handed: 0, downAt);
+        Refuse(item.Record, failure, attempts: 1, handed: 0, downAt: null);
     }
 
     /// <summary>An event is refused: its aggregate waits for the next try, or, when that was the last one, to be buried.</summary>
@@ -227,12 +270,9 @@ internal sealed partial class Courier
         if (!due && !_circuit.IsDoubtful)
             return false;
         _page ??= ReadPage();
-        if (_page?.FindSuspect() is { } item)
+        if (_page is not null && await FindProbeAsync(_page).ConfigureAwait(false) is { } item)
         {
-            if (_progress.Waits(item.Record))
-                item.IsDone = true;
-            else
-                await ProbeAsync(item).ConfigureAwait(false);
+            await ProbeAsync(item).ConfigureAwait(false);
             return true;
         }
 
@@ -247,63 +287,64 @@ internal sealed partial class Courier
         return true;
     }
 
-    /// <summary>One event. Where it fails again and again, and another one is taken right behind it, it is not the plugin that is down.</summary>
+    /// <summary>One event, alone.</summary>
     async Task ProbeAsync(PluginPageItem item)
     {
         var outcome = await HandOverAsync([item]).ConfigureAwait(false);
-        if (outcome.Failure is not { } failure)
+        if (outcome.Failure is { IsRefusal: false } down)
         {
-            CloseCircuit();
+            Fail(item, down, isAlone: true, isProbe: true);
             return;
         }
 
-        if (failure.IsRefusal)
-        {
-            Refuse(item, failure);
-            CloseCircuit();
-            return;
-        }
-
-        item.Downs++;
-        var taken = _attempts.Taken;
-        if (item.Downs >= ServerLimits.PluginSuspectFailures && failure.RetryAfter is null && await FindOtherAsync(item).ConfigureAwait(false) is { } other)
-        {
-            var second = await HandOverAsync([other]).ConfigureAwait(false);
-            if (second.Failure is null or { IsRefusal: true })
-            {
-                if (other.Record.Position > Math.Max(_reached, _page!.Reached))
-                    _ahead.Add(other.Record.Position);
-                if (second.Failure is { } refusal)
-                    Refuse(other, refusal);
-                Refuse(item, failure with { Reason = Bounded($"only this event fails: {failure.Reason}") }, downAt: taken);
-                CloseCircuit();
-                return;
-            }
-
-            failure = second.Failure;
-        }
-
-        lock (_gate)
-            Open(failure, doubtful: false);
+        if (item.Record.Position > Math.Max(_reached, _page!.Reached))
+            _ahead.Add(item.Record.Position);
+        if (outcome.Failure is { } refusal)
+            Refuse(item, refusal);
+        CloseCircuit();
     }
 
-    /// <summary>The first event of another aggregate that was not handed over yet: of the page, or from behind it.</summary>
-    async Task<PluginPageItem?> FindOtherAsync(PluginPageItem item)
+    /// <summary>
+    /// Which event a probe tries. The same one, until it has failed so often that it may be its own fault; then, each after a pause in which a plugin that dies
+    /// of an event is up again, the first one of another aggregate, and so on. Whichever is taken shows that the plugin is there.
+    /// </summary>
+    async Task<PluginPageItem?> FindProbeAsync(PluginPage page)
     {
-        foreach (var other in _page!.Items)
+        PluginPageItem? begun = null, least = null;
+        HashSet<AggregateKey> seen = [];
+        foreach (var item in page.Items.Concat(_beyond))
         {
-            if (!other.IsDone && !other.Record.Aggregate.Equals(item.Record.Aggregate) && !_progress.Waits(other.Record))
-                return other;
+            if (!item.IsDone && _progress.Waits(item.Record))
+                item.IsDone = true;
+            // Of an aggregate the first one only.
+            if (item.IsDone || !seen.Add(item.Record.Aggregate))
+                continue;
+            if (item.Downs < ServerLimits.PluginSuspectFailures && item.Downs > (begun?.Downs ?? -1))
+                begun = item;
+            if (item.Downs < (least?.Downs ?? int.MaxValue))
+                least = item;
         }
 
-        var from = Math.Max(_lookedUpTo, _page.Reached);
+        if (page.FindOpen() is null)
+            return null;
+        if (begun is not null)
+            return begun;
+        if (await FindBeyondAsync(page, seen).ConfigureAwait(false) is not { } beyond)
+            return least;
+        _beyond.Add(beyond);
+        return beyond;
+    }
+
+    /// <summary>The first event behind the page that is of none of these aggregates.</summary>
+    async Task<PluginPageItem?> FindBeyondAsync(PluginPage page, HashSet<AggregateKey> seen)
+    {
+        var from = Math.Max(_lookedUpTo, page.Reached);
         for (var pages = 0; pages < ServerLimits.PluginLookAheadPages && from < _database.LogSize; pages++)
         {
             var read = _events.ReadFeed(from);
             foreach (var ahead in read.Items)
             {
-                if (ahead.Event is { } record && !record.Aggregate.Equals(item.Record.Aggregate)
-                    && _events.Wants(record) && !_progress.Waits(record) && !_ahead.Contains(record.Position))
+                if (ahead.Event is { } record && !seen.Contains(record.Aggregate) && _events.Wants(record) && !_progress.Waits(record) && !_ahead.Contains(record.Position))
                     return new(record);
             }
 

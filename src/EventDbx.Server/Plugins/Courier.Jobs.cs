@@ -15,17 +15,18 @@ internal sealed partial class Courier
     /// <summary>Aggregates that wait.</summary>
     public int Waiting => _progress.Count;
 
-    /// <summary>Does something in its turn; where it does not run, at once.</summary>
+    /// <summary>Does something in its turn; where it does not run, at once. It ends when whoever asked is gone, or this is abandoned.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: it stands still, or stops.</exception>
-    public async Task<T> DoAsync<T>(Func<Task<T>> work, CancellationToken cancellation)
+    public async Task<T> DoAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellation)
     {
         if (_running is null)
         {
             await LoadForJobsAsync().ConfigureAwait(false);
-            return await work().ConfigureAwait(false);
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _abandon.Token);
+            return await work(ending.Token).ConfigureAwait(false);
         }
 
-        var job = new Job<T>(work);
+        var job = new Job<T>(work, cancellation);
         _jobs.Enqueue(job);
         try
         {
@@ -43,41 +44,67 @@ internal sealed partial class Courier
 
     /// <summary>Reaches the plugin, and sends it the sample event.</summary>
     /// <returns>Why it failed; null: it was taken.</returns>
-    public async Task<string?> TestAsync()
+    public async Task<string?> TestAsync(CancellationToken cancellation)
     {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        late.CancelAfter(ServerLimits.PluginAskedWithin);
         try
         {
-            await Channel.CheckAsync(_abandon.Token).ConfigureAwait(false);
+            await Channel.CheckAsync(late.Token).ConfigureAwait(false);
+            var outcome = await Channel.DeliverAsync([SampleEvent.Prepare()], late.Token).ConfigureAwait(false);
+            if (outcome.Failure is { } failure)
+                return Bounded(failure.Reason);
         }
         catch (PluginDownException down)
         {
             return Bounded(down.Message);
         }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return s_late.Reason;
+        }
 
-        var outcome = await Channel.DeliverAsync([SampleEvent.Prepare()], _abandon.Token).ConfigureAwait(false);
-        if (outcome.Failure is { } failure)
-            return Bounded(failure.Reason);
-        return await SettleAsync(SampleEvent.Record.Position).ConfigureAwait(false);
+        return await SettleAsync(SampleEvent.Record.Position, cancellation).ConfigureAwait(false);
+    }
+
+    static readonly DeliveryFailure s_late = new(IsRefusal: false, FormattableString.Invariant($"it gave no answer within {ServerLimits.PluginAskedWithin.TotalSeconds:0} s"));
+
+    /// <summary>A hand-over that somebody waits for: with an end of its own, whatever the channel waits for.</summary>
+    async Task<DeliveryOutcome> HandOverAskedAsync(IReadOnlyList<Delivery> batch, CancellationToken cancellation)
+    {
+        // A stop does not wait for a replay to be done.
+        if (_stop.IsCancellationRequested)
+            throw Changed();
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        late.CancelAfter(ServerLimits.PluginAskedWithin);
+        try
+        {
+            return await HandOverAsync(batch, late.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return new(0, s_late);
+        }
     }
 
     /// <summary>Sends stored events of one aggregate again, in order.</summary>
     /// <returns>Why one of them was not taken; null: all were.</returns>
-    public async Task<string?> ReplayAsync(IReadOnlyList<EventRecord> records)
+    public async Task<string?> ReplayAsync(IReadOnlyList<EventRecord> records, CancellationToken cancellation)
     {
         var max = Math.Max(1, Channel.BatchMax);
         for (var from = 0; from < records.Count; from += max)
         {
-            var outcome = await HandOverAsync([.. records.Skip(from).Take(max).Select(record => _events.Prepare(record, exact: true))]).ConfigureAwait(false);
+            var outcome = await HandOverAskedAsync([.. records.Skip(from).Take(max).Select(record => _events.Prepare(record, exact: true))], cancellation).ConfigureAwait(false);
             if (outcome.Failure is { } failure)
                 return FormattableString.Invariant($"version {records[from + outcome.Taken].Version}: {failure.Reason}");
             CloseCircuit();
         }
 
-        return records.Count == 0 ? null : await SettleAsync(records[^1].Position).ConfigureAwait(false);
+        return records.Count == 0 ? null : await SettleAsync(records[^1].Position, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Tries a dead event again. Where it is taken, it is dead no more, and what it held goes on.</summary>
-    public async Task<(DeliveryFailure? Failure, bool Gone)> RetryAsync(DeadLetter letter)
+    public async Task<(DeliveryFailure? Failure, bool Gone)> RetryAsync(DeadLetter letter, CancellationToken cancellation)
     {
         if (_events.FindEvents(letter.Aggregate, letter.Version, take: 1) is not [{ } record])
         {
@@ -86,12 +113,12 @@ internal sealed partial class Courier
             return (null, true);
         }
 
-        var outcome = await HandOverAsync([_events.Prepare(record)]).ConfigureAwait(false);
+        var outcome = await HandOverAskedAsync([_events.Prepare(record)], cancellation).ConfigureAwait(false);
         if (outcome.Failure is { } failure)
             return (failure, false);
         CloseCircuit();
         // Dead no more only when the other end has it.
-        if (await SettleAsync(record.Position).ConfigureAwait(false) is { } unsettled)
+        if (await SettleAsync(record.Position, cancellation).ConfigureAwait(false) is { } unsettled)
             return (new(IsRefusal: false, unsettled), false);
         await ClearAsync([letter]).ConfigureAwait(false);
         return (null, false);
@@ -109,7 +136,7 @@ internal sealed partial class Courier
 
         if (_loaded)
         {
-            await SaveAsync(handedOver: false).ConfigureAwait(false);
+            await SaveAsync(now: false).ConfigureAwait(false);
             await _progress.FlushAsync().ConfigureAwait(false);
         }
 
@@ -125,17 +152,17 @@ internal sealed partial class Courier
     }
 
     /// <summary>Until the other end has what it was handed; null, or why that is not known.</summary>
-    async Task<string?> SettleAsync(ulong position)
+    async Task<string?> SettleAsync(ulong position, CancellationToken cancellation)
     {
         if (Channel.Unsettled is null)
             return null;
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(_abandon.Token);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         late.CancelAfter(ServerLimits.PluginSettledWithin);
         try
         {
             await Channel.SettleAsync(late.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!_abandon.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             // As long as it is let.
         }
@@ -156,23 +183,21 @@ internal sealed partial class Courier
         (_reached, _loaded) = (cursor ?? 0, cursor is not null);
     }
 
-    async Task DoJobsAsync()
+    /// <summary>One thing that somebody asks, and then it is the turn of the feed: whoever asks again and again does not keep it from going on.</summary>
+    async Task DoJobAsync()
     {
-        while (_jobs.TryDequeue(out var job))
-        {
-            await job.RunAsync().ConfigureAwait(false);
-            if (_stop.IsCancellationRequested)
-                return;
-        }
+        if (_jobs.TryDequeue(out var job))
+            await job.RunAsync(_abandon.Token).ConfigureAwait(false);
     }
+
+    RefusedException Changed() => new(new Refusal(RefusalCode.Unavailable, $"The plugin '{Label}' was stopped or changed meanwhile. Try again."));
 
     void FailJobs()
     {
         while (_jobs.TryDequeue(out var job))
         {
-            job.Fail(new(new Refusal(RefusalCode.Unavailable, _fault is { } fault && !_stop.IsCancellationRequested
-                ? $"The plugin '{Label}' stands still: {fault}"
-                : $"The plugin '{Label}' was stopped or changed meanwhile. Try again.")));
+            job.Fail(_fault is { } fault && !_stop.IsCancellationRequested
+                ? new(new Refusal(RefusalCode.Unavailable, $"The plugin '{Label}' stands still: {fault}")) : Changed());
         }
     }
 
@@ -206,22 +231,23 @@ internal sealed partial class Courier
     /// <summary>Something that is done in the loop for somebody who waits.</summary>
     abstract class Job
     {
-        public abstract Task RunAsync();
+        public abstract Task RunAsync(CancellationToken abandon);
 
         public abstract void Fail(RefusedException refused);
     }
 
-    sealed class Job<T>(Func<Task<T>> work) : Job
+    sealed class Job<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellation) : Job
     {
         readonly TaskCompletionSource<T> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Task<T> Outcome => _outcome.Task;
 
-        public override async Task RunAsync()
+        public override async Task RunAsync(CancellationToken abandon)
         {
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation, abandon);
             try
             {
-                _outcome.TrySetResult(await work().ConfigureAwait(false));
+                _outcome.TrySetResult(await work(ending.Token).ConfigureAwait(false));
             }
             catch (Exception cause) when (cause is not OutOfMemoryException)
             {

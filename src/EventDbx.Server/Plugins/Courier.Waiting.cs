@@ -35,7 +35,8 @@ internal sealed partial class Courier
 
         while (true)
         {
-            var isRow = next == row.Version && row.Attempts > 0;
+            // What is only postponed has no error, and goes with others.
+            var isRow = next == row.Version && (row.Attempts > 0 || row.LastError.Length > 0);
             // One that failed before goes alone: what comes of it is of no other.
             var isAlone = isRow || (next == row.Version && entry.DownAt is not null);
             var take = isAlone ? 1 : Math.Min(Math.Min(Channel.BatchMax, budget), size);
@@ -66,7 +67,7 @@ internal sealed partial class Courier
             }
 
             var wanted = batch.Where(_events.Wants).ToList();
-            var outcome = wanted.Count == 0 ? new(0, null) : await HandOverAsync([.. wanted.Select(record => _events.Prepare(record))]).ConfigureAwait(false);
+            var outcome = wanted.Count == 0 ? new(0, null) : await HandOverAsync([.. wanted.Select(record => _events.Prepare(record))], _abandon.Token).ConfigureAwait(false);
             foreach (var record in wanted.Take(outcome.Taken))
             {
                 handed = record.Position;
@@ -96,9 +97,8 @@ internal sealed partial class Courier
                 continue;
             }
 
-            if (failure.IsRefusal)
-                CloseCircuit(); // It is there.
-            Refuse(failed, failure, (failed.Version == row.Version ? row.Attempts : 0) + 1, handed, failure.IsRefusal ? entry.DownAt : _attempts.Taken);
+            CloseCircuit(); // It is there.
+            Refuse(failed, failure, (failed.Version == row.Version ? row.Attempts : 0) + 1, handed, failure.IsRefusal ? entry.DownAt : _witnesses.Answered);
             return;
         }
     }
@@ -117,34 +117,34 @@ internal sealed partial class Courier
             _ahead.Add(row.Position);
         if (_plugin.HoldOnDead)
             _progress.Set(row with { Held = true }, TimeSpan.Zero, handed: 0);
-        await SaveAsync(handedOver: true).ConfigureAwait(false);
+        await SaveAsync(now: true).ConfigureAwait(false);
         await _progress.FlushAsync().ConfigureAwait(false);
         return !_plugin.HoldOnDead;
     }
 
-    /// <summary>The plugin is down for this one. Where others were taken since that happened to it last, it is the event that cannot be taken.</summary>
+    /// <summary>The plugin is down for this one. Where enough others were answered in a row since that counted last, it is the event that cannot be taken.</summary>
     /// <remarks>Otherwise nothing counts, and the circuit opens; but an event of another aggregate is tried as soon as there is one.</remarks>
     bool IsItsOwnFault(WaitingEntry entry, EventRecord failed, ref DeliveryFailure failure, ulong handed)
     {
-        var row = entry.Row;
-        if (failed.Version == row.Version && failure.RetryAfter is null && entry.DownAt < _attempts.Taken)
-        {
-            failure = failure with { Reason = Bounded($"only this event fails: {failure.Reason}") };
-            return true;
-        }
-
-        var attempts = failed.Version == row.Version ? row.Attempts : 0;
-        var pause = Backoff.OfRefusals.After(Math.Max(1, attempts), _surroundings.Jitter());
-        _progress.Set(
-            new()
-            {
-                Aggregate = failed.Aggregate, Version = failed.Version, Position = failed.Position, EventId = failed.EventId, EventType = failed.EventType,
-                Attempts = attempts, NextAttemptAt = Timestamp.From(_clock.GetUtcNow() + pause), LastError = failure.Reason,
-            },
-            pause, handed, downAt: _attempts.Taken);
         lock (_gate)
+        {
+            var isRow = failed.Version == entry.Row.Version;
+            var since = isRow ? entry.DownAt ?? _witnesses.Answered : _witnesses.Answered;
+            var counts = isRow && failure.RetryAfter is null && _witnesses.InARow(failed.Aggregate, since) >= ServerLimits.PluginWitnesses;
+            var attempts = isRow ? entry.Row.Attempts : 0;
+            // One of which it is known by now says nothing of the plugin, nor against others.
+            if (attempts == 0)
+                _witnesses.Fail(failed.Aggregate);
+            if (counts)
+            {
+                failure = failure with { Reason = Bounded($"only this event fails: {failure.Reason}") };
+                return true;
+            }
+
+            SetAside(failed, failure, attempts, handed, since, isRow ? entry.Doubts + 1 : 1);
             Open(failure, doubtful: true);
-        return false;
+            return false;
+        }
     }
 
     /// <summary>It goes on with that event, after others have had their turn.</summary>

@@ -34,6 +34,8 @@ internal sealed partial class Courier : IAsyncDisposable
     PluginPage? _page;
     Task? _running;
     ulong _reached;
+    /// <summary>Events that were taken since the last commit was begun; counted by lanes at once.</summary>
+    long _unkept;
     int _batchLimit = 1;
     bool _isFull;
     /// <summary>It is the turn of the feed.</summary>
@@ -55,7 +57,7 @@ internal sealed partial class Courier : IAsyncDisposable
         (_plugin, _surroundings, _open, _clock, _database, _queue) = (plugin, surroundings, open, surroundings.Clock, surroundings.Database, queue);
         _attempts = attempts;
         _events = new(_database, plugin);
-        _progress = new(queue, Label, _clock);
+        _progress = new(queue, Label, _clock, _abandon.Token);
         _circuit = new(_clock, surroundings.Jitter);
         _log = new(Label, surroundings);
     }
@@ -85,6 +87,8 @@ internal sealed partial class Courier : IAsyncDisposable
         await _stop.CancelAsync().ConfigureAwait(false);
         if (_running is null)
         {
+            // Whatever was asked of it has settled what it handed over, or is gone.
+            await _abandon.CancelAsync().ConfigureAwait(false);
             await CloseAsync().ConfigureAwait(false);
             return;
         }
@@ -179,14 +183,14 @@ internal sealed partial class Courier : IAsyncDisposable
         if (await _progress.LoadAsync().ConfigureAwait(false) is not { } cursor)
         {
             cursor = size;
-            await _queue.SaveAsync(Label, new() { Cursor = cursor }).ConfigureAwait(false);
+            await _progress.PutAsync(new() { Cursor = cursor }).ConfigureAwait(false);
             await _progress.LoadAsync().ConfigureAwait(false);
         }
         else if (cursor > size)
         {
             // Part of the log was lost, and that was accepted: what stands there now never was handed over.
             _log.Lost(cursor, size);
-            await _queue.SaveAsync(Label, new() { Cursor = cursor = size }).ConfigureAwait(false);
+            await _progress.PutAsync(new() { Cursor = cursor = size }).ConfigureAwait(false);
             _progress.Moved(size);
         }
 
@@ -198,13 +202,12 @@ internal sealed partial class Courier : IAsyncDisposable
     {
         while (!_stop.IsCancellationRequested)
         {
-            await DoJobsAsync().ConfigureAwait(false);
-            var before = _attempts.Taken;
+            await DoJobAsync().ConfigureAwait(false);
             var moved = _circuit.IsOpen ? await ProbeAsync().ConfigureAwait(false) : await RoundAsync().ConfigureAwait(false);
-            await SaveAsync(_attempts.Taken != before).ConfigureAwait(false);
+            await SaveAsync(now: false).ConfigureAwait(false);
             (_fault, _faults) = (null, 0);
             Publish();
-            if (!moved)
+            if (!moved && _jobs.IsEmpty)
                 await WaitAsync().ConfigureAwait(false);
         }
     }
@@ -215,16 +218,40 @@ internal sealed partial class Courier : IAsyncDisposable
         // In turns, each with a commit of its own: so no more than a page is handed over between two of them.
         var tries = _page is null && !_hasTried;
         _hasTried = tries;
+        // With a commit in between: nothing that was handed over before comes on top of the window.
+        if (tries && _progress.FindLeft() <= TimeSpan.Zero)
+            await SaveAsync(now: true).ConfigureAwait(false);
         if (tries && await TryWaitingAsync().ConfigureAwait(false))
             return true;
         _hasTried = false;
         var before = _reached;
-        _page ??= ReadPage();
+        if (_page is null)
+            await ReadInTurnAsync().ConfigureAwait(false);
         if (_page is not null)
             await DeliverPageAsync(_page).ConfigureAwait(false);
         else if (_reached > before)
             await Task.Yield(); // Through much that it does not get, it lets others have the thread in between.
         return _page is not null || _reached > before || _progress.FindLeft() <= TimeSpan.Zero;
+    }
+
+    /// <summary>Where many plugins run, they read one after the other: an append has the other processors, and whoever comes later reads more at once.</summary>
+    async Task ReadInTurnAsync()
+    {
+        if (_reached >= _database.LogSize)
+        {
+            _page = ReadPage();
+            return;
+        }
+
+        await _surroundings.Turns.WaitAsync(_stop.Token).ConfigureAwait(false);
+        try
+        {
+            _page = ReadPage();
+        }
+        finally
+        {
+            _surroundings.Turns.Release();
+        }
     }
 
     /// <summary>The next page with something in it; null: there is none by now, or no room for what it may bring.</summary>
@@ -236,7 +263,8 @@ internal sealed partial class Courier : IAsyncDisposable
             _log.Full(_progress.Count);
         if (_isFull || _reached >= _database.LogSize)
             return null;
-        var read = _events.ReadFeed(_reached);
+        // So much that what was handed over and is not kept yet, and this, are a page at most.
+        var read = _events.ReadFeed(_reached, ServerLimits.PluginPageEvents - (int)Math.Min(_unkept, ServerLimits.PluginPageEvents / 2));
         List<PluginPageItem> items = [];
         foreach (var item in read.Items)
         {
@@ -260,10 +288,12 @@ internal sealed partial class Courier : IAsyncDisposable
         return true;
     }
 
-    Task SaveAsync(bool handedOver)
+    /// <param name="now">Whether or not it is worth a commit by itself.</param>
+    async Task SaveAsync(bool now)
     {
         FinishPage();
-        return _progress.SaveAsync(_page?.Done ?? _reached, _channel?.Unsettled, handedOver);
+        if (await _progress.SaveAsync(_page?.Done ?? _reached, _channel?.Unsettled, now || _unkept >= ServerLimits.PluginPageEvents / 2).ConfigureAwait(false))
+            _unkept = 0;
     }
 
     /// <summary>Until there is something to do: the log grows, somebody is due, somebody asks, or what was not kept can be.</summary>
@@ -320,7 +350,7 @@ internal sealed partial class Courier : IAsyncDisposable
             {
                 if (_database.Unhealthy is null && _loaded)
                 {
-                    await SaveAsync(handedOver: true).ConfigureAwait(false);
+                    await SaveAsync(now: true).ConfigureAwait(false);
                     await _progress.FlushAsync().ConfigureAwait(false);
                 }
             }

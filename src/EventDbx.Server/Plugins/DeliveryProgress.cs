@@ -10,13 +10,20 @@ internal sealed class WaitingEntry
     /// <summary>When it is tried again: a timestamp of the clock, which no change of the time of day moves.</summary>
     public long DueAt { get; set; }
 
-    /// <summary>What the plugin had taken when it was down last for this one; null: it never was.</summary>
+    /// <summary>How many hand-overs the plugin had answered when it was down for this one and that counted, or for the first time; null: it never was.</summary>
     public long? DownAt { get; set; }
+
+    /// <summary>How often it was down for this one, and that did not count.</summary>
+    public int Doubts { get; set; }
 }
 
 /// <summary>What a courier knows of its plugin's queue, and what of that is yet to be kept.</summary>
 /// <remarks>Thread-safe but for <see cref="LoadAsync"/> and <see cref="SaveAsync"/>, which have one caller.</remarks>
-internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, TimeProvider clock)
+/// <param name="queue">Where it is kept.</param>
+/// <param name="plugin">Whose.</param>
+/// <param name="clock">When it is.</param>
+/// <param name="abandon">A writer that is busy is waited for until then.</param>
+internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, TimeProvider clock, CancellationToken abandon)
 {
     readonly Lock _gate = new();
     readonly Dictionary<AggregateKey, WaitingEntry> _waiting = [];
@@ -28,7 +35,8 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     Task _saving = Task.CompletedTask;
     /// <summary>Of the commit under way: not counted by the queue yet.</summary>
     int _burying;
-    long _savedAt;
+    /// <summary>When the last commit was begun; null: there was none.</summary>
+    long? _savedAt;
     long _lookedAt;
 
     /// <summary>The cursor that was given to be kept last.</summary>
@@ -76,7 +84,7 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
 
         var cursor = queue.FindCursor(plugin);
         Kept = cursor ?? 0;
-        _savedAt = clock.GetTimestamp();
+        _savedAt = null;
         return cursor;
     }
 
@@ -124,11 +132,12 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     /// <param name="pause">Until it is tried.</param>
     /// <param name="handed">The last position that was handed over of it, and which may not be known to have arrived; 0: none.</param>
     /// <param name="downAt">Of <see cref="WaitingEntry.DownAt"/>.</param>
-    public void Set(WaitingAggregate row, TimeSpan pause, ulong handed, long? downAt = null)
+    /// <param name="doubts">Of <see cref="WaitingEntry.Doubts"/>.</param>
+    public void Set(WaitingAggregate row, TimeSpan pause, ulong handed, long? downAt = null, int doubts = 0)
     {
         lock (_gate)
         {
-            Put(new() { Row = row, DueAt = After(pause), DownAt = downAt });
+            Put(new() { Row = row, DueAt = After(pause), DownAt = downAt, Doubts = doubts });
             Changed(row.Aggregate, handed);
         }
     }
@@ -185,13 +194,33 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
     /// <summary>Begins to keep all that can be kept, once what was begun before is kept. So one commit is under way at most.</summary>
     /// <param name="cursor">Up to where everything is done.</param>
     /// <param name="unsettled">The first position of which it is not known whether the other end has it.</param>
-    /// <param name="now">Whether something was handed over: otherwise a cursor that moved waits for its time.</param>
-    public async Task SaveAsync(ulong cursor, ulong? unsettled, bool now)
+    /// <param name="now">Otherwise a cursor that moved, and nothing else, waits for its time.</param>
+    /// <returns>Whether a commit was begun, or there was nothing to keep.</returns>
+    public async Task<bool> SaveAsync(ulong cursor, ulong? unsettled, bool now)
     {
         await _saving.ConfigureAwait(false);
         _burying = 0;
-        if (Take(cursor, unsettled, now) is { } change)
-            _saving = KeepAsync(change);
+        if (Take(cursor, unsettled, now) is not { } change)
+            return cursor <= Kept;
+        _saving = KeepAsync(change);
+        return true;
+    }
+
+    /// <summary>One commit. A writer that is busy is no fault: it is asked again, and nothing is handed over twice for it.</summary>
+    public async Task PutAsync(DeliveryChange change)
+    {
+        for (var pause = ServerLimits.PluginBusyFirst; ; pause = pause < ServerLimits.PluginBusyMax ? 2 * pause : pause)
+        {
+            try
+            {
+                await queue.SaveAsync(plugin, change).ConfigureAwait(false);
+                return;
+            }
+            catch (RefusedException busy) when (busy.Refusal.Code == RefusalCode.Overloaded && !abandon.IsCancellationRequested)
+            {
+                await Task.Delay(pause, clock, abandon).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
     }
 
     /// <summary>In as many commits as it takes; the cursor moves with the last, when all is kept that it passes over.</summary>
@@ -200,7 +229,7 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
         const int PartRows = Limits.DeliveryChangesMax / 4;
         while (change.Waiting.Count > PartRows || change.Released.Count > PartRows || change.Dead.Count > PartRows || change.Cleared.Count > PartRows)
         {
-            await queue.SaveAsync(plugin, new()
+            await PutAsync(new()
             {
                 Waiting = [.. change.Waiting.Take(PartRows)], Released = [.. change.Released.Take(PartRows)],
                 Dead = [.. change.Dead.Take(PartRows)], Cleared = [.. change.Cleared.Take(PartRows)],
@@ -212,7 +241,7 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
             };
         }
 
-        await queue.SaveAsync(plugin, change).ConfigureAwait(false);
+        await PutAsync(change).ConfigureAwait(false);
     }
 
     /// <summary>Until that is kept.</summary>
@@ -239,7 +268,7 @@ internal sealed class DeliveryProgress(IDeliveryQueue queue, string plugin, Time
                     released.Add(aggregate);
             }
 
-            var moves = cursor > Kept && (now || clock.GetElapsedTime(_savedAt) >= ServerLimits.PluginCursorInterval);
+            var moves = cursor > Kept && (now || _savedAt is not { } savedAt || clock.GetElapsedTime(savedAt) >= ServerLimits.PluginCursorInterval);
             if (!moves && waiting.Count == 0 && released.Count == 0 && _dead.Count == 0 && _cleared.Count == 0)
                 return null;
             foreach (var row in waiting)

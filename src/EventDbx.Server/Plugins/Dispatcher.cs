@@ -14,6 +14,8 @@ internal sealed class Dispatcher : IAsyncDisposable
     readonly Func<PluginDefinition, IPluginChannel> _open;
     readonly SemaphoreSlim _changing = new(1, 1);
     readonly Dictionary<string, PluginFigures> _figures = new(StringComparer.Ordinal);
+    /// <summary>Plugins that do not run and are used all the same, for as long as that takes.</summary>
+    readonly Dictionary<string, AloneUse> _alone = new(StringComparer.Ordinal);
     /// <summary>As they run; replaced whole, so that whoever looks at metrics or lists waits for nobody.</summary>
     volatile Dictionary<string, Courier> _running = new Dictionary<string, Courier>(StringComparer.Ordinal);
     bool _stopped;
@@ -57,31 +59,111 @@ internal sealed class Dispatcher : IAsyncDisposable
     }
 
     /// <summary>Does something with the courier of a plugin: in its turn, where it runs; otherwise with one that is there for this alone.</summary>
-    public async Task<T> UseAsync<T>(PluginDefinition plugin, Func<Courier, Task<T>> work, CancellationToken cancellation)
+    public async Task<T> UseAsync<T>(PluginDefinition plugin, Func<Courier, CancellationToken, Task<T>> work, CancellationToken cancellation)
     {
-        if (_running.TryGetValue(Courier.LabelOf(plugin), out var running))
-            return await running.DoAsync(() => work(running), cancellation).ConfigureAwait(false);
-        await _changing.WaitAsync(cancellation).ConfigureAwait(false);
+        var label = Courier.LabelOf(plugin);
+        while (true)
+        {
+            if (_running.TryGetValue(label, out var running))
+                return await running.DoAsync(ending => work(running, ending), cancellation).ConfigureAwait(false);
+            AloneUse? mine = null;
+            Task other = Task.CompletedTask;
+            await _changing.WaitAsync(cancellation).ConfigureAwait(false);
+            try
+            {
+                if (_stopped)
+                    throw Changed(label);
+                if (!_running.ContainsKey(label))
+                {
+                    lock (_alone)
+                    {
+                        if (_alone.TryGetValue(label, out var found))
+                            other = found.Ended;
+                        else
+                            _alone.Add(label, mine = new());
+                    }
+                }
+            }
+            finally
+            {
+                _changing.Release();
+            }
+
+            // Outside of the turn of changes: a plugin that hangs keeps nobody from changing others.
+            if (mine is not null)
+                return await UseAloneAsync(plugin, label, mine, work, cancellation).ConfigureAwait(false);
+            await other.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+    }
+
+    async Task<T> UseAloneAsync<T>(PluginDefinition plugin, string label, AloneUse use, Func<Courier, CancellationToken, Task<T>> work, CancellationToken cancellation)
+    {
         try
         {
-            if (!_running.TryGetValue(Courier.LabelOf(plugin), out running))
-                return await UseAloneAsync(plugin, _surroundings, _queue, _open, work, cancellation).ConfigureAwait(false);
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation, use.Ending);
+            var courier = new Courier(plugin, _surroundings, _queue, _open, new());
+            await using (courier.ConfigureAwait(false))
+                return await courier.DoAsync(still => work(courier, still), ending.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw Changed(label);
         }
         finally
         {
-            _changing.Release();
+            lock (_alone)
+                _alone.Remove(label);
+            use.Dispose();
         }
-
-        return await running.DoAsync(() => work(running), cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>The same where nothing runs.</summary>
-    public static async Task<T> UseAloneAsync<T>(
-        PluginDefinition plugin, PluginSurroundings surroundings, IDeliveryQueue queue, Func<PluginDefinition, IPluginChannel> open, Func<Courier, Task<T>> work, CancellationToken cancellation)
+    static RefusedException Changed(string label) => new(new Refusal(RefusalCode.Unavailable, $"The plugin '{label}' was stopped or changed meanwhile. Try again."));
+
+    /// <summary>Whoever uses a plugin that does not run gives it back.</summary>
+    async Task EndAloneAsync(string? label)
     {
-        var courier = new Courier(plugin, surroundings, queue, open, new());
-        await using (courier.ConfigureAwait(false))
-            return await courier.DoAsync(() => work(courier), cancellation).ConfigureAwait(false);
+        List<AloneUse> uses = [];
+        lock (_alone)
+        {
+            if (label is null)
+                uses.AddRange(_alone.Values);
+            else if (_alone.TryGetValue(label, out var use))
+                uses.Add(use);
+        }
+
+        foreach (var use in uses)
+            use.Leave();
+        foreach (var use in uses)
+            await use.Ended.ConfigureAwait(false);
+    }
+
+    /// <summary>The use of a plugin that does not run: by one at a time, until it is done, or told to leave.</summary>
+    sealed class AloneUse : IDisposable
+    {
+        readonly CancellationTokenSource _leave = new();
+        readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public CancellationToken Ending => _leave.Token;
+
+        public Task Ended => _ended.Task;
+
+        public void Leave()
+        {
+            try
+            {
+                _leave.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has left just now.
+            }
+        }
+
+        public void Dispose()
+        {
+            _ended.TrySetResult();
+            _leave.Dispose();
+        }
     }
 
     /// <summary>What came of hand-overs to a plugin so far.</summary>
@@ -100,6 +182,7 @@ internal sealed class Dispatcher : IAsyncDisposable
             _stopped = true;
             var running = _running;
             _running = new Dictionary<string, Courier>(StringComparer.Ordinal);
+            await EndAloneAsync(null).ConfigureAwait(false);
             await Task.WhenAll(running.Values.Select(courier => EndAsync(courier, deadline))).ConfigureAwait(false);
         }
         finally
@@ -143,6 +226,7 @@ internal sealed class Dispatcher : IAsyncDisposable
         {
             if (_running.ContainsKey(label))
                 continue;
+            await EndAloneAsync(label).ConfigureAwait(false);
             var courier = new Courier(plugin, _surroundings, _queue, _open, FiguresOf(label));
             _running = new Dictionary<string, Courier>(_running, StringComparer.Ordinal) { [label] = courier };
             courier.Start();
@@ -151,6 +235,7 @@ internal sealed class Dispatcher : IAsyncDisposable
 
     async Task StopAsync(string label)
     {
+        await EndAloneAsync(label).ConfigureAwait(false);
         if (!_running.TryGetValue(label, out var courier))
             return;
         var left = new Dictionary<string, Courier>(_running, StringComparer.Ordinal);

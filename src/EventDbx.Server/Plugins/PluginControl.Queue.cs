@@ -58,7 +58,7 @@ internal sealed partial class PluginControl
                     RetryResult result;
                     try
                     {
-                        var (failure, gone) = await use.DoAsync(courier => courier.RetryAsync(letter), cancellation).ConfigureAwait(false);
+                        var (failure, gone) = await use.DoAsync((courier, ending) => courier.RetryAsync(letter, ending), cancellation).ConfigureAwait(false);
                         isDown = failure is { IsRefusal: false };
                         result = new(label, letter, failure?.Reason, gone);
                     }
@@ -89,7 +89,7 @@ internal sealed partial class PluginControl
             await using (use.ConfigureAwait(false))
             {
                 foreach (var page in DeadOf(label).Chunk(DeadPage))
-                    cleared += await use.DoAsync(courier => courier.ClearAsync(page), cancellation).ConfigureAwait(false);
+                    cleared += await use.DoAsync((courier, _) => courier.ClearAsync(page), cancellation).ConfigureAwait(false);
             }
         }
 

@@ -19,6 +19,7 @@ internal sealed partial class PluginControl : IPluginControl
     readonly Func<PluginDefinition, IPluginChannel> _open;
     readonly Database _database;
     readonly IDeliveryQueue _queue;
+    readonly HashSet<string> _replaying = new(StringComparer.Ordinal);
 
     /// <param name="surroundings">What plugins work with.</param>
     /// <param name="book">Which there are.</param>
@@ -26,9 +27,9 @@ internal sealed partial class PluginControl : IPluginControl
     public PluginControl(PluginSurroundings surroundings, PluginBook book, Dispatcher? running)
         : this(surroundings, book, running, plugin => PluginChannels.Open(plugin, surroundings)) { }
 
-    /// <summary>The same, with another way to plugins.</summary>
-    public PluginControl(PluginSurroundings surroundings, PluginBook book, Dispatcher? running, Func<PluginDefinition, IPluginChannel> open) =>
-        (_surroundings, _book, _running, _open, _database, _queue) = (surroundings, book, running, open, surroundings.Database, surroundings.Database.Deliveries);
+    /// <summary>The same, with another way to plugins, and another queue.</summary>
+    public PluginControl(PluginSurroundings surroundings, PluginBook book, Dispatcher? running, Func<PluginDefinition, IPluginChannel> open, IDeliveryQueue? queue = null) =>
+        (_surroundings, _book, _running, _open, _database, _queue) = (surroundings, book, running, open, surroundings.Database, queue ?? surroundings.Database.Deliveries);
 
     public IReadOnlyList<PluginStatus> List(Session by)
     {
@@ -94,7 +95,7 @@ internal sealed partial class PluginControl : IPluginControl
             {
                 var use = Use(plugin);
                 await using (use.ConfigureAwait(false))
-                    failure = await use.DoAsync(courier => courier.TestAsync(), cancellation).ConfigureAwait(false);
+                    failure = await use.DoAsync((courier, ending) => courier.TestAsync(ending), cancellation).ConfigureAwait(false);
             }
             catch (RefusedException refused)
             {
@@ -111,6 +112,7 @@ internal sealed partial class PluginControl : IPluginControl
         var enabled = _book.List().Where(one => one.Enabled).ToList();
         var definition = enabled.Find(one => Courier.LabelOf(one) == plugin.Trim()) ?? throw PluginBook.NoneNamed(plugin, enabled, "enabled plugin");
         var events = new PluginEvents(_database, definition);
+        using var turn = BeginReplay(Courier.LabelOf(definition));
         var use = Use(definition);
         await using (use.ConfigureAwait(false))
         {
@@ -124,7 +126,7 @@ internal sealed partial class PluginControl : IPluginControl
                         break;
                     var page = found.Take(ServerLimits.PluginCatchUpEvents).ToList();
                     next = found.Count > page.Count ? found[page.Count].Version : null;
-                    var failure = await use.DoAsync(courier => courier.ReplayAsync([.. page.Where(events.Wants)]), cancellation).ConfigureAwait(false);
+                    var failure = await use.DoAsync((courier, ending) => courier.ReplayAsync([.. page.Where(events.Wants)], ending), cancellation).ConfigureAwait(false);
                     if (failure is not null)
                     {
                         throw new RefusedException(new Refusal(RefusalCode.Unavailable,
@@ -134,6 +136,27 @@ internal sealed partial class PluginControl : IPluginControl
                     yield return new(aggregate, page[^1].Version, Done: next is null);
                 }
             }
+        }
+    }
+
+    /// <summary>One replay to a plugin at a time: each takes turns with the feed, and several would leave it a small share.</summary>
+    Replaying BeginReplay(string label)
+    {
+        lock (_replaying)
+        {
+            if (!_replaying.Add(label))
+                throw new RefusedException(RefusalCode.Overloaded, $"Another replay to the plugin '{label}' is under way, and one at a time is. Wait until it is done.");
+        }
+
+        return new(_replaying, label);
+    }
+
+    readonly struct Replaying(HashSet<string> all, string label) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (all)
+                all.Remove(label);
         }
     }
 
@@ -181,7 +204,8 @@ internal sealed partial class PluginControl : IPluginControl
         var cursor = from?.Position ?? _database.LogSize;
         if (before is not null && before != cursor)
             await by!.NoteChangeAsync(SettingChange.Plugin, label, MovedBody(before.Value, cursor), CancellationToken.None).ConfigureAwait(false);
-        // What waits behind that place comes by itself again.
+        // First the place, then what waits behind it, which comes by itself again: the other way round a power cut in between would lose it.
+        await _queue.SaveAsync(label, new() { Cursor = cursor }).ConfigureAwait(false);
         const int PageRows = 500;
         AggregateKey? after = null;
         while (_queue.GetWaiting(label, after, PageRows) is { Count: > 0 } rows)
@@ -191,8 +215,6 @@ internal sealed partial class PluginControl : IPluginControl
                 await _queue.SaveAsync(label, new() { Released = behind }).ConfigureAwait(false);
             after = rows[^1].Aggregate;
         }
-
-        await _queue.SaveAsync(label, new() { Cursor = cursor }).ConfigureAwait(false);
     }
 
     static ReadOnlyMemory<byte> MovedBody(ulong from, ulong to)

@@ -17,8 +17,8 @@ internal sealed class PluginEvents(Database database, PluginDefinition plugin)
     };
 
     /// <summary>The events among the next entries of the log, and up to where it was read.</summary>
-    public FeedPage ReadFeed(ulong after) =>
-        _session.ReadFeed(after, ServerLimits.PluginPageEvents, _filter, ServerLimits.PluginPageBytes, batchesWhole: false);
+    public FeedPage ReadFeed(ulong after, int take = ServerLimits.PluginPageEvents) =>
+        _session.ReadFeed(after, take, _filter, ServerLimits.PluginPageBytes, batchesWhole: false);
 
     /// <summary>Completes once there is more of it.</summary>
     public Task WaitForFeedAsync(ulong after, CancellationToken cancellation) => _session.WaitForFeedAsync(after, cancellation);

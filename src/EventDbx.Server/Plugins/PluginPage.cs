@@ -11,6 +11,9 @@ internal sealed class PluginPageItem(EventRecord record)
 
     /// <summary>How often it was handed over and the plugin was down.</summary>
     public int Downs { get; set; }
+
+    /// <summary>How many hand-overs the plugin had answered when that happened last.</summary>
+    public long DownAt { get; set; }
 }
 
 /// <summary>Events that follow each other in the log, as a courier hands them over; it is kept until each is done.</summary>
@@ -32,19 +35,6 @@ internal sealed class PluginPage(IReadOnlyList<PluginPageItem> items, ulong reac
         }
 
         return null;
-    }
-
-    /// <summary>The one of those that are not done that has failed most often; of those that have as often, the first.</summary>
-    public PluginPageItem? FindSuspect()
-    {
-        PluginPageItem? suspect = null;
-        foreach (var item in items)
-        {
-            if (!item.IsDone && item.Downs > (suspect?.Downs ?? -1))
-                suspect = item;
-        }
-
-        return suspect;
     }
 
     /// <summary>Up to where everything is done.</summary>

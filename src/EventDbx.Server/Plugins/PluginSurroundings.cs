@@ -23,6 +23,9 @@ internal sealed record PluginSurroundings
     /// <summary>From 0 up to 1: scatters tries.</summary>
     public required Func<double> Jitter { get; init; }
 
+    /// <summary>Couriers that may read the log at once.</summary>
+    public SemaphoreSlim Turns { get; } = new(Math.Max(1, Environment.ProcessorCount / 2));
+
     /// <summary>Finds the addresses of a name; throws <see cref="System.Net.Sockets.SocketException"/> where it has none.</summary>
     public Func<string, CancellationToken, Task<IPAddress[]>> Resolve { get; init; } = Dns.GetHostAddressesAsync;
 

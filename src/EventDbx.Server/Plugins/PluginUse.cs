@@ -10,12 +10,12 @@ internal sealed class PluginUse(
 
     /// <summary>Does something, in its turn.</summary>
     /// <exception cref="RefusedException">The plugin cannot be opened, or was changed meanwhile.</exception>
-    public Task<T> DoAsync<T>(Func<Courier, Task<T>> work, CancellationToken cancellation)
+    public Task<T> DoAsync<T>(Func<Courier, CancellationToken, Task<T>> work, CancellationToken cancellation)
     {
         if (running is not null)
             return running.UseAsync(plugin, work, cancellation);
         var alone = _alone ??= new(plugin, surroundings, queue, open, new());
-        return alone.DoAsync(() => work(alone), cancellation);
+        return alone.DoAsync(ending => work(alone, ending), cancellation);
     }
 
     public ValueTask DisposeAsync() => _alone?.DisposeAsync() ?? ValueTask.CompletedTask;

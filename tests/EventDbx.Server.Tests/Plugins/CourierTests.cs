@@ -201,7 +201,7 @@ public sealed class CourierTests
 
         full.Dead = 0;
         // Whatever somebody asks of it wakes it.
-        await courier.DoAsync(() => courier.ClearAsync([]), TestContext.Current.CancellationToken);
+        await courier.DoAsync(_ => courier.ClearAsync([]), TestContext.Current.CancellationToken);
         await stand.IdleAsync();
         Assert.Equal(["a/1", "b/1"], stand.Plugin.Names);
     }

@@ -212,8 +212,8 @@ public sealed class RefusedEventTests
         stand.Plugin.Answer = static _ => null;
         var dead = stand.Queue.GetDead("p", 0, 10);
         var cancellation = TestContext.Current.CancellationToken;
-        Assert.Equal((null, false), await courier.DoAsync(() => courier.RetryAsync(dead[0]), cancellation));
-        Assert.Equal(1, await courier.DoAsync(() => courier.ClearAsync([dead[1]]), cancellation));
+        Assert.Equal((null, false), await courier.DoAsync(ending => courier.RetryAsync(dead[0], ending), cancellation));
+        Assert.Equal(1, await courier.DoAsync(_ => courier.ClearAsync([dead[1]]), cancellation));
         await stand.UntilAsync(() => stand.Queue.Count("p") is { Dead: 0, Waiting: 0 } && stand.Plugin.Taken.Count == 5);
         // What was retried came, what was cleared did not, and both go on.
         Assert.Equal(["a/1", "a/2"], stand.Plugin.Names.Where(name => name[0] == 'a'));
@@ -231,11 +231,11 @@ public sealed class RefusedEventTests
         var courier = stand.Start();
         await stand.NowAsync(() => stand.Queue.Count("p").Dead == 1);
         var letter = Assert.Single(stand.Queue.GetDead("p", 0, 10));
-        var refused = await courier.DoAsync(() => courier.RetryAsync(letter), TestContext.Current.CancellationToken);
+        var refused = await courier.DoAsync(ending => courier.RetryAsync(letter, ending), TestContext.Current.CancellationToken);
         Assert.Equal((true, "422: no", false), (refused.Failure!.IsRefusal, refused.Failure.Reason, refused.Gone));
         Assert.Equal(1, stand.Queue.Count("p").Dead);
         stand.Plugin.Answer = static _ => null;
-        Assert.Equal((null, false), await courier.DoAsync(() => courier.RetryAsync(letter), TestContext.Current.CancellationToken));
+        Assert.Equal((null, false), await courier.DoAsync(ending => courier.RetryAsync(letter, ending), TestContext.Current.CancellationToken));
         Assert.Equal(0, stand.Queue.Count("p").Dead);
         Assert.Equal(["a/1"], stand.Plugin.Names);
     }
@@ -256,7 +256,7 @@ public sealed class RefusedEventTests
         var courier = stand.Start();
         await stand.UntilAsync(() => stand.Queue.Count("p").Waiting == 0);
         Assert.Contains(stand.Lines, line => line.Message.Contains("order::gone is gone", StringComparison.Ordinal));
-        var retried = await courier.DoAsync(() => courier.RetryAsync(stand.Queue.GetDead("p", 0, 1)[0]), TestContext.Current.CancellationToken);
+        var retried = await courier.DoAsync(ending => courier.RetryAsync(stand.Queue.GetDead("p", 0, 1)[0], ending), TestContext.Current.CancellationToken);
         Assert.Equal((null, true), retried);
         Assert.Equal(0, stand.Queue.Count("p").Dead);
         await stand.IdleAsync();
