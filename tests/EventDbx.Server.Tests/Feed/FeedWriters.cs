@@ -36,6 +36,9 @@ internal sealed class FeedWriters(int port, string token, int events, int seed) 
     /// <summary>First position and events of each batch that was acknowledged.</summary>
     public ConcurrentBag<(ulong First, int Events)> Batches { get; } = [];
 
+    /// <summary>Whether each event's type ends in its number, where nobody sees the payload.</summary>
+    public bool NumberedTypes { get; init; }
+
     public int Count => Volatile.Read(ref _acknowledged);
 
     /// <summary>Answers that never came.</summary>
@@ -62,12 +65,12 @@ internal sealed class FeedWriters(int port, string token, int events, int seed) 
         }
     }
 
-    static string Draft(Random random, int writer, int number)
+    string Draft(Random random, int writer, int number)
     {
         var id = new byte[16];
         random.NextBytes(id);
         var aggregate = random.Next(3) == 0 ? $"shared-{random.Next(4)}" : $"own-{writer}-{random.Next(50)}";
-        return $$"""{"aggregate_type":"load","aggregate_id":"{{aggregate}}","event_type":"written","payload":{"n":{{number}},"w":{{writer}}},"event_id":"{{new Guid(id)}}"}""";
+        return $$"""{"aggregate_type":"load","aggregate_id":"{{aggregate}}","event_type":"written{{(NumberedTypes ? $"-{number}" : "")}}","payload":{"n":{{number}},"w":{{writer}}},"event_id":"{{new Guid(id)}}"}""";
     }
 
     async Task AppendAsync(string route, string body, CancellationToken cancellation)

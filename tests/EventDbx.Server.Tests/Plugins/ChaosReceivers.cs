@@ -5,61 +5,29 @@ using System.Text.Json;
 
 namespace EventDbx.Server.Tests.Plugins;
 
-/// <summary>The other end of a plugin, which fails on purpose, and remembers what it got.</summary>
-internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
+/// <summary>The other end of a plugin that is reached over a socket.</summary>
+internal abstract class ChaosSocket(int seed) : ChaosReceiver(seed)
 {
-    readonly Lock _gate = new();
-    readonly Random _random = new(seed);
-    readonly List<(string Aggregate, ulong Version, int Number)> _got = [];
-    readonly HashSet<int> _numbers = [];
+    readonly List<TcpClient> _clients = [];
     readonly CancellationTokenSource _ended = new();
     TcpListener? _listener;
     Task _running = Task.CompletedTask;
-    int _breaks;
 
     public int Port { get; private set; }
 
-    /// <summary>Different events that it got.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_gate)
-                return _numbers.Count;
-        }
-    }
-
-    /// <summary>How often it broke off in a way that leaves the other end in doubt about what arrived.</summary>
-    public int Breaks => Volatile.Read(ref _breaks);
-
-    public IReadOnlyList<(string Aggregate, ulong Version, int Number)> Got
-    {
-        get
-        {
-            lock (_gate)
-                return [.. _got];
-        }
-    }
-
-    /// <summary>One in so many things that come by fails; 0: none.</summary>
-    public int FailsOneIn { get; set; }
-
-    /// <summary>Whether it hangs, too: that costs somebody's time-out.</summary>
-    public bool Hangs { get; set; }
-
     protected CancellationToken Ended => _ended.Token;
 
-    public void Start()
+    public override Task StartAsync()
     {
         _listener = new(IPAddress.Loopback, Port);
         _listener.Server.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         _listener.Start();
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _running = AcceptAsync(_listener);
+        return Task.CompletedTask;
     }
 
-    /// <summary>Nobody is there for a while.</summary>
-    public async Task RestartAsync(TimeSpan away)
+    public override async Task RestartAsync(TimeSpan away)
     {
         Broke();
         _listener!.Stop();
@@ -67,10 +35,10 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
             Reset(client.Client);
         await _running;
         await Task.Delay(away, TimeProvider.System, TestContext.Current.CancellationToken);
-        Start();
+        await StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _ended.CancelAsync();
         _listener?.Stop();
@@ -97,26 +65,12 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
         }
     }
 
-    protected void Broke() => Interlocked.Increment(ref _breaks);
-
-    /// <summary>Whether this one fails, and how: a number below <paramref name="kinds"/>, of which the last is to hang; or null.</summary>
-    protected int? Fails(int kinds)
-    {
-        lock (_gate)
-            return FailsOneIn > 0 && _random.Next(FailsOneIn) == 0 ? _random.Next(Hangs ? kinds : kinds - 1) : null;
-    }
-
     protected void Take(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json);
         using var record = JsonDocument.ParseValue(ref reader);
         var root = record.RootElement;
-        lock (_gate)
-        {
-            var number = root.GetProperty("payload").GetProperty("n").GetInt32();
-            _got.Add((root.GetProperty("aggregate_id").GetString()!, root.GetProperty("version").GetUInt64(), number));
-            _numbers.Add(number);
-        }
+        Take(root.GetProperty("aggregate_id").GetString()!, root.GetProperty("version").GetUInt64(), root.GetProperty("payload").GetProperty("n").GetInt32());
     }
 
     List<TcpClient> Clients
@@ -127,8 +81,6 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
                 return [.. _clients];
         }
     }
-
-    readonly List<TcpClient> _clients = [];
 
     async Task AcceptAsync(TcpListener listener)
     {
@@ -172,8 +124,10 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
 }
 
 /// <summary>Answers 500, closes instead of answering, closes when it has the event and has not said so, or never answers.</summary>
-internal sealed class ChaosHttpReceiver(int seed) : ChaosReceiver(seed)
+internal sealed class ChaosHttpReceiver(int seed) : ChaosSocket(seed)
 {
+    public override int Window => ServerLimits.PluginRequestsMax;
+
     static readonly byte[] s_taken = "HTTP/1.1 204 No Content\r\n\r\n"u8.ToArray();
     static readonly byte[] s_failed = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noops"u8.ToArray();
 
@@ -213,8 +167,10 @@ internal sealed class ChaosHttpReceiver(int seed) : ChaosReceiver(seed)
 }
 
 /// <summary>Reads lines, closes its connection in the middle of them, or reads nothing for a while.</summary>
-internal sealed class ChaosTcpReceiver(int seed) : ChaosReceiver(seed)
+internal sealed class ChaosTcpReceiver(int seed) : ChaosSocket(seed)
 {
+    public override int Window => ServerLimits.PluginUnsettledEvents;
+
     protected override async Task ServeAsync(NetworkStream stream)
     {
         using var reader = new StreamReader(stream, Encoding.UTF8, detectEncodingFromByteOrderMarks: false, bufferSize: 64 * 1024, leaveOpen: true);
