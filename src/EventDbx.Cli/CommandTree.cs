@@ -9,6 +9,7 @@ using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Recover;
+using EventDbx.Cli.Commands.Remote;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
@@ -36,6 +37,7 @@ internal static class CommandTree
         ConfigCommand.Create(),
         TokenCommand.Create(),
         KeyCommand.Create(),
+        RemoteCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),

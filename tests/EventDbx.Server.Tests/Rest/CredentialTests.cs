@@ -74,6 +74,9 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["PUT /admin/remotes/{name}"] = new("/admin/remotes/r", Remote, 403, 201),
         ["POST /admin/remotes/{name}"] = new("/admin/remotes/r", Remote, 403, 200),
         ["DELETE /admin/remotes/{name}"] = new("/admin/remotes/r", null, 403, 204),
+        ["GET /admin/replication/allowed"] = new("/admin/replication/allowed", null, 403, 200),
+        ["PUT /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", Allowed, 403, 201),
+        ["DELETE /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", null, 403, 200),
         ["GET /admin/plugins"] = new("/admin/plugins", null, 403, 200),
         ["PUT /admin/plugins/{name}"] = new("/admin/plugins/p", """{"config":{"type":"log"}}""", 403, 201),
         ["POST /admin/plugins/{name}/enable"] = new("/admin/plugins/p/enable", null, 403, 200),
@@ -81,7 +84,9 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["DELETE /admin/plugins/{name}"] = new("/admin/plugins/p", null, 403, 204),
     };
 
-    const string Remote = """{"endpoint":"tcp://192.0.2.1","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}""";
+    const string Remote = """{"endpoint":"tcp://192.0.2.1","public_key":"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="}""";
+
+    const string Allowed = """{"public_key":"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=","push":true}""";
 
     static Task<StagedEvent> StageAsync(Session owner) => owner.StageAsync(
         new()
