@@ -67,7 +67,7 @@ internal static class Link
         {
             return token is null
                 ? await act(new SavedPeers(file, null, null)).ConfigureAwait(false)
-                : throw new RefusedException(RefusalCode.Unauthenticated, "Token not found or inactive: there is no store yet, and so no token.");
+                : throw Commands.Token.TokenCommand.NoneYet();
         }
 
         if (server is null && reading && token is null)
