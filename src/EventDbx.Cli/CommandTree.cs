@@ -8,6 +8,8 @@ using EventDbx.Cli.Commands.Doctor;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
+using EventDbx.Cli.Commands.Plugin;
+using EventDbx.Cli.Commands.Queue;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Remote;
 using EventDbx.Cli.Commands.Schema;
@@ -36,6 +38,8 @@ internal static class CommandTree
         SchemaCommand.Create(),
         ConfigCommand.Create(),
         TokenCommand.Create(),
+        PluginCommand.Create(),
+        QueueCommand.Create(),
         KeyCommand.Create(),
         RemoteCommand.Create(),
         ImportCommand.Create(),

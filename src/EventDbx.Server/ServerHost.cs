@@ -5,6 +5,7 @@ using EventDbx.Server.Daemon;
 using EventDbx.Server.Feed;
 using EventDbx.Server.Grpc;
 using EventDbx.Server.GraphQL;
+using EventDbx.Server.Plugins;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
@@ -32,6 +33,7 @@ public sealed class ServerHost : IAsyncDisposable
     readonly RestSurface _rest;
     readonly GrpcSurface _grpc;
     readonly OtlpExport? _otlp;
+    readonly Dispatcher _dispatcher;
     readonly Timestamp _startedAt;
     readonly long _started;
     readonly CancellationTokenSource _ending = new();
@@ -60,6 +62,9 @@ public sealed class ServerHost : IAsyncDisposable
         Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held + _grpc.AppendRoom.Held);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
+        _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
+        Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
+        Telemetry.Observe(_dispatcher, database);
         _app = Build();
     }
 
@@ -74,6 +79,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
+
+    /// <summary>The plugins: how they are set up, and what they have yet to take.</summary>
+    internal IPluginControl Plugins { get; }
 
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
@@ -142,6 +150,8 @@ public sealed class ServerHost : IAsyncDisposable
             host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile), tls);
             await host.Admin.StartAsync(cancellation).ConfigureAwait(false);
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
+            // When requests are answered: no plugin, however slow, keeps the server from starting.
+            await host._dispatcher.StartAsync().ConfigureAwait(false);
             return host;
         }
         catch
@@ -220,7 +230,10 @@ public sealed class ServerHost : IAsyncDisposable
         }
         finally
         {
+            // Behind the last request, so that what it appended is still on its way; what is not taken in time goes at the next start.
+            await _dispatcher.StopAsync(deadline < ServerLimits.PluginStopWithin ? deadline : ServerLimits.PluginStopWithin).ConfigureAwait(false);
             await _app.DisposeAsync().ConfigureAwait(false);
+            await _dispatcher.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
             if (_otlp is not null)
                 await _otlp.DisposeAsync().ConfigureAwait(false);

@@ -284,8 +284,193 @@ public static class ServerLimits
     /// <summary>Remotes and plugins, each: more than anybody runs. Their lists go in one answer.</summary>
     public const int PeersMax = 1_000;
 
-    /// <summary>How long a plugin may take to be reached before it is enabled.</summary>
+    /// <summary>How long a connection to a plugin may take.</summary>
     public static readonly TimeSpan PluginReachedWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>Bytes of <c>plugins/registry.json</c>: thousands of versions have room.</summary>
+    public const int PluginRegistryBytesMax = 4 * 1024 * 1024;
+
+    /// <summary>Bytes of a bundle that is installed: a program with its runtime and a model has a fraction of it.</summary>
+    public const long PluginBundleBytesMax = 512L * 1024 * 1024;
+
+    /// <summary>Bytes that a bundle may have unpacked.</summary>
+    public const long PluginUnpackedBytesMax = 2L * 1024 * 1024 * 1024;
+
+    /// <summary>How many times its bytes a bundle may have unpacked, beyond <see cref="PluginUnpackedFreeBytes"/>: programs have three, logs twenty; bombs a thousand.</summary>
+    public const int PluginUnpackedRatioMax = 200;
+
+    /// <summary>Bytes that any bundle may have unpacked, however small it is: small files of zeros are no bomb.</summary>
+    public const long PluginUnpackedFreeBytes = 64L * 1024 * 1024;
+
+    /// <summary>Files and directories of a bundle: a program with all packages of an interpreter has tens of thousands.</summary>
+    public const int PluginEntriesMax = 100_000;
+
+    /// <summary>Directories within each other in a bundle.</summary>
+    public const int PluginEntryDepthMax = 32;
+
+    /// <summary>Bytes of a path in a bundle: with the data directory in front it stays beneath the 4,096 of the system.</summary>
+    public const int PluginEntryNameBytesMax = 1024;
+
+    /// <summary>How long a bundle may take to be fetched, redirects included: the largest at 900 KB a second.</summary>
+    public static readonly TimeSpan PluginFetchTimeout = TimeSpan.FromMinutes(10);
+
+    /// <summary>Redirects that are followed to a bundle: release pages need one or two.</summary>
+    public const int PluginFetchRedirectsMax = 5;
+
+    /// <summary>How long an installation waits for another one in the same directory.</summary>
+    public static readonly TimeSpan PluginInstallLockTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Events that a process plugin may have been handed and not acknowledged. Without acknowledgements, those that are sent again when it dies: a pipe holds some 200.</summary>
+    public const int ProcessInFlightMax = 256;
+
+    /// <summary>Bytes of those that are sent again: a pipe holds 64 KiB, and a plugin reads ahead. The newest one is kept, however large.</summary>
+    public const int ProcessTailBytesMax = 1024 * 1024;
+
+    /// <summary>Bytes that are gathered before they are written to a plugin's standard input: what a pipe takes at once.</summary>
+    public const int ProcessWriteBytes = 64 * 1024;
+
+    /// <summary>How long a plugin without acknowledgements has to live after an event was written to it, until the event counts as read.</summary>
+    public static readonly TimeSpan ProcessSettledAfter = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long a plugin may take no byte, or acknowledge nothing it was handed: then it hangs, and is started anew.</summary>
+    public static readonly TimeSpan ProcessAnswerTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a plugin has to say that it acknowledges, before it counts as one that does not. One that says so later is started anew, and waited for.</summary>
+    public static readonly TimeSpan ProcessHelloTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>Between the end of a plugin and its next start, at first; doubled each time, up to <see cref="ProcessRestartMax"/>.</summary>
+    public static readonly TimeSpan ProcessRestartMin = TimeSpan.FromSeconds(1);
+
+    public static readonly TimeSpan ProcessRestartMax = TimeSpan.FromSeconds(60);
+
+    /// <summary>A plugin that ran this long was well: it is started again as if for the first time.</summary>
+    public static readonly TimeSpan ProcessHealthyAfter = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a plugin has to end once its standard input was closed, and again once it was asked to (SIGTERM); then it is killed.</summary>
+    public static readonly TimeSpan ProcessStopTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the output of a plugin that has ended is read: a child of its own may hold it open.</summary>
+    public static readonly TimeSpan ProcessDrainTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Bytes of a line of a plugin's output in the log; the rest of it is left out.</summary>
+    public const int ProcessLineBytesMax = 4096;
+
+    /// <summary>Lines of a plugin's output in the log within <see cref="ProcessLineWindow"/>; then their number is said.</summary>
+    public const int ProcessLinesMax = 500;
+
+    /// <summary>The window of <see cref="ProcessLinesMax"/>.</summary>
+    public static readonly TimeSpan ProcessLineWindow = TimeSpan.FromSeconds(10);
+
+    /// <summary>Entries of the log that a plugin's courier reads and hands over between two commits of its cursor: some tens of milliseconds of a quick plugin.</summary>
+    public const int PluginPageEvents = 512;
+
+    /// <summary>Bytes of them, as they are stored. Each enabled plugin holds one such page at most, however long it is down.</summary>
+    public const int PluginPageBytes = 1024 * 1024;
+
+    /// <summary>Events that a plugin may get twice after a crash: the page whose commit is under way, and the one that is handed over meanwhile. What a channel cannot know to have arrived (TCP) comes on top.</summary>
+    public const int PluginWindowEvents = 2 * PluginPageEvents;
+
+    /// <summary>Before the second try of an event that a plugin refused; doubles with each further one.</summary>
+    public static readonly TimeSpan PluginRetryFirst = TimeSpan.FromSeconds(1);
+
+    /// <summary>Between two tries of it at most.</summary>
+    public static readonly TimeSpan PluginRetryMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>Between two tries to reach a plugin that is down, at most; from <see cref="PluginRetryFirst"/> on, doubling: it is back within a minute of its return.</summary>
+    public static readonly TimeSpan PluginProbeMax = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a plugin may ask to be left alone (<c>Retry-After</c>); longer is taken for this.</summary>
+    public static readonly TimeSpan PluginRetryAfterMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>By how much of itself each of those pauses is scattered, both ways: couriers that failed together do not come back together.</summary>
+    public const double PluginJitter = 0.2;
+
+    /// <summary>How often one event fails before another one is tried, to see whether it is the plugin that is down, or the event that it cannot take.</summary>
+    public const int PluginSuspectFailures = 3;
+
+    /// <summary>Pages that are read at once to find that other event, where the page has none.</summary>
+    public const int PluginLookAheadPages = 64;
+
+    /// <summary>Aggregates that wait and are tried between two pages: neither they nor the feed keep the other from going on.</summary>
+    public const int PluginTriesPerRound = 16;
+
+    /// <summary>Events of an aggregate that was released, handed over before others have their turn.</summary>
+    public const int PluginCatchUpEvents = 256;
+
+    /// <summary>Between two commits of a cursor that moves over nothing but what the plugin does not get.</summary>
+    public static readonly TimeSpan PluginCursorInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a stop, or a change of a plugin, lets it finish what is under way. What is not known to be taken then goes again.</summary>
+    public static readonly TimeSpan PluginStopWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a retry or a test waits to know that the other end has what it was handed.</summary>
+    public static readonly TimeSpan PluginSettledWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long an HTTP plugin may take to answer, connection and redirects included; as in the reference.</summary>
+    public static readonly TimeSpan PluginAnswerWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a TCP plugin may take nothing of what is written: its buffer and ours are full then.</summary>
+    public static readonly TimeSpan PluginWriteWithin = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a TCP plugin may take to end its side after the end of what was sent: it reads the rest meanwhile.</summary>
+    public static readonly TimeSpan PluginEndWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a TCP plugin is watched after the first event on a connection: one that reads a line and closes has done so by then.</summary>
+    public static readonly TimeSpan PluginProbeWithin = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long it is left alone with several events before their connection is ended: one that fails at an event closes meanwhile, and gets all of them again. A window each 100 ms is 10,000 events a second.</summary>
+    public static readonly TimeSpan PluginQuietFor = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Events that a TCP plugin may see again after its connection broke: what is kept in memory of it.</summary>
+    public const int PluginUnsettledEvents = 1_024;
+
+    /// <summary>Bytes of those. One event goes beyond it.</summary>
+    public const int PluginUnsettledBytes = 1024 * 1024;
+
+    /// <summary>Between two tries to write again what a TCP plugin may not have read, where no event comes; twice as long each time.</summary>
+    public static readonly TimeSpan PluginRepairFirst = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest of those.</summary>
+    public static readonly TimeSpan PluginRepairMax = TimeSpan.FromSeconds(60);
+
+    /// <summary>Events handed to a plugin at once that takes several: one send, one batch.</summary>
+    public const int PluginBatchMax = 256;
+
+    /// <summary>Bytes of one batch to a gRPC plugin: a quarter of what receivers take by default. One event goes beyond it.</summary>
+    public const int GrpcPluginBatchBytes = 1024 * 1024;
+
+    /// <summary>How long a gRPC plugin may take to acknowledge a batch: it writes all of it to its disk meanwhile.</summary>
+    public static readonly TimeSpan GrpcPluginAnswerWithin = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the connection to a gRPC plugin is silent before it is asked whether it is still there.</summary>
+    public static readonly TimeSpan GrpcPluginPingAfter = TimeSpan.FromSeconds(60);
+
+    /// <summary>Requests to one HTTP plugin at once, and connections to it.</summary>
+    public const int PluginRequestsMax = 8;
+
+    /// <summary>Redirects that one request to an HTTP plugin follows, where it may: who has more goes in circles.</summary>
+    public const int PluginRedirectsMax = 5;
+
+    /// <summary>How long a connection to a plugin is used by HTTP and gRPC: after that its name is looked up again.</summary>
+    public static readonly TimeSpan PluginConnectionLifetime = TimeSpan.FromMinutes(2);
+
+    /// <summary>Bytes of an answer of an HTTP plugin that are read so that its connection can be kept; beyond them it is closed.</summary>
+    public const int PluginAnswerBytesMax = 64 * 1024;
+
+    /// <summary>Bytes of it that are looked at for the reason of a failure.</summary>
+    public const int PluginAnswerBytesTold = 4 * 1024;
+
+    /// <summary>Characters of what a plugin says that a failure repeats; as in the reference.</summary>
+    public const int PluginTextMax = 256;
+
+    /// <summary>Entries of each list of a plugin (types, events, headers, arguments, variables): more than anybody writes by hand.</summary>
+    public const int PluginListMax = 256;
+
+    /// <summary>Characters of a text of a plugin (a value of a header, an argument, a template): room for a token.</summary>
+    public const int PluginValueMax = 16 * 1024;
+
+    /// <summary>Characters of a signing secret at least: fewer are guessed from one signature.</summary>
+    public const int PluginSecretMin = 8;
 
     /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
     public const int IdempotencyKeyMax = 256;

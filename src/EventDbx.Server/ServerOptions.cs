@@ -52,6 +52,9 @@ public sealed record ServerOptions
     /// <summary>How many connections the TCP ports take; null: as many as <see cref="ServerLimits"/> and the system allow.</summary>
     internal Connections.ConnectionLimits? ConnectionLimits { get; init; }
 
+    /// <summary>Opens the way to a plugin; null: as its kind says.</summary>
+    internal Func<Plugins.PluginDefinition, Plugins.IPluginChannel>? OpenPlugin { get; init; }
+
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
     internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }
 }

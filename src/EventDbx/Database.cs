@@ -71,6 +71,7 @@ public sealed partial class Database : IAsyncDisposable
         _documents = store is null ? null : new(Path.GetFullPath(options.Directory), _keys, Nonces, FindDocumentRow, NoteDocument);
         Documents = _documents is null ? new DocumentMemory() : _documents;
         Staging = new(Documents);
+        Deliveries = new Delivery.DeliveryQueue(this);
         ShowSchemas(atOpen: true);
         Telemetry.Observe(engine, store is null ? null : Path.GetFullPath(options.Directory), planner);
     }
@@ -114,6 +115,9 @@ public sealed partial class Database : IAsyncDisposable
 
     /// <summary>The documents beside the log.</summary>
     public IDocuments Documents { get; }
+
+    /// <summary>What each plugin has yet to take.</summary>
+    public Delivery.IDeliveryQueue Deliveries { get; }
 
     public long BytesOnDisk => _engine.BytesOnDisk;
 

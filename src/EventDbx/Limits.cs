@@ -196,4 +196,22 @@ public static class Limits
 
     /// <summary>Violations listed for one event. Whoever has more of them reads the first ones.</summary>
     public const int SchemaViolationsMax = 100;
+
+    /// <summary>Characters kept of what a plugin said when it refused an event: a sentence or two for whoever looks.</summary>
+    public const int DeliveryErrorCharactersMax = 512;
+
+    /// <summary>
+    /// Aggregates that wait for one plugin. Each is in memory of its courier, and is read again from the log when its time comes; a plugin that refuses
+    /// events of more has a fault that is not theirs, and taking up more would only find it again.
+    /// </summary>
+    public const int DeliveryWaitingMax = 10_000;
+
+    /// <summary>Dead letters of one plugin: some 100 MB at their largest. Whoever has so many does not look; no event is passed over, the plugin stands still instead.</summary>
+    public const int DeliveryDeadMax = 100_000;
+
+    /// <summary>Rows of a plugin that one commit changes: each is looked up by the writer, some milliseconds in which appends wait.</summary>
+    public const int DeliveryChangesMax = 1_000;
+
+    /// <summary>Plugins of which something is kept: as many as a server may have.</summary>
+    public const int DeliveryPluginsMax = 1_000;
 }

@@ -26,6 +26,7 @@ public sealed class ConfigEnvironmentTests : IDisposable
         ["list_page_size"] = "8",
         ["page_limit"] = "9",
         ["plugin_max_attempts"] = "11",
+        ["plugin_allowed_addresses"] = "169.254.10.1,fe80::/10",
         ["replication.identity_key"] = "id.key",
         ["replication.bind_addr"] = "127.0.0.1:1",
         ["grpc.bind_addr"] = "127.0.0.1:2",

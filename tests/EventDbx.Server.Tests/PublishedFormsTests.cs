@@ -70,6 +70,36 @@ public sealed class PublishedFormsTests
     }
 
     [Fact]
+    public async Task Plugins_are_set_up_as_published()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The program is a script for a shell.");
+        await using var dbx = new Dbx();
+        await File.WriteAllTextAsync(dbx.Home["dbx_search"], "#!/bin/sh\nexec cat > /dev/null\n", TestContext.Current.CancellationToken);
+        foreach (var (line, said) in ((string[], string)[])
+        [
+            (["plugin", "install", "dbx_search", "1.0.0", "--source", "dbx_search"], "installed plugin 'dbx_search' v1.0.0 for "),
+            (["plugin", "config", "process", "--name", "search", "--plugin", "dbx_search", "--version", "1.0.0", "--arg", "--listen=0.0.0.0:8081", "--env", "SEARCH_CLUSTER=https://example.com"], "Process plugin 'search' configured"),
+            (["plugin", "enable", "search"], "Plugin 'search' is already enabled"),
+            (["plugin", "config", "grpc", "--name", "audit-grpc", "--endpoint", "grpc://replica.internal:8800"], "gRPC plugin 'audit-grpc' configured"),
+            (["plugin", "list"], "grpc (audit-grpc) - enabled (disable with plugin disable audit-grpc)"),
+            (["queue"], "pending=0 dead=0"),
+        ])
+        {
+            var ended = await dbx.RunAsync(line);
+            Assert.True(ended.Code == 0 && ended.Out.Contains(said, StringComparison.Ordinal), $"dbx {string.Join(' ', line)}: {ended}");
+        }
+
+        // "once connectivity is confirmed": nobody is there, so it is not, and what was kept stays.
+        var unreached = await dbx.RunAsync("plugin", "enable", "audit-grpc");
+        Assert.Equal(1, unreached.Code);
+        Assert.Contains("failed to establish connection for 'audit-grpc'", unreached.Error, StringComparison.Ordinal);
+        var kept = JsonDocument.Parse((await dbx.RunAsync("plugin", "list", "--json")).Out).RootElement[1];
+        // An argument may hold a secret.
+        Assert.Equal("""["(hidden)"]""", kept.GetProperty("config").GetProperty("args").GetRawText().ReplaceLineEndings("").Replace(" ", "", StringComparison.Ordinal));
+        Assert.Equal(["type", "name", "version", "args", "env", "working_dir"], Names(kept.GetProperty("config")));
+    }
+
+    [Fact]
     public async Task The_demo_runs_to_its_end_and_leaves_nothing_behind()
     {
         await using var dbx = new Dbx();

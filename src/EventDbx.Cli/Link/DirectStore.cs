@@ -1,3 +1,4 @@
+using EventDbx.Server.Plugins;
 using EventDbx.Server.Tokens;
 using EventDbx.Transfer;
 using EventDbx.Verification;
@@ -8,7 +9,8 @@ namespace EventDbx.Cli;
 /// <param name="database">Closed with it.</param>
 /// <param name="tokens">The same; null where the command has nothing to do with tokens.</param>
 /// <param name="session">The caller's.</param>
-internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session) : IStore
+/// <param name="plugins">Closed with it.</param>
+internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session, PluginDesk plugins) : IStore
 {
     public Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation) => session.AppendAsync(draft, cancellation);
 
@@ -67,6 +69,7 @@ internal sealed partial class DirectStore(Database database, TokenAuthority? tok
     {
         if (tokens is not null)
             await tokens.DisposeAsync().ConfigureAwait(false);
+        plugins.Dispose();
         await database.DisposeAsync().ConfigureAwait(false);
     }
 

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using EventDbx.Recovery;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Plugins;
 using EventDbx.Server.Replication;
 using EventDbx.Server.Tokens;
 using EventDbx.Storage;
@@ -195,7 +196,8 @@ internal static class Link
             NodeIdentity.Ensure(NodeIdentity.PathOf(file.Config));
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
-            return new DirectStore(database, tokens, (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory"));
+            var session = (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory");
+            return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock));
         }
         catch
         {

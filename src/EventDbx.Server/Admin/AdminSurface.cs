@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography;
 using EventDbx.Access;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Connections;
@@ -6,6 +7,7 @@ using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
+using EventDbx.Server.Plugins;
 
 namespace EventDbx.Server.Admin;
 
@@ -21,6 +23,7 @@ internal sealed class AdminSurface : IAsyncDisposable
     readonly CancellationTokenSource _stop = new();
     Task _following = Task.CompletedTask;
     Session? _session;
+    volatile ServerConfig _last;
     /// <summary>The settings of the file that were looked at last, whatever stood above them at the start.</summary>
     ServerConfig? _noted;
 
@@ -33,15 +36,23 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <param name="encrypted">Whether that is TLS.</param>
     public AdminSurface(ServerOptions options, Database database, RequestDelegate answer, Action<ListenOptions, PriorKnowledge> guard, bool encrypted)
     {
-        (_options, _database) = (options, database);
+        (_options, _database, _last) = (options, database, options.Config);
         Settings = new(options);
-        Plugins = new(database.Documents);
+        Surroundings = new()
+        {
+            Database = database, DataDirectory = options.Database.Directory, Settings = LastSettings, Clock = options.Clock, Log = options.Log,
+            Jitter = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue,
+        };
+        Plugins = new(Surroundings);
         _gate = new(options.Clock, options.Log);
         _record = new(database);
         _listener = new(options, answer, guard, encrypted);
     }
 
     public LiveSettings Settings { get; }
+
+    /// <summary>What plugins work with here.</summary>
+    public PluginSurroundings Surroundings { get; }
 
     public PluginBook Plugins { get; }
 
@@ -51,8 +62,8 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <summary>Whether others than this machine can reach that, and read along.</summary>
     public bool Exposed => _listener.Exposed;
 
-    /// <summary>What is configured and does nothing yet: <c>2 remotes, 1 plugin</c>; or nothing.</summary>
-    public string Idle => string.Join(", ", new[] { Counted(_options.Config.Remotes.Count, "remote"), Counted(_options.Config.ReplicationAllow.Count, "allowed peer"), Counted(PluginsEnabled(), "plugin") }.Where(text => text.Length > 0));
+    /// <summary>What is configured and does nothing yet: <c>2 remotes, 1 allowed peer</c>; or nothing.</summary>
+    public string Idle => string.Join(", ", new[] { Counted(_options.Config.Remotes.Count, "remote"), Counted(_options.Config.ReplicationAllow.Count, "allowed peer") }.Where(text => text.Length > 0));
 
     /// <summary>Opens its listener, if it is to have one, and follows the settings from then on.</summary>
     /// <exception cref="Daemon.DaemonException">The address cannot be listened on.</exception>
@@ -64,6 +75,9 @@ internal sealed class AdminSurface : IAsyncDisposable
         if (Settings.File is not null)
             _following = FollowAsync(_stop.Token);
     }
+
+    /// <summary>Those in force; while they cannot be read, those that were: what goes out goes on.</summary>
+    ServerConfig LastSettings() => _last = Settings.TryRead() ?? _last;
 
     /// <summary>Whether a key opens this door now: <c>admin.port</c> says which one the key is for.</summary>
     public bool KeyOpens(Door door) => Settings.Read() is { AdminEnabled: true } config && IsFor(config, door);
@@ -137,19 +151,6 @@ internal sealed class AdminSurface : IAsyncDisposable
     }
 
     static string Counted(int count, string what) => count switch { 0 => "", 1 => $"1 {what}", _ => FormattableString.Invariant($"{count} {what}s") };
-
-    int PluginsEnabled()
-    {
-        try
-        {
-            return Plugins.List().Count(plugin => plugin.Enabled);
-        }
-        catch (Exception unreadable) when (unreadable is RefusedException or IOException)
-        {
-            // Whoever asks for them is told so; a server starts without them.
-            return 0;
-        }
-    }
 
     static bool IsFor(ServerConfig config, Door door) => door == Door.Admin ? config.AdminPort > 0 : door == Door.Main && config.AdminPort == 0;
 

@@ -86,6 +86,8 @@ public static class ConfigKeys
         new("page_limit", c => (long)c.PageLimit, (c, v) => c with { PageLimit = v.Integer(1, 1_000_000) }),
         new("plugin_max_attempts", c => (long)c.PluginMaxAttempts,
             (c, v) => c with { PluginMaxAttempts = Math.Max(1, v.Integer(0, int.MaxValue)) }),
+        new("plugin_allowed_addresses", c => c.PluginAllowedAddresses.Count == 0 ? null : c.PluginAllowedAddresses,
+            (c, v) => c with { PluginAllowedAddresses = Plugins.AddressRules.Checked(v) }),
         new("replication.identity_key", c => c.ReplicationIdentityKey, (c, v) => c with { ReplicationIdentityKey = Replication.NodeIdentity.CheckedPath(v) }),
         new("replication.bind_addr", c => c.ReplicationBindAddr, (c, v) => c with { ReplicationBindAddr = v.Endpoint() }),
         new("grpc.bind_addr", c => c.GrpcBindAddr, (c, v) => c with { GrpcBindAddr = v.Endpoint() }),

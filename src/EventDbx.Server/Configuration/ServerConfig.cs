@@ -85,6 +85,9 @@ public sealed record ServerConfig
     /// <summary>Attempts before an event that a plugin refuses becomes a dead letter.</summary>
     public int PluginMaxAttempts { get; init; } = 10;
 
+    /// <summary>Addresses and networks that plugins may be at although they are blocked otherwise (docs/decisions/0025).</summary>
+    public ConfigList PluginAllowedAddresses { get; init; } = ConfigList.Empty;
+
     /// <summary>Relative to <see cref="DataDir"/> unless absolute.</summary>
     public string ReplicationIdentityKey { get; init; } = "replication.key";
 

@@ -16,6 +16,7 @@ internal static partial class Posix
     const int SetDescriptorFlags = 2; // F_SETFD
     const int CloseOnExec = 1; // FD_CLOEXEC
     const nuint CloseOnExecRequest = 0x20006601; // FIOCLEX of macOS and the BSDs.
+    const nuint UnreadBytesRequest = 0x541B; // FIONREAD of Linux.
     const uint Unchanged = uint.MaxValue;
     const int Descriptors = 7; // RLIMIT_NOFILE
     const int DescriptorsOfMac = 8; // The same of macOS and the BSDs.
@@ -26,6 +27,8 @@ internal static partial class Posix
     const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
     const uint StatUser = 8; // STATX_UID
     const int StatBytes = 256;
+    const uint Exchange = 2; // RENAME_EXCHANGE
+    const uint Swap = 2; // RENAME_SWAP of macOS.
 
     public static uint UserId => geteuid();
 
@@ -105,6 +108,14 @@ internal static partial class Posix
         return poll(ref asked, 1, 0) > 0 && (asked.Happened & (PollError | PollHangUp)) != 0;
     }
 
+    /// <summary>Bytes that were written to a pipe and not read yet; null where the system does not say.</summary>
+    public static int? UnreadBytes(int descriptor)
+    {
+        // It takes a varying number of arguments, which are handed over in another way on a Mac.
+        var bytes = 0;
+        return OperatingSystem.IsLinux() && ioctl(descriptor, UnreadBytesRequest, ref bytes) == 0 ? bytes : null;
+    }
+
     /// <summary>Whether a path is this user's; for root, it is from now on. A link is judged itself, not what it leads to.</summary>
     public static bool IsOwn(string path) => lchown(path, UserId, Unchanged) == 0;
 
@@ -122,6 +133,19 @@ internal static partial class Posix
         catch (EntryPointNotFoundException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Lets two paths change places in one step; false where the system or file system cannot.</summary>
+    public static bool TryExchange(string left, string right)
+    {
+        try
+        {
+            return OperatingSystem.IsMacOS() ? renamex_np(left, right, Swap) == 0 : renameat2(WorkingDirectory, left, WorkingDirectory, right, Exchange) == 0;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return false;
         }
     }
 
@@ -158,11 +182,20 @@ internal static partial class Posix
     [LibraryImport("libc", EntryPoint = "ioctl")]
     private static partial int ioctl(int descriptor, nuint request);
 
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static partial int ioctl(int descriptor, nuint request, ref int value);
+
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int leftDirectory, string left, int rightDirectory, string right, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "renamex_np", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renamex_np(string left, string right, uint flags);
 
     /// <summary>Of a resource of a process.</summary>
     [StructLayout(LayoutKind.Sequential)]

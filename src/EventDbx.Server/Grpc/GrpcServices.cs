@@ -1,4 +1,5 @@
 using EventDbx.Protocol;
+using EventDbx.Protocol.Replication;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
@@ -17,7 +18,7 @@ internal sealed class GrpcServices
     /// <summary>What reflection shows.</summary>
     public static IReadOnlyList<ServiceDescriptor> Descriptors { get; } =
     [
-        EventService.Descriptor, Protocol.Alias.EventService.Descriptor, HealthService.Descriptor,
+        EventService.Descriptor, Protocol.Alias.EventService.Descriptor, Replication.Descriptor, HealthService.Descriptor,
         global::Grpc.Reflection.V1Alpha.ServerReflection.Descriptor, global::Grpc.Reflection.V1.ServerReflection.Descriptor,
     ];
 
@@ -32,6 +33,7 @@ internal sealed class GrpcServices
         _surface = surface;
         foreach (var service in EventServices)
             BindEvents(service);
+        BindReplication(Replication.Descriptor.FullName);
         var health = new HealthCalls(host, clock);
         Bind(HealthService.Descriptor, HealthService.BindService(health));
         Bind(global::Grpc.Reflection.V1Alpha.ServerReflection.Descriptor, global::Grpc.Reflection.V1Alpha.ServerReflection.BindService(new ReflectionServiceImpl(Descriptors)));
@@ -62,6 +64,14 @@ internal sealed class GrpcServices
         Unary("RestoreAggregate", archive, RestoreAggregateRequest.Parser, AggregateCalls.RestoreAsync, leavesEntry: true);
         Unary("CreateSnapshot", archive, CreateSnapshotRequest.Parser, AggregateCalls.CreateSnapshotAsync, leavesEntry: true);
         Unary("ListSnapshots", read, ListSnapshotsRequest.Parser, AggregateCalls.ListSnapshotsAsync);
+        _definitions.Add(_builder.Build());
+    }
+
+    void BindReplication(string service)
+    {
+        (_service, _builder) = (service, ServerServiceDefinition.CreateBuilder());
+        Collect<EventBatch, ReplicationAck>("ApplyEvents", AccessAction.RecordsImport, EventBatch.Parser, ReplicationCalls.ApplyAsync);
+        Unary("Heartbeat", AccessAction.RecordsImport, HeartbeatRequest.Parser, ReplicationCalls.HeartbeatAsync);
         _definitions.Add(_builder.Build());
     }
 
@@ -107,6 +117,22 @@ internal sealed class GrpcServices
             try
             {
                 await run(call, request, answers, context).ConfigureAwait(false);
+            }
+            catch (Exception thrown)
+            {
+                throw _surface.Refused(call, context, thrown);
+            }
+        });
+
+    void Collect<TRequest, TAnswer>(
+        string name, AccessAction? access, MessageParser<TRequest> parser, Func<GrpcCall, IAsyncStreamReader<TRequest>, ServerCallContext, Task<TAnswer>> run)
+        where TRequest : class, IMessage<TRequest>, IRequest where TAnswer : class, IMessage<TAnswer> =>
+        _builder.AddMethod(Method<TRequest, TAnswer>(name, MethodType.ClientStreaming, access, parser, leavesEntry: false), async (requests, context) =>
+        {
+            var call = GrpcCall.Of(context);
+            try
+            {
+                return await run(call, requests, context).ConfigureAwait(false);
             }
             catch (Exception thrown)
             {

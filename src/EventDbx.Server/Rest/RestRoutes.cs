@@ -32,6 +32,10 @@ internal static class RestRoutes
     static readonly RestAccess Audit = RestAccess.RootTo("read the audit trail");
     static readonly RestAccess Remotes = RestAccess.RootTo("manage remotes");
     static readonly RestAccess Plugins = RestAccess.RootTo("manage plugins");
+    static readonly RestAccess TestPlugins = RestAccess.RootTo("test plugins");
+    static readonly RestAccess Replay = RestAccess.RootTo("replay events");
+    static readonly RestAccess RetryDead = RestAccess.RootTo("retry dead events");
+    static readonly RestAccess ClearDead = RestAccess.RootTo("clear dead events");
 
     static readonly RestAccess Archive = RestAccess.Of(AccessAction.AggregateArchive);
 
@@ -111,10 +115,16 @@ internal static class RestRoutes
         new("PUT", Allowed + "/{peer}", Remotes, RestBody.Required, AllowedRoutes.PutAsync) { Parameters = ["create"], LeavesEntry = true },
         new("DELETE", Allowed + "/{peer}", Remotes, RestBody.None, AllowedRoutes.RemoveAsync) { LeavesEntry = true },
         new("GET", "/admin/plugins", Plugins, RestBody.None, PluginRoutes.ListAsync),
-        new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { LeavesEntry = true },
-        new("POST", Plugin + "/enable", Plugins, RestBody.None, PluginRoutes.EnableAsync) { LeavesEntry = true },
+        new("POST", "/admin/plugins/test", TestPlugins, RestBody.None, PluginRoutes.TestAllAsync) { TakesLong = true },
+        new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { Parameters = ["check"], LeavesEntry = true },
+        new("POST", Plugin + "/enable", Plugins, RestBody.None, PluginRoutes.EnableAsync) { Parameters = ["from"], LeavesEntry = true },
+        new("POST", Plugin + "/test", TestPlugins, RestBody.None, PluginRoutes.TestOneAsync) { TakesLong = true },
+        new("POST", Plugin + "/replay", Replay, RestBody.Required, PluginRoutes.ReplayAsync) { TakesLong = true },
         new("POST", Plugin + "/disable", Plugins, RestBody.None, PluginRoutes.DisableAsync) { LeavesEntry = true },
         new("DELETE", Plugin, Plugins, RestBody.None, PluginRoutes.RemoveAsync) { LeavesEntry = true },
+        new("GET", "/admin/queue", Plugins, RestBody.None, QueueRoutes.ReadAsync) { Parameters = ["plugin", "take"] },
+        new("POST", "/admin/queue/retry", RetryDead, RestBody.Optional, QueueRoutes.RetryAsync) { TakesLong = true },
+        new("POST", "/admin/queue/clear", ClearDead, RestBody.Optional, QueueRoutes.ClearAsync) { LeavesEntry = true },
     ];
 
     /// <summary>The route for a request; null when there is none.</summary>

@@ -66,6 +66,39 @@ internal sealed class ServerMeter : IDisposable
         Meter.CreateObservableGauge("dbx.checkpoint.witnesses", () => host.Cosigning?.Witnesses ?? 0, "{witness}", "Witnesses that are asked to cosign.");
     }
 
+    /// <summary>Begins to tell of plugins. Their names are set by whoever runs the server, so they are labels.</summary>
+    public void Observe(Plugins.Dispatcher plugins, Database database)
+    {
+        Measurement<long>[] Each(Func<Plugins.Courier, long> value) =>
+            [.. plugins.Running.Values.Select(courier => new Measurement<long>(value(courier), new KeyValuePair<string, object?>("plugin", courier.Label)))];
+        var dead = new Recent<Measurement<long>[]>(() => Each(courier => DeadOf(database, courier.Label)));
+        Meter.CreateObservableGauge("dbx.plugin.up", () => Each(static courier => courier.Status?.State == Plugins.PluginState.Down ? 0 : 1), "{plugin}", "1 while an enabled plugin takes what it gets; 0 while it is down, or stands still.");
+        Meter.CreateObservableGauge("dbx.plugin.lag", () => Each(courier => courier.Status is { } status ? Math.Max(0, (long)database.LogSize - (long)status.Reached) : 0), "{position}", "Entries of the log that an enabled plugin has still before it.");
+        Meter.CreateObservableCounter("dbx.plugin.attempts", () => plugins.Running.Values.SelectMany(static courier => AttemptsOf(courier)), "{attempt}", "Tries to hand over an event, by plugin and outcome: taken, refused (the plugin is there and does not take it), or down.");
+        Meter.CreateObservableGauge("dbx.plugin.waiting", () => Each(static courier => courier.Waiting), "{aggregate}", "Aggregates that wait behind an event that an enabled plugin refused.");
+        Meter.CreateObservableGauge("dbx.plugin.dead", () => dead.Value, "{event}", "Events that an enabled plugin has refused for good, until somebody retries or clears them.");
+    }
+
+    static long DeadOf(Database database, string plugin)
+    {
+        try
+        {
+            return database.Deliveries.Count(plugin).Dead;
+        }
+        catch (RefusedException)
+        {
+            // A row that cannot be read is told of by its courier and by verify.
+            return 0;
+        }
+    }
+
+    static Measurement<long>[] AttemptsOf(Plugins.Courier courier)
+    {
+        Measurement<long> Of(long count, string outcome) =>
+            new(count, new KeyValuePair<string, object?>("plugin", courier.Label), new KeyValuePair<string, object?>("outcome", outcome));
+        return [Of(courier.Figures.Taken, "taken"), Of(courier.Figures.Refused, "refused"), Of(courier.Figures.Down, "down")];
+    }
+
     static IEnumerable<Measurement<T>> Of<T>(CheckpointStatus? newest, Func<CheckpointStatus, T> value) where T : struct => newest is null ? [] : [new(value(newest))];
 
     static Measurement<int>[] One(params KeyValuePair<string, object?>[] labels) => [new(1, labels)];

@@ -26,7 +26,7 @@ public sealed class Grants
     public bool Root { get; }
 
     /// <summary>Whether every aggregate is within reach.</summary>
-    internal bool Unrestricted => _resources is null;
+    public bool Unrestricted => _resources is null;
 
     /// <summary>Reads patterns, or says which of them is none.</summary>
     /// <param name="actions">Each matches at least one action of <see cref="AccessActions"/>.</param>

@@ -52,6 +52,7 @@ internal sealed partial class GroupPlanner
         plan.Delete(Family.Heads, entry.Aggregate.Row);
         // The next aggregate of this name is another one, with another key: it must not find the snapshots of this one.
         DeleteSnapshots(entry.Aggregate, view, plan);
+        DropWaiting(entry.Aggregate, view, plan);
         Reshape(entry);
         return default;
     }

@@ -71,6 +71,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
     {
         _heads.Clear();
         _tokens.Clear();
+        _deliveries.Clear();
+        _plugins = null;
         _log = null;
         _nextKey = null;
     }
@@ -85,6 +87,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         SyncWanted = false;
         _sequencesOfGroup.Clear();
         BeginTokens();
+        BeginDeliveries();
         FoldPointsDue.Clear();
         SnapshotsDue.Clear();
         foreach (var aggregate in _reshaped)
@@ -114,6 +117,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         foreach (var entry in _changed)
             PutHead(entry, plan);
         PutTokens(plan);
+        PutDeliveries(plan);
         plan.LogSize = _log.Size;
         if (_log.Size != plan.BaseLogSize)
             LogTreeStore.PutSize(plan, _log.Tree);
@@ -138,6 +142,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _savedByUnit.Clear();
         _idsOfUnit.Clear();
         _tokensOfUnit.Clear();
+        _deliveriesOfUnit.Clear();
         unit.Begin();
 
         var fits = true;
@@ -165,6 +170,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         for (var i = _touchedByUnit.Count - 1; i >= 0; i--)
             _touchedByUnit[i].Return(_savedByUnit[i]);
         ReturnTokens();
+        ReturnDeliveries();
         foreach (var id in _idsOfUnit)
             _idsOfGroup.Remove(id);
         return fits;
@@ -184,7 +190,15 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 continue;
             }
 
-            if (operation is KeyRotationOperation)
+            if (operation is DeliveryOperation delivery)
+            {
+                if (!Fits(delivery))
+                    return false;
+                continue;
+            }
+
+            // It drops what waits for the aggregate, and that may be in this very plan.
+            if (operation is KeyRotationOperation || (operation is LifecycleOperation { Kind: Lifecycle.Remove } && _deliveriesChanged.Count > 0))
                 return false;
             if (operation is ControlOperation or TokenOperation or DocumentOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
@@ -236,6 +250,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 SnapshotOperation snapshot => PlanSnapshot(snapshot, view, plan),
                 ControlOperation control => PlanControl(control, plan),
                 TokenOperation token => PlanToken(token, view),
+                DeliveryOperation delivery => PlanDelivery(delivery, view, plan),
                 DocumentOperation document => PlanDocument(document, view, plan),
                 KeyRotationOperation rotation => PlanKeyRotation(rotation, view, plan),
                 SchemaOperation schema => PlanSchema(schema, plan),

@@ -19,6 +19,7 @@ internal sealed class AggregateCipher : IDisposable
     SealingKey? _body;
     SealingKey? _state;
     SealingKey? _snapshot;
+    SealingKey? _delivery;
     byte[]? _field;
     byte[]? _request;
     bool _disposed;
@@ -72,7 +73,7 @@ internal sealed class AggregateCipher : IDisposable
         return cipher;
     }
 
-    /// <param name="purpose">Body, state or snapshot.</param>
+    /// <param name="purpose">Body, state, snapshot or delivery.</param>
     /// <param name="place">Where in the aggregate it belongs; see <see cref="Purpose"/>.</param>
     /// <param name="plaintext">Any length.</param>
     /// <param name="target">Exactly <see cref="SealedValue.OverheadBytes"/> more than the plaintext; must not overlap it.</param>
@@ -116,6 +117,7 @@ internal sealed class AggregateCipher : IDisposable
         Purpose.Body => Volatile.Read(ref _body) ?? Derive(ref _body, purpose),
         Purpose.State => Volatile.Read(ref _state) ?? Derive(ref _state, purpose),
         Purpose.Snapshot => Volatile.Read(ref _snapshot) ?? Derive(ref _snapshot, purpose),
+        Purpose.Delivery => Volatile.Read(ref _delivery) ?? Derive(ref _delivery, purpose),
         Purpose.Key => throw new ArgumentOutOfRangeException(nameof(purpose), "Aggregate keys are wrapped by the data key."),
         Purpose.Rotation => throw new ArgumentOutOfRangeException(nameof(purpose), "Data keys are sealed by data keys."),
         Purpose.Document => throw new ArgumentOutOfRangeException(nameof(purpose), "Documents are sealed by the data key."),
@@ -158,6 +160,7 @@ internal sealed class AggregateCipher : IDisposable
             _body?.Dispose();
             _state?.Dispose();
             _snapshot?.Dispose();
+            _delivery?.Dispose();
             Volatile.Write(ref _field, null);
             Volatile.Write(ref _request, null);
         }

@@ -20,6 +20,9 @@ internal enum Purpose : byte
 
     /// <summary>While the data key is being replaced: the one key under the other. Place: the 16 bytes of the database id.</summary>
     Rotation = 6,
+
+    /// <summary>What a plugin answered when it refused an event. Place: the event's position in the log, u64 big-endian.</summary>
+    Delivery = 7,
 }
 
 internal static class Purposes
@@ -33,5 +36,6 @@ internal static class Purposes
         Purpose.Snapshot => "snapshot"u8,
         Purpose.Document => "document"u8,
         Purpose.Rotation => "rotation"u8,
+        Purpose.Delivery => "delivery"u8,
     };
 }

@@ -28,6 +28,15 @@ public sealed record AggregateState
     /// <summary>When the event of <see cref="Version"/> was committed.</summary>
     public required Timestamp UpdatedAt { get; init; }
 
+    /// <summary>The same with the members of a payload put in, as an event would.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: it is none that we would have stored.</exception>
+    public AggregateState With(ReadOnlySpan<byte> payload)
+    {
+        var fold = new Reading.StateFold(Fields.ToArray());
+        fold.Apply(payload);
+        return this with { Fields = fold.Fields };
+    }
+
     /// <summary>Writes the state as a JSON object, members in UTF-8 order.</summary>
     /// <param name="target">Receives UTF-8.</param>
     /// <param name="typed">True: scalars as JSON. False: scalars as strings, <c>null</c> as the empty string.</param>

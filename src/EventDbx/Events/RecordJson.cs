@@ -25,7 +25,26 @@ public static class RecordJson
         WriteText(output, record.EventType);
         output.Write(",\"payload\":"u8);
         output.Write(record.Payload.Span);
-        output.Write(",\"metadata\":{\"event_id\":\""u8);
+        output.Write(",\"metadata\":"u8);
+        WriteMetadata(output, record, withSalt);
+        output.Write(",\"version\":"u8);
+        WriteNumber(output, record.Version);
+        output.Write(",\"hash\":\""u8);
+        WriteHash(output, record.Hash);
+        output.Write("\",\"merkle_root\":\""u8);
+        WriteHash(output, record.MerkleRoot);
+        output.Write("\",\"position\":"u8);
+        WriteNumber(output, record.Position);
+        output.Write("}"u8);
+    }
+
+    /// <summary>The metadata of an event by itself: <c>event_id</c>, <c>created_at</c>, <c>issued_by</c> or null, <c>note</c> where there is one.</summary>
+    /// <param name="output">Where it goes.</param>
+    /// <param name="record">The event.</param>
+    /// <param name="withSalt">With <c>salt</c>, where the record has its own.</param>
+    public static void WriteMetadata(IBufferWriter<byte> output, EventRecord record, bool withSalt)
+    {
+        output.Write("{\"event_id\":\""u8);
         EventIds.TryFormat(record.EventId, output.GetSpan(EventIds.TextLength)[..EventIds.TextLength]);
         output.Advance(EventIds.TextLength);
         output.Write("\",\"created_at\":\""u8);
@@ -40,14 +59,6 @@ public static class RecordJson
 
         if (withSalt && !record.Salt.IsEmpty)
             WriteSalt(output, record.Salt.Span);
-        output.Write("},\"version\":"u8);
-        WriteNumber(output, record.Version);
-        output.Write(",\"hash\":\""u8);
-        WriteHash(output, record.Hash);
-        output.Write("\",\"merkle_root\":\""u8);
-        WriteHash(output, record.MerkleRoot);
-        output.Write("\",\"position\":"u8);
-        WriteNumber(output, record.Position);
         output.Write("}"u8);
     }
 

@@ -4,7 +4,7 @@ namespace EventDbx.Recovery;
 
 /// <summary>What is in no entry of the log, and so in no replay: the rows of it that can be read are taken over as they are.</summary>
 /// <remarks>
-/// What tokens have spent, and how new a document is, begins anew where a row is lost. Checkpoints are what the log has said of itself: they stay under their epoch, and
+/// What tokens have spent, and how new a document is, begins anew where a row is lost; of plugins: <see cref="KeptDeliveries"/>. Checkpoints are what the log has said of itself: they stay under their epoch, and
 /// those of entries that are gone say what was lost.
 /// </remarks>
 internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
@@ -16,7 +16,8 @@ internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
 
     /// <summary>Copies them; the newest checkpoint among them, or null.</summary>
     /// <param name="epoch">The one that begins: no checkpoint of it can have been signed.</param>
-    public Checkpoints.Checkpoint? Copy(uint epoch)
+    /// <param name="kept">Entries of the log that were kept.</param>
+    public Checkpoints.Checkpoint? Copy(uint epoch, ulong kept)
     {
         Take(Family.Tokens, Keyspace.FirstName.ToArray(), static (key, body) => TokenRow.IsKey(key) && TokenRow.TryRead(body, out _));
         // Else an older document could be put back once the store has been recovered.
@@ -30,6 +31,7 @@ internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
             newest = row; // In the order of keys: epoch, then size.
             return true;
         });
+        KeptDeliveries.Read(source, kept, (key, body) => Add(Family.Plugins, key, body));
         Write();
         return newest?.Checkpoint;
     }
@@ -43,15 +45,20 @@ internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
             {
                 if (!Checked.TryBody(family, row.Key, row.Value, out var body) || !isRow(row.Key, body))
                     continue;
-                _found.Add((family, row.Key, body.ToArray()));
-                if (_found.Count == RowsMax)
-                    Write();
+                Add(family, row.Key, body.ToArray());
             }
         }
         catch (StorageFailedException)
         {
             // The rest of that family cannot be read.
         }
+    }
+
+    void Add(Family family, byte[] key, byte[] body)
+    {
+        _found.Add((family, key, body));
+        if (_found.Count == RowsMax)
+            Write();
     }
 
     void Write()

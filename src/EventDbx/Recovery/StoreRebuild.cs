@@ -29,7 +29,7 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
         var (kept, stopped) = rebuild.Take(replay);
         keyRefused = replay.KeyRefused;
         var report = new RecoveryReport(damage, kept, mark?.LogSize, stopped, null) { HistoryChanged = rebuild.CompareWith(marks, kept) };
-        var checkpoint = new LooseRows(source.View, engine).Copy(epoch);
+        var checkpoint = new LooseRows(source.View, engine).Copy(epoch, kept);
         rebuild.Close(AcceptedLoss.Of(report, mark, epoch, checkpoint), row);
         engine.Sync();
         engine.FlushMemtables();

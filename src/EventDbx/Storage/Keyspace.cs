@@ -8,7 +8,7 @@ namespace EventDbx.Storage;
 /// so key order is type, then id, in UTF-8 bytes. The one-byte key <c>00</c> of every family is its "reflects the log up
 /// to" row: it sorts before everything else and no name begins with it. Source: docs/storage-format.md.
 /// </remarks>
-internal static class Keyspace
+internal static partial class Keyspace
 {
     /// <summary>Longest key: type, id, a field name (or a version and sequence), two separators.</summary>
     public const int KeyBytesMax = Limits.TypeBytesMax + 1 + Limits.IdBytesMax + 1 + Limits.FieldNameBytesMax;

@@ -46,6 +46,44 @@ public readonly struct ImportLine
         }
     }
 
+    /// <summary>A record whose parts came apart: <paramref name="metadata"/> as a record of a line has it.</summary>
+    /// <param name="aggregate">Whose event it is.</param>
+    /// <param name="eventType">Of the event.</param>
+    /// <param name="version">Which it has to get.</param>
+    /// <param name="payload">JSON in UTF-8.</param>
+    /// <param name="metadata">The same.</param>
+    /// <param name="hash">64 hex digits; empty: unknown. Not looked at where there is no salt.</param>
+    /// <param name="merkleRoot">The same.</param>
+    /// <exception cref="RefusedException">What is wrong with it.</exception>
+    public static EventImport ReadRecord(
+        AggregateKey aggregate, string eventType, ulong version, ReadOnlyMemory<byte> payload, ReadOnlyMemory<byte> metadata, string hash, string merkleRoot)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(metadata, new() { MaxDepth = Limits.PayloadDepthMax, AllowDuplicateProperties = false });
+            var (id, createdAt) = ReadIdentity(document.RootElement);
+            var salt = ReadSalt(document.RootElement);
+            // Who has no salt computes hashes in another way.
+            var known = salt.Length == 0 ? default : (Hash: Hash(hash, "hash"), Root: Hash(merkleRoot, "merkle_root"));
+            return new()
+            {
+                Draft = new() { Aggregate = aggregate, EventType = eventType, Payload = payload, EventId = id, Note = Text(document.RootElement, "note") },
+                CreatedAt = createdAt, Actor = ReadActor(document.RootElement), Version = version, Salt = salt, Hash = known.Hash, MerkleRoot = known.Root,
+            };
+        }
+        catch (JsonException cause)
+        {
+            throw Refused(RefusalCode.InvalidArgument, $"`metadata` is not one JSON object with distinct members: {cause.Message}");
+        }
+        catch (InvalidOperationException cause)
+        {
+            throw Refused(RefusalCode.InvalidArgument, $"`metadata` holds text that is not valid UTF-8: {cause.Message}");
+        }
+
+        static Hash32? Hash(string text, string name) => text.Length == 0 ? null
+            : Hash32.TryParse(text, out var hash) ? hash : throw Refused(RefusalCode.InvalidArgument, $"`{name}` is 64 lower-case hex digits.");
+    }
+
     /// <summary>The same request with an id.</summary>
     internal ImportLine WithId(Guid id) => new() { Draft = Draft! with { EventId = id } };
 
@@ -63,11 +101,7 @@ public readonly struct ImportLine
 
     static ImportLine ReadRecord(JsonElement root, JsonElement metadata)
     {
-        if (metadata.ValueKind != JsonValueKind.Object)
-            throw Refused(RefusalCode.InvalidPayload, "`metadata` of a record is an object.");
-        var id = ReadId(metadata) ?? throw Refused(RefusalCode.InvalidArgument, "The record has no `metadata.event_id`.");
-        if (!Timestamp.TryParse(Text(metadata, "created_at") ?? "", out var createdAt, out var refusal))
-            throw new RefusedException(refusal with { Message = $"`metadata.created_at`: {refusal.Message}" });
+        var (id, createdAt) = ReadIdentity(metadata);
         return new()
         {
             Record = new()
@@ -76,6 +110,16 @@ public readonly struct ImportLine
                 Salt = ReadSalt(metadata), Hash = ReadHash(root, "hash"), MerkleRoot = ReadHash(root, "merkle_root"),
             },
         };
+    }
+
+    static (Guid Id, Timestamp CreatedAt) ReadIdentity(JsonElement metadata)
+    {
+        if (metadata.ValueKind != JsonValueKind.Object)
+            throw Refused(RefusalCode.InvalidPayload, "`metadata` of a record is an object.");
+        var id = ReadId(metadata) ?? throw Refused(RefusalCode.InvalidArgument, "The record has no `metadata.event_id`.");
+        if (!Timestamp.TryParse(Text(metadata, "created_at") ?? "", out var createdAt, out var refusal))
+            throw new RefusedException(refusal with { Message = $"`metadata.created_at`: {refusal.Message}" });
+        return (id, createdAt);
     }
 
     static EventDraft ReadDraft(JsonElement root, Guid? id, string? note) => new()

@@ -18,9 +18,6 @@ namespace EventDbx.Verification;
 /// </remarks>
 internal sealed class StoreVerifier
 {
-    /// <summary>Families of which no version so far writes rows.</summary>
-    static readonly Family[] Unused = [Family.Plugins];
-
     const ulong EventsBetweenReports = 512;
 
     readonly VerifySource _source;
@@ -82,6 +79,7 @@ internal sealed class StoreVerifier
         CheckReflects(stored.Size);
         CheckMark(mark, stored.Size);
         CheckTokens();
+        PluginChecks.Run(_view, stored.Size, _cancellation.ThrowIfCancellationRequested);
 
         var passes = new LifecyclePasses(_view, _source.AggregatesMax, _ => _cancellation.ThrowIfCancellationRequested());
         var lifecycles = passes.First();
@@ -223,12 +221,6 @@ internal sealed class StoreVerifier
                 if (!row.Key.AsSpan().SequenceEqual(Keyspace.Reflects))
                     throw Violation.OfRow(family, row.Key, "no key of ours looks like that");
             }
-        }
-
-        foreach (var family in Unused)
-        {
-            if (_view.Range(family, Keyspace.FirstName, [], 1, int.MaxValue) is [var row])
-                throw Violation.OfRow(family, row.Key, "nothing of this version writes there");
         }
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using EventDbx.Server.Admin;
+using EventDbx.Server.Plugins;
 using EventDbx.Server.Tests.Rest;
 
 namespace EventDbx.Server.Tests.Admin;
@@ -182,8 +183,8 @@ public sealed class PeerRouteTests : IAsyncLifetime
     [Fact]
     public async Task A_plugin_whose_document_fails_behind_its_entry_is_taken_back_by_another_entry()
     {
-        using var book = new PluginBook(new FailingDocuments(_admin.Host.Database.Documents));
-        var asked = PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray());
+        using var book = new PluginBook(_admin.Host.Admin.Surroundings, new FailingDocuments(_admin.Host.Database.Documents));
+        var asked = PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray(), allowProcess: false);
 
         await Assert.ThrowsAsync<RefusedException>(() => book.SetAsync(_admin.Server.Owner, "p", asked, TestContext.Current.CancellationToken));
 
@@ -280,7 +281,10 @@ public sealed class PeerRouteTests : IAsyncLifetime
         Assert.Equal((201, $$"""{"enabled":true,"name":"pipe","config":{{there}}}"""), (made.Status, made.Body));
         Assert.Equal((200, 400, 200, 400, 400, 201), (disabled.Status, unreached.Status, stays.Status, asked.Status, other.Status, kept.Status));
         Assert.Contains("failed to establish connection for 'pipe'", unreached.Body, StringComparison.Ordinal);
-        Assert.Equal($$"""[{"enabled":false,"name":"new","config":{{there}}},{"enabled":false,"name":"pipe","config":{{there}}}]""", listed.Body);
+        Assert.StartsWith(
+            $$"""[{"enabled":false,"name":"new","config":{{there}},"position":null,"lag":0,"state":"disabled","waiting":0,"dead":0,"last_error":null,"next_attempt_at":null},{"enabled":false,"name":"pipe","config":{{there}},"position":""",
+            listed.Body, StringComparison.Ordinal);
+        Assert.Equal(JsonValueKind.Number, listed.Json[1].GetProperty("position").ValueKind);
     }
 
     [Fact]
@@ -327,6 +331,35 @@ public sealed class PeerRouteTests : IAsyncLifetime
         Assert.Contains(why, reply.Json.GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Empty(_admin.Host.Admin.Plugins.List());
         Assert.Empty(_admin.Entries("plugin_change"));
+    }
+
+    [Fact]
+    public async Task A_program_is_set_up_over_the_socket_alone()
+    {
+        const string body = """{"enabled":false,"config":{"type":"process","name":"x","version":"1","args":["a"],"env":{"K":"canary"},"working_dir":null}}""";
+        var root = _admin.Server.Root;
+
+        var network = await _admin.Server.SendAsync("PUT", "/admin/plugins/p", body, root);
+        var key = await _admin.AskAsync("PUT", "/admin/plugins/p", body);
+        using var owner = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ConnectCallback = async (_, cancellation) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(_admin.Server.SocketPath), cancellation);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        });
+        using var content = new StringContent(body, System.Text.Encoding.UTF8, "application/json");
+        using var put = await owner.PutAsync(new Uri("http://dbx/admin/plugins/p?check=false"), content, TestContext.Current.CancellationToken);
+        var socket = await Reply.OfAsync(put);
+
+        Assert.Equal((400, 400, 201), (network.Status, key.Status, socket.Status));
+        Assert.Contains("process plugins must be managed via the CLI", network.Body, StringComparison.Ordinal);
+        var listed = await _admin.AskAsync("GET", "/admin/plugins");
+        Assert.DoesNotContain("canary", socket.Body + listed.Body, StringComparison.Ordinal);
+        Assert.Equal("process", listed.Json[0].GetProperty("config").GetProperty("type").GetString());
     }
 
     [Fact]

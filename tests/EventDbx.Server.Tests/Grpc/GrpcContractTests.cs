@@ -24,7 +24,7 @@ public sealed partial class GrpcContractTests
     public void The_contract_has_every_method()
     {
         var written = Methods().Matches(Contract).Select(row => row.Groups[1].Value);
-        Assert.Equal(EventService.Descriptor.Methods.Select(method => method.Name).Order(), written.Order());
+        Assert.Equal(EventService.Descriptor.Methods.Concat(Protocol.Replication.Replication.Descriptor.Methods).Select(method => method.Name).Order(), written.Order());
     }
 
     [Fact]
@@ -48,6 +48,20 @@ public sealed partial class GrpcContractTests
             Assert.Equal(fields, string.Join(' ', message.Fields.InFieldNumberOrder().Where(field => field.FieldNumber < 100).Select(field => $"{field.Name}={field.FieldNumber}")));
         }
 
+        Dictionary<string, string> replication = new()
+        {
+            ["EventRecord"] = "aggregate_type=1 aggregate_id=2 event_type=3 version=4 merkle_root=5 payload=6 metadata=7 hash=8",
+            ["EventBatch"] = "events=1 sequence=2", ["ReplicationAck"] = "applied_sequence=1", ["HeartbeatRequest"] = "remote_name=1",
+            ["HeartbeatResponse"] = "applied_sequence=1 pending_events=2",
+        };
+        Assert.Equal(replication.Keys.Order(), Protocol.Replication.Replication.Descriptor.File.MessageTypes.Select(type => type.Name).Order());
+        foreach (var (name, fields) in replication)
+        {
+            var message = Protocol.Replication.Replication.Descriptor.File.MessageTypes.Single(type => type.Name == name);
+            Assert.Equal(fields, string.Join(' ', message.Fields.InFieldNumberOrder().Where(field => field.FieldNumber < 100).Select(field => $"{field.Name}={field.FieldNumber}")));
+        }
+
+        Assert.Equal("eventdbx.replication.Replication", Protocol.Replication.Replication.Descriptor.FullName);
         Assert.Equal("eventdbx.api.EventService", EventService.Descriptor.FullName);
         Assert.Equal("dbx.api.EventService", Protocol.Alias.EventService.Descriptor.FullName);
     }

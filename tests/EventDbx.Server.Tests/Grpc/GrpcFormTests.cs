@@ -61,7 +61,7 @@ public sealed partial class GrpcFormTests
         using var now = new ServerReflection.ServerReflectionClient(client.Channel).ServerReflectionInfo(cancellationToken: Cancellation);
         await now.RequestStream.WriteAsync(new() { ListServices = "" }, Cancellation);
         Assert.True(await now.ResponseStream.MoveNext(Cancellation));
-        string[] expected = ["dbx.api.EventService", "eventdbx.api.EventService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+        string[] expected = ["dbx.api.EventService", "eventdbx.api.EventService", "eventdbx.replication.Replication", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
         Assert.Equal(expected, now.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name).Order(StringComparer.Ordinal));
         using var before = new global::Grpc.Reflection.V1Alpha.ServerReflection.ServerReflectionClient(client.Channel).ServerReflectionInfo(cancellationToken: Cancellation);
         await before.RequestStream.WriteAsync(new() { ListServices = "" }, Cancellation);

@@ -78,10 +78,16 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["PUT /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", Allowed, 403, 201),
         ["DELETE /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", null, 403, 200),
         ["GET /admin/plugins"] = new("/admin/plugins", null, 403, 200),
+        ["POST /admin/plugins/test"] = new("/admin/plugins/test", null, 403, 200),
         ["PUT /admin/plugins/{name}"] = new("/admin/plugins/p", """{"config":{"type":"log"}}""", 403, 201),
         ["POST /admin/plugins/{name}/enable"] = new("/admin/plugins/p/enable", null, 403, 200),
+        ["POST /admin/plugins/{name}/test"] = new("/admin/plugins/p/test", null, 403, 200),
+        ["POST /admin/plugins/{name}/replay"] = new("/admin/plugins/p/replay", """{"aggregate_type":"m","aggregate_id":"1"}""", 403, 200),
         ["POST /admin/plugins/{name}/disable"] = new("/admin/plugins/p/disable", null, 403, 200),
         ["DELETE /admin/plugins/{name}"] = new("/admin/plugins/p", null, 403, 204),
+        ["GET /admin/queue"] = new("/admin/queue", null, 403, 200),
+        ["POST /admin/queue/retry"] = new("/admin/queue/retry", null, 403, 200),
+        ["POST /admin/queue/clear"] = new("/admin/queue/clear", null, 403, 200),
     };
 
     const string Remote = """{"endpoint":"tcp://192.0.2.1","public_key":"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="}""";

@@ -36,7 +36,7 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
         var panels = dashboard.GetProperty("panels").EnumerateArray().ToList();
         Assert.Equal(panels.Count, panels.Select(panel => panel.GetProperty("id").GetInt32()).Distinct().Count());
         Assert.Equal(
-            ["Overview", "Appends", "Commit", "Feed and checkpoints", "Requests", "Errors", "RocksDB and disk", "Process"],
+            ["Overview", "Appends", "Commit", "Feed and checkpoints", "Plugins", "Requests", "Errors", "RocksDB and disk", "Process"],
             panels.Where(panel => panel.GetProperty("type").GetString() == "row").Select(panel => panel.GetProperty("title").GetString()));
         foreach (var panel in panels.Where(panel => panel.GetProperty("type").GetString() != "row"))
         {
@@ -50,7 +50,7 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
     {
         var expressions = RuleExpression().Matches(File.ReadAllText(Path.Combine(Deploy, "prometheus", "eventdbx.rules.yml"))).Select(rule => rule.Groups[1].Value).ToList();
 
-        Assert.Equal(12, expressions.Count);
+        Assert.Equal(14, expressions.Count);
         Assert.Empty(expressions.SelectMany(MetricsOf).Distinct().Except(busy.Page.Names));
     }
 
@@ -141,6 +141,7 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
         public async ValueTask InitializeAsync()
         {
             await _server.InitializeAsync();
+            await _server.Host.Plugins.SetAsync(_server.Owner, "trail", EventDbx.Server.Plugins.PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray(), allowProcess: false), Cancellation);
             await _server.AppendAsync("t", "1", "e", "{}");
             Assert.Equal(409, (await _server.PostAsync("/v1/events", """{"aggregate_type":"t","aggregate_id":"1","event_type":"e","payload":{},"expected_version":7}""")).Status);
             await _server.Host.Database.ReadCheckpointAsync(1, handOut: false, Cancellation);

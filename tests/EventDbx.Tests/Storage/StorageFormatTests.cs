@@ -75,6 +75,14 @@ public sealed class StorageFormatTests
         var long_ = TestStore.Aggregate("series", "s");
         for (var i = 0; i < 1000; i += 500)
             await session.AppendBatchAsync([.. Enumerable.Range(i, 500).Select(n => TestStore.Draft(long_, $$"""{"n":{{n}}}"""))], default);
+        // A plugin that has taken some, with an event that waits and one that is dead.
+        var (waiting, dead) = (Guid.Parse("01993f0c-4d2e-7a1b-8c3d-0e9f5a6b7c8d"), Guid.Parse("01993f0c-4d2e-7a1b-8c3d-0e9f5a6b7c8e"));
+        await database.Deliveries.SaveAsync("audit", new()
+        {
+            Cursor = 12,
+            Waiting = [new() { Aggregate = small, Version = 2, Position = 3, EventId = waiting, EventType = "touched", Attempts = 4, NextAttemptAt = new(17_358_000_000_000_000), LastError = "409 née", Held = true }],
+            Dead = [new() { Aggregate = part, Version = 2, Position = 11, EventId = dead, EventType = "placed", Attempts = 10, At = new(17_358_000_000_000_001), LastError = "" }],
+        });
     }
 
     /// <summary>Every row of every family; of the thousand alike only the first and the last.</summary>
