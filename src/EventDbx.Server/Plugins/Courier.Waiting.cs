@@ -8,8 +8,8 @@ internal sealed partial class Courier
     /// <summary>Some of those that are due; whether there was one.</summary>
     async Task<bool> TryWaitingAsync()
     {
-        var tried = false;
-        for (var i = 0; i < ServerLimits.PluginTriesPerRound && !_circuit.IsOpen && !_stop.IsCancellationRequested; i++)
+        var (tried, before) = (false, _attempts.Taken);
+        for (var i = 0; i < ServerLimits.PluginTriesPerRound && _attempts.Taken - before < ServerLimits.PluginCatchUpEvents && !_circuit.IsOpen && !_stop.IsCancellationRequested; i++)
         {
             if (_progress.FindFirst() is not { } entry || _progress.FindLeft() > TimeSpan.Zero)
                 break;

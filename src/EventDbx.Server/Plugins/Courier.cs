@@ -36,6 +36,8 @@ internal sealed partial class Courier : IAsyncDisposable
     ulong _reached;
     int _batchLimit = 1;
     bool _isFull;
+    /// <summary>It is the turn of the feed.</summary>
+    bool _hasTried;
     string? _fault;
     int _faults;
     /// <summary>Whether what it knows is what is kept, and there is a cursor to move.</summary>
@@ -207,19 +209,22 @@ internal sealed partial class Courier : IAsyncDisposable
         }
     }
 
-    /// <summary>Some of what waits and is due, then a page of the log; whether there was anything.</summary>
+    /// <summary>Some of what waits and is due, or a page of the log; whether there was anything.</summary>
     async Task<bool> RoundAsync()
     {
-        var moved = _page is null && await TryWaitingAsync().ConfigureAwait(false);
-        if (_circuit.IsOpen || _stop.IsCancellationRequested)
+        // In turns, each with a commit of its own: so no more than a page is handed over between two of them.
+        var tries = _page is null && !_hasTried;
+        _hasTried = tries;
+        if (tries && await TryWaitingAsync().ConfigureAwait(false))
             return true;
+        _hasTried = false;
         var before = _reached;
         _page ??= ReadPage();
         if (_page is not null)
             await DeliverPageAsync(_page).ConfigureAwait(false);
         else if (_reached > before)
             await Task.Yield(); // Through much that it does not get, it lets others have the thread in between.
-        return moved || _page is not null || FinishPage() || _reached > before;
+        return _page is not null || _reached > before || _progress.FindLeft() <= TimeSpan.Zero;
     }
 
     /// <summary>The next page with something in it; null: there is none by now, or no room for what it may bring.</summary>
@@ -270,7 +275,7 @@ internal sealed partial class Courier : IAsyncDisposable
         if (!_isFull && _page is null && (!_circuit.IsOpen || _circuit.IsDoubtful))
             reasons.Add(_events.WaitForFeedAsync(_reached, enough.Token));
         if (FindPause() is { } pause)
-            reasons.Add(Task.Delay(pause > TimeSpan.Zero ? pause : TimeSpan.Zero, _clock, enough.Token));
+            reasons.Add(Task.Delay(Whole(pause), _clock, enough.Token));
         _isIdle = true;
         var first = await Task.WhenAny(reasons).ConfigureAwait(false);
         _isIdle = false;
@@ -280,6 +285,9 @@ internal sealed partial class Courier : IAsyncDisposable
         if (first.IsFaulted)
             await first.ConfigureAwait(false);
     }
+
+    /// <summary>Whole milliseconds, not less: a timer knows no others, and one that rang early would ring on and on.</summary>
+    static TimeSpan Whole(TimeSpan pause) => pause > TimeSpan.Zero ? TimeSpan.FromMilliseconds(Math.Ceiling(pause.TotalMilliseconds)) : TimeSpan.Zero;
 
     TimeSpan? FindPause()
     {

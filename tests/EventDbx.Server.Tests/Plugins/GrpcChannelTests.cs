@@ -302,6 +302,42 @@ public sealed class GrpcChannelTests
         }
     }
 
+    [Fact]
+    public async Task A_server_keeps_a_copy_of_itself_on_another_from_its_first_event_on()
+    {
+        await using var source = new RestServer();
+        await using var target = new RestServer();
+        await source.InitializeAsync();
+        await target.InitializeAsync();
+        await AppendAsync(0, 600);
+        var token = await target.TokenForAsync("records.import");
+        await source.Host.Plugins.SetAsync(
+            source.Owner, "copy",
+            PluginJson.ReadUpsert(JsonSerializer.SerializeToUtf8Bytes(new
+            {
+                enabled = false, config = new { type = "grpc", endpoint = $"grpc://127.0.0.1:{target.Host.Port}", headers = new Dictionary<string, string> { ["authorization"] = $"Bearer {token}" } },
+            }), allowProcess: false),
+            Cancellation);
+        await source.Host.Plugins.EnableAsync(source.Owner, "copy", DeliveryStart.Parse("start"), Cancellation);
+        await AppendAsync(600, 700);
+
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        late.CancelAfter(TimeSpan.FromSeconds(60));
+        while (Deliveries(target).Length < 700)
+            await target.Owner.WaitForFeedAsync(target.Host.Database.LogSize, late.Token);
+
+        Assert.Equal(
+            Deliveries(source).Select(one => (one.Record.EventId, one.Record.Version, one.Record.Hash, one.Record.MerkleRoot)),
+            Deliveries(target).Select(one => (one.Record.EventId, one.Record.Version, one.Record.Hash, one.Record.MerkleRoot)));
+        Assert.Equal(new(0, 0), source.Host.Database.Deliveries.Count("copy"));
+
+        async Task AppendAsync(int from, int to)
+        {
+            for (var i = from; i < to; i++)
+                await source.Owner.AppendAsync(new() { Aggregate = AggregateKey.Create("t", $"a{i % 7}"), EventType = "e", Payload = JsonSerializer.SerializeToUtf8Bytes(i) }, Cancellation);
+        }
+    }
+
     static Delivery[] Deliveries(RestServer server) =>
     [
         .. server.Owner.ReadFeed(0, 1000, new FeedFilter { WithSalts = true }).Items.Where(item => item.Event is not null).Select(item => new Delivery(item.Event!, () => null, () => default)),

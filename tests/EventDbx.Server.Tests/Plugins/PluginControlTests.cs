@@ -258,7 +258,8 @@ public sealed class PluginControlTests : IAsyncLifetime
         var control = new PluginControl(stand.Surroundings, book, null, _ => stand.Plugin);
         await stand.AppendAsync("a b");
         var (set, _) = await control.SetAsync(stand.Owner, "p", PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray(), allowProcess: false), Cancellation);
-        Assert.Equal((PluginState.Stopped, 2UL), (set.State, set.Position));
+        // Behind the entry that says so.
+        Assert.Equal((PluginState.Stopped, 3UL), (set.State, set.Position));
         Assert.Null(Assert.Single(await control.TestAsync(stand.Owner, null, Cancellation).ToListAsync(Cancellation)).Failure);
         Assert.True(stand.Plugin.IsDisposed);
         Assert.Equal(2, (await control.ReplayAsync(stand.Owner, "p", "order", null, Cancellation).ToListAsync(Cancellation)).Count);
