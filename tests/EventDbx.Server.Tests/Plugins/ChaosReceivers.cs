@@ -64,7 +64,7 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
         Broke();
         _listener!.Stop();
         foreach (var client in Clients)
-            client.Close();
+            Reset(client.Client);
         await _running;
         await Task.Delay(away, TimeProvider.System, TestContext.Current.CancellationToken);
         Start();
@@ -81,6 +81,21 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
     }
 
     protected abstract Task ServeAsync(NetworkStream stream);
+
+    /// <summary>Ends a connection as a process that dies with unread bytes does. An orderly end would say that all was read, which over TCP is all that is ever said.</summary>
+    protected static void Reset(Socket? socket)
+    {
+        try
+        {
+            if (socket is not null)
+                socket.LingerState = new(enable: true, seconds: 0);
+            socket?.Dispose();
+        }
+        catch (Exception over) when (over is ObjectDisposedException or SocketException)
+        {
+            // It has ended by itself.
+        }
+    }
 
     protected void Broke() => Interlocked.Increment(ref _breaks);
 
@@ -143,9 +158,9 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
             await using var stream = client.GetStream();
             await ServeAsync(stream);
         }
-        catch (Exception lost) when (lost is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception lost) when (lost is IOException or SocketException or OperationCanceledException or ObjectDisposedException or JsonException)
         {
-            // The other end has gone, or this one.
+            // The other end has gone, or this one; what was cut off is no event.
         }
         finally
         {
@@ -212,6 +227,7 @@ internal sealed class ChaosTcpReceiver(int seed) : ChaosReceiver(seed)
             {
                 case 0:
                     Broke();
+                    Reset(stream.Socket);
                     return;
                 case 1:
                     await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Ended);
