@@ -11,6 +11,7 @@ using EventDbx.Cli.Commands.Log;
 using EventDbx.Cli.Commands.Plugin;
 using EventDbx.Cli.Commands.Queue;
 using EventDbx.Cli.Commands.Recover;
+using EventDbx.Cli.Commands.Remote;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
@@ -40,6 +41,7 @@ internal static class CommandTree
         PluginCommand.Create(),
         QueueCommand.Create(),
         KeyCommand.Create(),
+        RemoteCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),

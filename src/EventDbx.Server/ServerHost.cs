@@ -144,6 +144,7 @@ public sealed class ServerHost : IAsyncDisposable
         ServerTls? tls = null;
         try
         {
+            Replication.NodeIdentity.Ensure(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory));
             // Within the lock of the directory: two servers that start at once make one certificate.
             tls = ServerTls.Open(options.Config, options.Bind, options.Clock, options.Log);
             host = new ServerHost(options, database, TokenAuthority.Open(database, options.Auth, options.Clock, options.ConfigFile), tls);

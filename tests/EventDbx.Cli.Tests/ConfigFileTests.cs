@@ -28,9 +28,17 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("[admin]\nbind_addr = \"7\"", 2, "`admin.bind_addr` must be an IP address")]
     [InlineData("cache_threshold = 1\nmemory_threshold = 2", 2, "`memory_threshold` says again what `cache_threshold` says in line 1.")]
     [InlineData("[remotes.standby]\naddress = \"x\"", 2, "unknown key `address` for a remote; known: endpoint, public_key.")]
+    [InlineData("[replication.allow.east]\npublic_key = \"K1\"\npussh = true", 3, "unknown key `pussh` for an allowed peer; known: public_key, push, pull.")]
+    [InlineData("[replication.allow.east]\npublic_key = \"K1\"\npush = \"true\"", 3, "`replication.allow.east.push` must be true or false.")]
+    [InlineData("[replication.allow.east]\npublic_key = 5", 2, "`replication.allow.east.public_key` must be a string.")]
+    [InlineData("[replication.allow.east]\npublic_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", 2, "`replication.allow.east.public_key`: public key is none of Ed25519")]
+    [InlineData("[replication.allow.east]\npush = true\npull = true", 3, "[replication.allow.east] has no public_key")]
+    [InlineData("[replication.allow.a]\npublic_key = \"K1\"\n[replication.allow.b]\npublic_key = \"K1=\"", 4, "[replication.allow.b] has the key of [replication.allow.a]")]
+    [InlineData("[replication.allow]\npush = true", 2, "`replication.allow.push` must stand in a table of its own, [replication.allow.<name>].")]
+    [InlineData("[replication.alow.east]\npush = true", 1, "unknown table [replication.alow.east]")]
     public void What_is_wrong_is_named_with_its_line(string text, int line, string problem)
     {
-        var refused = Assert.Throws<ConfigException>(() => Load(text));
+        var refused = Assert.Throws<ConfigException>(() => Load(text.Replace("K1", Key, StringComparison.Ordinal)));
 
         Assert.StartsWith($"{_directory["config.toml"]}, line {line}: {problem}", refused.Message, StringComparison.Ordinal);
     }
@@ -227,12 +235,14 @@ public sealed class ConfigFileTests : IDisposable
             AuthClockSkewSecs = 0,
         };
         var remotes = config.Remotes.Add("a.b c", new RemoteConfig { Endpoint = "e", PublicKey = "p" });
-        config = config with { Remotes = remotes };
+        var allowed = config.ReplicationAllow.Add("a.b c", new AllowedPeer { PublicKey = Key, Push = true }).Add("d", new AllowedPeer { PublicKey = OtherKey, Pull = true });
+        config = config with { Remotes = remotes, ReplicationAllow = allowed };
 
         var read = Load(ConfigFile.Show(config, secrets: true)).Config;
 
         Assert.Equal(config.Remotes, read.Remotes);
-        Assert.Equal(config, read with { Remotes = config.Remotes, DataDir = config.DataDir });
+        Assert.Equal(config.ReplicationAllow, read.ReplicationAllow);
+        Assert.Equal(config, read with { Remotes = config.Remotes, ReplicationAllow = config.ReplicationAllow, DataDir = config.DataDir });
         Assert.DoesNotContain(config.DataEncryptionKey, ConfigFile.Show(config, secrets: false), StringComparison.Ordinal);
     }
 
@@ -289,6 +299,47 @@ public sealed class ConfigFileTests : IDisposable
         Assert.Empty(Load(null).Config.Remotes);
         Assert.Equal(9, Load(null).Config.Port);
         Assert.Contains("port = 9 # ours", await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    const string Key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    const string OtherKey = "PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw";
+
+    [Theory]
+    [InlineData("port = 9 # ours\n")]
+    [InlineData("port = 9 # ours\n[replication]\nidentity_key = \"id\" # far\n[api]\nrest = true\n")]
+    [InlineData("port = 9 # ours\n[replication]\nallow = { old = { public_key = \"K2\", push = true } }\n[api]\nrest = true\n")]
+    [InlineData("port = 9 # ours\n[replication]\nallow.old = { public_key = \"K2\", push = true }\n")]
+    [InlineData("port = 9 # ours\n[replication.allow]\nold.public_key = \"K2\"\nold.push = true\n[replication]\nidentity_key = \"id\"\n")]
+    [InlineData("port = 9 # ours\r\n[replication.allow.old]\r\npublic_key = \"K2\"\r\npush = true\r\n")]
+    [InlineData("port = 9 # ours\nreplication.allow.old.public_key = \"K2\"\nreplication.allow.old.push = true")]
+    public async Task Who_is_allowed_is_added_changed_and_removed_however_it_is_written(string text)
+    {
+        text = text.Replace("K2", OtherKey, StringComparison.Ordinal);
+        var one = new AllowedPeer { PublicKey = Key, Pull = true };
+        var hasOld = text.Contains("old", StringComparison.Ordinal);
+        await SaveAsync(text, config => config with { ReplicationAllow = config.ReplicationAllow.Add("new", one) });
+        Assert.Equal(hasOld ? ["new", "old"] : ["new"], Load(null).Config.ReplicationAllow.Keys);
+        await Load(null).UpdateAsync(config => config with { ReplicationAllow = config.ReplicationAllow.SetItem("old", new() { PublicKey = OtherKey, Push = true, Pull = true }) }, TestContext.Current.CancellationToken);
+        Assert.Equal([("new", true), ("old", true)], Load(null).Config.ReplicationAllow.Select(peer => (peer.Key, peer.Value.Pull)));
+        // A key of the table above goes into that table.
+        await Load(null).UpdateAsync(config => config with { ReplicationIdentityKey = "other", Remotes = config.Remotes.SetItem("r", new() { Endpoint = "e", PublicKey = "p" }) }, TestContext.Current.CancellationToken);
+        Assert.Equal("other", Load(null).Config.ReplicationIdentityKey);
+        await Load(null).UpdateAsync(config => config with { ReplicationAllow = config.ReplicationAllow.Clear() }, TestContext.Current.CancellationToken);
+
+        Assert.Empty(Load(null).Config.ReplicationAllow);
+        Assert.Equal((9, "other"), (Load(null).Config.Port, Load(null).Config.ReplicationIdentityKey));
+        Assert.Contains("port = 9 # ours", await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Beside_an_inline_table_of_replication_nobody_is_allowed_and_it_says_why()
+    {
+        const string text = "replication = { identity_key = \"id\" }\n";
+        var refused = await Assert.ThrowsAsync<ConfigException>(() => SaveAsync(text, config => config with { ReplicationAllow = config.ReplicationAllow.Add("new", new() { PublicKey = Key, Push = true }) }));
+
+        Assert.Contains("line 1: `replication` stands in an inline table", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(text, await File.ReadAllTextAsync(_directory["config.toml"], TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using EventDbx.Recovery;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication;
 using EventDbx.Server.Tokens;
 using EventDbx.Storage;
 
@@ -44,6 +45,38 @@ internal static class Link
     public static Task<ExitCode> ToTokensAsync(
         Call call, Func<IStore, Task<ExitCode>> act, Func<ExitCode>? absent, CancellationToken cancellation) =>
         RunAsync(call, act, absent, Caller.OwnerOfTokens, cancellation);
+
+    /// <summary>Runs on the peers of the node, as its owner unless the command line itself gives a token. Nothing is made: where there is no store, the configuration alone is changed.</summary>
+    /// <param name="call">The command line.</param>
+    /// <param name="reading">Whether nothing is changed: then, as the owner, the configuration is enough, whoever has the directory open.</param>
+    /// <param name="act">What to do.</param>
+    /// <param name="cancellation">Gives it up.</param>
+    public static async Task<ExitCode> ToPeersAsync(Call call, bool reading, Func<IPeers, Task<ExitCode>> act, CancellationToken cancellation)
+    {
+        if (RemoteServer.Of(call) is { } elsewhere)
+        {
+            var remote = await OpenAsync(elsewhere, call, cancellation).ConfigureAwait(false);
+            await using (remote.ConfigureAwait(false))
+                return await act(remote).ConfigureAwait(false);
+        }
+
+        var token = call.Has(AccessToken.Option) ? await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false) : null;
+        var file = call.LoadConfig();
+        var directory = file.Config.DataDir;
+        var server = await ReachServerAsync(directory, cancellation).ConfigureAwait(false);
+        if (server is null && !Database.ExistsIn(directory))
+        {
+            return token is null
+                ? await act(new SavedPeers(file, null, null)).ConfigureAwait(false)
+                : throw Commands.Token.TokenCommand.NoneYet();
+        }
+
+        if (server is null && reading && token is null)
+            return await act(new SavedPeers(file, null, null)).ConfigureAwait(false);
+        var store = server is { } reached ? OpenServer(reached, call, token) : await OpenAsync(call, file, token, Caller.OfCommand, cancellation).ConfigureAwait(false);
+        await using (store.ConfigureAwait(false))
+            return await act(store is DirectStore direct ? direct.PeersOf(file) : (ServerStore)store).ConfigureAwait(false);
+    }
 
     /// <summary>How this command line opens the data directory. A key that is made for a new store is announced.</summary>
     public static async Task<DatabaseOptions> OptionsAsync(Call call, ConfigFile file, CancellationToken cancellation)
@@ -159,6 +192,8 @@ internal static class Link
         TokenAuthority? tokens = null;
         try
         {
+            // Here, and not where the configuration is loaded: who only looks at a directory makes nothing in it.
+            NodeIdentity.Ensure(NodeIdentity.PathOf(file.Config));
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
             var session = (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory");

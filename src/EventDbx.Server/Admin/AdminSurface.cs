@@ -62,8 +62,8 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <summary>Whether others than this machine can reach that, and read along.</summary>
     public bool Exposed => _listener.Exposed;
 
-    /// <summary>What is configured and does nothing yet: <c>2 remotes</c>; or nothing.</summary>
-    public string Idle => Counted(_options.Config.Remotes.Count, "remote");
+    /// <summary>What is configured and does nothing yet: <c>2 remotes, 1 allowed peer</c>; or nothing.</summary>
+    public string Idle => string.Join(", ", new[] { Counted(_options.Config.Remotes.Count, "remote"), Counted(_options.Config.ReplicationAllow.Count, "allowed peer") }.Where(text => text.Length > 0));
 
     /// <summary>Opens its listener, if it is to have one, and follows the settings from then on.</summary>
     /// <exception cref="Daemon.DaemonException">The address cannot be listened on.</exception>
@@ -91,53 +91,22 @@ internal sealed class AdminSurface : IAsyncDisposable
         return _session ??= _database.OpenSession(new Actor("admin", "admin"));
     }
 
-    /// <summary>Changes the remotes in the configuration, with an entry in the log. One change after the other.</summary>
-    /// <param name="by">Who does it.</param>
-    /// <param name="name">Of the remote.</param>
-    /// <param name="remote">As it is to be; null: gone.</param>
-    /// <returns>As it was; null where it was not there.</returns>
-    public async Task<RemoteConfig?> ChangeRemoteAsync(Session by, string name, RemoteConfig? remote, CancellationToken cancellation)
+    /// <summary>Changes the peers in the configuration, with an entry in the log. One change after the other.</summary>
+    /// <param name="change">The change.</param>
+    /// <param name="cancellation">Ends the wait for those before it.</param>
+    /// <returns>What the change returns.</returns>
+    public async Task<T> ChangePeersAsync<T>(Func<PeerSettings, Task<T>> change, CancellationToken cancellation)
     {
         var file = Settings.File ?? throw new RefusedException(new Refusal(
             RefusalCode.Unavailable, "This server has no configuration file, and so no place for remotes.") { Final = true });
         await _changing.WaitAsync(cancellation).ConfigureAwait(false);
-        RemoteConfig? before = null;
-        var noted = false;
         try
         {
-            // The entry is written when the new file lies ready beside the old one: from then on only its name can fail to change.
-            await file.UpdateAsync(Change, NoteAsync, CancellationToken.None).ConfigureAwait(false);
-            if (noted && Settings.TryRead() is { } now)
-                Accept(now, SettingsRecord.OfRemote(name));
-            return before;
-        }
-        catch (Exception unwritten) when (unwritten is ConfigException or IOException or UnauthorizedAccessException)
-        {
-            if (noted && !(Settings.TryRead() is { } held && held.Remotes.GetValueOrDefault(name) == remote))
-                await by.NoteChangeAsync(SettingChange.Remote, name, RemoteRules.FailureOf(before, remote), CancellationToken.None).ConfigureAwait(false);
-            throw new RefusedException(new Refusal(RefusalCode.Unavailable, $"The configuration could not be changed: {unwritten.Message}") { Final = true });
+            return await change(new(file, (config, setting) => Accept(config, setting))).ConfigureAwait(false);
         }
         finally
         {
             _changing.Release();
-        }
-
-        ServerConfig Change(ServerConfig saved)
-        {
-            before = saved.Remotes.GetValueOrDefault(name);
-            if (remote is null && before is null)
-                throw new RefusedException(RefusalCode.NotFound, $"There is no remote `{name}`.");
-            if (before == remote)
-                return saved;
-            if (before is null && saved.Remotes.Count >= ServerLimits.PeersMax)
-                throw new RefusedException(RefusalCode.LimitExceeded, $"There are {saved.Remotes.Count} remotes; at most {ServerLimits.PeersMax} are kept.");
-            return saved with { Remotes = remote is null ? saved.Remotes.Remove(name) : saved.Remotes.SetItem(name, remote) };
-        }
-
-        async Task NoteAsync()
-        {
-            await by.NoteChangeAsync(SettingChange.Remote, name, RemoteRules.BodyOf(before, remote), CancellationToken.None).ConfigureAwait(false);
-            noted = true;
         }
     }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Replication;
 using EventDbx.Server.Tokens;
 
 namespace EventDbx.Server.Admin;
@@ -12,8 +13,6 @@ internal static class RemoteRules
     /// <summary>Where replication listens unless told otherwise.</summary>
     const int DefaultPort = 6363;
 
-    const int KeyBytes = 32;
-
     /// <summary>Bytes of a host name, as DNS has it.</summary>
     const int HostBytesMax = 253;
 
@@ -23,9 +22,10 @@ internal static class RemoteRules
     {
         if (string.IsNullOrWhiteSpace(endpoint))
             throw Refused("remote endpoint cannot be empty");
-        if (string.IsNullOrWhiteSpace(publicKey))
-            throw Refused("remote public key cannot be empty");
-        return new() { Endpoint = EndpointOf(endpoint.Trim()), PublicKey = KeyOf(publicKey.Trim()) };
+        var kept = EndpointOf(endpoint.Trim());
+        _ = PeerKey.Parse(publicKey ?? "");
+        // As it was typed, with its padding or without.
+        return new() { Endpoint = kept, PublicKey = publicKey!.Trim() };
     }
 
     /// <summary>A name that a table of the configuration can have.</summary>
@@ -34,10 +34,13 @@ internal static class RemoteRules
     {
         if (string.IsNullOrWhiteSpace(name))
             throw Refused("remote name cannot be empty");
-        if (Names.Check("The name of a remote", name, Limits.TypeBytesMax) is { } refusal)
+        if (Names.Check("The name of a remote", name.Trim(), Limits.TypeBytesMax) is { } refusal)
             throw new RefusedException(refusal);
         return name.Trim();
     }
+
+    /// <summary>The refusal of a name that no remote has.</summary>
+    public static RefusedException Absent(string name) => new(RefusalCode.NotFound, $"no remote named '{Rest.Shown.Of(name)}' is configured.");
 
     /// <summary>What the log keeps of a change; keys are public.</summary>
     public static byte[] BodyOf(RemoteConfig? before, RemoteConfig? after) => BodyOf(before, after, failed: false);
@@ -106,14 +109,6 @@ internal static class RemoteRules
         if (!int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var port) || port > ushort.MaxValue)
             throw Refused($"remote endpoint port is invalid: '{Rest.Shown.Of(text)}' is not a number from 1 to 65535");
         return port > 0 ? port : throw Refused("remote endpoint port must be greater than zero");
-    }
-
-    static string KeyOf(string text)
-    {
-        var bytes = new byte[text.Length];
-        return Convert.TryFromBase64String(text, bytes, out var length) && length == KeyBytes
-            ? Convert.ToBase64String(bytes.AsSpan(0, length))
-            : throw Refused("remote public key must be 32 bytes in standard base64, as `dbx remote key` prints it");
     }
 
     static RefusedException Refused(string message) => new(RefusalCode.InvalidArgument, $"{message}.");

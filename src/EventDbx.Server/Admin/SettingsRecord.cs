@@ -4,6 +4,7 @@ using System.Text.Json;
 using EventDbx.Access;
 using EventDbx.Documents;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Replication;
 using EventDbx.Server.Tokens;
 
 namespace EventDbx.Server.Admin;
@@ -63,6 +64,11 @@ internal sealed class SettingsRecord(Database database)
 
     const string RemotePrefix = "remotes.";
 
+    /// <summary>How the setting of an allowed peer is called here.</summary>
+    public static string OfAllowed(string name) => AllowPrefix + name;
+
+    const string AllowPrefix = AllowRules.Table + ".";
+
     void Replace(Document read, byte[] key, SortedDictionary<string, string> settings)
     {
         var output = new ArrayBufferWriter<byte>();
@@ -112,6 +118,8 @@ internal sealed class SettingsRecord(Database database)
 
         foreach (var (name, remote) in config.Remotes)
             digests[RemotePrefix + name] = DigestOf(key, RemotePrefix + name, $"{ConfigEditor.Literal(remote.Endpoint)} {ConfigEditor.Literal(remote.PublicKey)}");
+        foreach (var (name, peer) in config.ReplicationAllow)
+            digests[AllowPrefix + name] = DigestOf(key, AllowPrefix + name, $"{ConfigEditor.Literal(peer.PublicKey)} {ConfigEditor.Literal(peer.Push)} {ConfigEditor.Literal(peer.Pull)}");
         return digests;
     }
 

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using EventDbx.Server.Replication;
 using Tomlyn.Syntax;
 
 namespace EventDbx.Server.Configuration;
@@ -25,9 +27,9 @@ internal static class ConfigEditor
         }
 
         foreach (var (name, remote) in config.Remotes)
-        {
             text.Append(Table(name, remote));
-        }
+        foreach (var (name, peer) in config.ReplicationAllow)
+            text.Append(Table(name, peer));
 
         return text.ToString();
     }
@@ -56,31 +58,36 @@ internal static class ConfigEditor
             };
         }
 
-        return EditRemotes(path, text, from, to);
+        text = EditTables(path, text, "remotes", from.Remotes, to.Remotes, Table, "endpoint", "public_key");
+        return EditTables(path, text, AllowRules.Table, from.ReplicationAllow, to.ReplicationAllow, Table, "public_key", "push", "pull");
     }
 
-    /// <summary>A remote that changes has a table of its own afterwards, however it was written; where all of them stand in one inline table, which nothing can be added to, all have.</summary>
-    static string EditRemotes(string path, string text, ServerConfig from, ServerConfig to)
+    /// <summary>A peer that changes has a table of its own afterwards, however it was written; where all of them stand in one inline table, which nothing can be added to, all have.</summary>
+    static string EditTables<T>(
+        string path, string text, string all, ImmutableSortedDictionary<string, T> from, ImmutableSortedDictionary<string, T> to, Func<string, T, string> write, params string[] leaves)
+        where T : class
     {
         SortedSet<string> changed = new(
-            from.Remotes.Keys.Union(to.Remotes.Keys).Where(name => from.Remotes.GetValueOrDefault(name) != to.Remotes.GetValueOrDefault(name)), StringComparer.Ordinal);
+            from.Keys.Union(to.Keys).Where(name => !Equals(from.GetValueOrDefault(name), to.GetValueOrDefault(name))), StringComparer.Ordinal);
         if (changed.Count == 0)
             return text;
-        var inOne = Statements(path, text, "remotes");
+        if (all.IndexOf('.', StringComparison.Ordinal) is var dot and > 0 && Statements(path, text, all[..dot]) is [var inline, ..])
+            throw new ConfigException(string.Create(CultureInfo.InvariantCulture, $"{path}, line {inline.Span.Start.Line + 1}: `{all[..dot]}` stands in an inline table; give it a table, [{all[..dot]}], by hand."));
+        var inOne = Statements(path, text, all);
         if (inOne.Count > 0)
         {
-            changed.UnionWith(from.Remotes.Keys);
+            changed.UnionWith(from.Keys);
             text = CutStatement(text, inOne[0]);
         }
 
         foreach (var name in changed)
         {
-            text = RemoveTable(path, text, "remotes." + name);
+            text = RemoveTable(path, text, $"{all}.{name}");
             // From the last one on, so that the places of the others stay.
-            foreach (var statement in Statements(path, text, $"remotes.{name}", $"remotes.{name}.endpoint", $"remotes.{name}.public_key"))
+            foreach (var statement in Statements(path, text, [$"{all}.{name}", .. leaves.Select(leaf => $"{all}.{name}.{leaf}")]))
                 text = CutStatement(text, statement);
-            if (to.Remotes.GetValueOrDefault(name) is { } remote)
-                text = Append(text, Table(name, remote));
+            if (to.GetValueOrDefault(name) is { } peer)
+                text = Append(text, write(name, peer));
         }
 
         return text;
@@ -131,7 +138,10 @@ internal static class ConfigEditor
             return InsertLine(text, after, line, newline);
         }
 
-        var sibling = file.Entries.FindLast(entry => entry.Name.StartsWith(key.Table + ".", StringComparison.Ordinal));
+        // Of this table itself: what stands in a table below it stands under another header.
+        var below = file.Entries.FindAll(entry => entry.Name.StartsWith(key.Table + ".", StringComparison.Ordinal));
+        // Where dots alone made the table, no header may open it any more.
+        var sibling = below.FindLast(entry => entry.Name.LastIndexOf('.') == key.Table.Length) ?? below.FindLast(entry => entry.Root == ConfigEntryPlace.TopOrDotted);
         return sibling?.Root switch
         {
             ConfigEntryPlace.Inline => text.Insert(EndOf(sibling.Syntax.Value!.Span), $", {line.TrimEnd()}"),
@@ -145,6 +155,9 @@ internal static class ConfigEditor
 
     static string Table(string name, RemoteConfig remote) =>
         $"\n[remotes.{BareOrQuoted(name)}]\nendpoint = {Literal(remote.Endpoint)}\npublic_key = {Literal(remote.PublicKey)}\n";
+
+    static string Table(string name, AllowedPeer peer) =>
+        $"\n[{AllowRules.Table}.{BareOrQuoted(name)}]\npublic_key = {Literal(peer.PublicKey)}\npush = {Literal(peer.Push)}\npull = {Literal(peer.Pull)}\n";
 
     static string Append(string text, string lines)
     {

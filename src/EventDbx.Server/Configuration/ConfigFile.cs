@@ -147,7 +147,8 @@ public sealed class ConfigFile
 
     // Records compare a dictionary by reference.
     static bool Same(ServerConfig left, ServerConfig right) =>
-        left.Remotes.SequenceEqual(right.Remotes) && left with { Remotes = right.Remotes } == right;
+        left.Remotes.SequenceEqual(right.Remotes) && left.ReplicationAllow.SequenceEqual(right.ReplicationAllow)
+        && left with { Remotes = right.Remotes, ReplicationAllow = right.ReplicationAllow } == right;
 
     /// <summary>Null where there is no file.</summary>
     static string? ReadText(string path)

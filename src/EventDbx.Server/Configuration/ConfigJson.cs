@@ -19,6 +19,8 @@ public static class ConfigJson
                 json.WriteStartObject(table.Key);
             foreach (var key in table)
                 Write(json, key, key.Get(config) is { } value && key.Shown is { } shown && !secrets ? shown(value) : key.Get(config), secrets);
+            if (table.Key == "replication")
+                WriteAllowed(json, config);
             if (table.Key.Length > 0)
                 json.WriteEndObject();
         }
@@ -33,6 +35,21 @@ public static class ConfigJson
         }
 
         json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    static void WriteAllowed(Utf8JsonWriter json, ServerConfig config)
+    {
+        json.WriteStartObject("allow"u8);
+        foreach (var (name, peer) in config.ReplicationAllow)
+        {
+            json.WriteStartObject(name);
+            json.WriteString("public_key"u8, peer.PublicKey);
+            json.WriteBoolean("push"u8, peer.Push);
+            json.WriteBoolean("pull"u8, peer.Pull);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 

@@ -88,7 +88,7 @@ public static class ConfigKeys
             (c, v) => c with { PluginMaxAttempts = Math.Max(1, v.Integer(0, int.MaxValue)) }),
         new("plugin_allowed_addresses", c => c.PluginAllowedAddresses.Count == 0 ? null : c.PluginAllowedAddresses,
             (c, v) => c with { PluginAllowedAddresses = Plugins.AddressRules.Checked(v) }),
-        new("replication.identity_key", c => c.ReplicationIdentityKey, (c, v) => c with { ReplicationIdentityKey = v.Text("a path") }),
+        new("replication.identity_key", c => c.ReplicationIdentityKey, (c, v) => c with { ReplicationIdentityKey = Replication.NodeIdentity.CheckedPath(v) }),
         new("replication.bind_addr", c => c.ReplicationBindAddr, (c, v) => c with { ReplicationBindAddr = v.Endpoint() }),
         new("grpc.bind_addr", c => c.GrpcBindAddr, (c, v) => c with { GrpcBindAddr = v.Endpoint() }),
         new("socket.bind_addr", c => c.SocketBindAddr, (c, v) => c with { SocketBindAddr = v.Endpoint() }),

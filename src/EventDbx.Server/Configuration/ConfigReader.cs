@@ -1,4 +1,5 @@
 using System.Globalization;
+using EventDbx.Server.Replication;
 using Tomlyn.Parsing;
 using Tomlyn.Syntax;
 
@@ -81,10 +82,13 @@ internal sealed class ConfigReader
         {
             if (entry.Name.StartsWith("remotes.", StringComparison.Ordinal))
                 config = WithRemote(config, entry);
+            else if (entry.Name.StartsWith(AllowPrefix, StringComparison.Ordinal))
+                config = WithAllowed(config, entry);
             else if (!ConfigKeys.All.Any(key => key.Name == entry.Name || key.Aliases.Contains(entry.Name)))
                 throw UnknownKey(entry);
         }
 
+        RefuseDoubtfulPeers(config);
         return config;
     }
 
@@ -118,10 +122,52 @@ internal sealed class ConfigReader
         return config with { Remotes = config.Remotes.SetItem(name, remote) };
     }
 
+    const string AllowPrefix = AllowRules.Table + ".";
+
+    /// <summary>Who may come is read strictly: a slip must not let somebody in, nor leave somebody in who was to be denied.</summary>
+    ServerConfig WithAllowed(ServerConfig config, ConfigEntry entry)
+    {
+        var (name, leaf) = PeerOf(entry);
+        if (name.Length == 0)
+            throw At(entry.Line, $"`{entry.Name}` must stand in a table of its own, [{AllowRules.Table}.<name>].");
+        var peer = config.ReplicationAllow.GetValueOrDefault(name) ?? new AllowedPeer();
+        var value = ValueOf(entry.Syntax.Value!);
+        peer = (leaf, value.Content) switch
+        {
+            ("public_key", string text) => PeerKey.TryParse(text, out _, out var why) ? peer with { PublicKey = text } : throw At(entry.Line, $"`{entry.Name}`: {why}"),
+            ("push", bool truth) => peer with { Push = truth },
+            ("pull", bool truth) => peer with { Pull = truth },
+            ("public_key", _) => throw At(entry.Line, $"`{entry.Name}` must be a string."),
+            ("push" or "pull", _) => throw At(entry.Line, $"`{entry.Name}` must be true or false."),
+            _ => throw At(entry.Line, $"unknown key `{leaf}` for an allowed peer; known: public_key, push, pull."),
+        };
+        return config with { ReplicationAllow = config.ReplicationAllow.SetItem(name, peer) };
+    }
+
+    static (string Name, string Leaf) PeerOf(ConfigEntry entry)
+    {
+        var leafAt = entry.Name.LastIndexOf('.');
+        return (leafAt > AllowPrefix.Length ? entry.Name[AllowPrefix.Length..leafAt] : "", entry.Name[(leafAt + 1)..]);
+    }
+
+    void RefuseDoubtfulPeers(ServerConfig config)
+    {
+        Dictionary<PeerKey, string> names = [];
+        foreach (var (name, peer) in config.ReplicationAllow)
+        {
+            if (peer.PublicKey.Length == 0)
+                throw At(LineOf(name), $"[{AllowRules.Table}.{name}] has no public_key: who is it that may?");
+            if (PeerKey.TryParse(peer.PublicKey, out var key, out _) && !names.TryAdd(key, name))
+                throw At(LineOf(name), $"[{AllowRules.Table}.{name}] has the key of [{AllowRules.Table}.{names[key]}]; a key has one name, so that who denies it denies it.");
+        }
+
+        int LineOf(string name) => Entries.Last(entry => entry.Name.StartsWith(AllowPrefix, StringComparison.Ordinal) && PeerOf(entry).Name == name).Line;
+    }
+
     void RefuseUnknownTable(TableSyntaxBase table)
     {
         var name = NameOf(table.Name!);
-        if (name == "remotes" || name.StartsWith("remotes.", StringComparison.Ordinal))
+        if (name is "remotes" or AllowRules.Table || name.StartsWith("remotes.", StringComparison.Ordinal) || name.StartsWith(AllowPrefix, StringComparison.Ordinal))
             return;
 
         var tables = ConfigKeys.All.Select(key => key.Table).Append("remotes").Where(t => t.Length > 0).Distinct().ToList();

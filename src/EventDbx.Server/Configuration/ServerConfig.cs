@@ -11,6 +11,19 @@ public sealed record RemoteConfig
     public string PublicKey { get; init; } = "";
 }
 
+/// <summary>A node that may come to this one.</summary>
+public sealed record AllowedPeer
+{
+    /// <summary>Ed25519 public key, base64: who it is.</summary>
+    public string PublicKey { get; init; } = "";
+
+    /// <summary>Whether it may bring events.</summary>
+    public bool Push { get; init; }
+
+    /// <summary>Whether it may fetch them.</summary>
+    public bool Pull { get; init; }
+}
+
 /// <summary>The settings of <c>config.toml</c>, with their published defaults. <see cref="ConfigKeys"/> has their names and bounds.</summary>
 public sealed record ServerConfig
 {
@@ -172,6 +185,11 @@ public sealed record ServerConfig
     /// <summary>By name.</summary>
     public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =
         ImmutableSortedDictionary.Create<string, RemoteConfig>(StringComparer.Ordinal);
+
+    /// <summary>Who may push to this node, or pull from it, by name; nobody else.</summary>
+    public ImmutableSortedDictionary<string, AllowedPeer> ReplicationAllow { get; init; } = Nobody;
+
+    static readonly ImmutableSortedDictionary<string, AllowedPeer> Nobody = ImmutableSortedDictionary.Create<string, AllowedPeer>(StringComparer.Ordinal);
 }
 
 /// <summary>Paths of settings.</summary>

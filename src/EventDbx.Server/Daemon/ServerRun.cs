@@ -93,6 +93,8 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
         var notices = StartNotices.Of(Options.Config, status, host.Admin.Idle, host.InClear, host.Admin.Exposed);
         if (host.Database.OpenedWith == KeyAtHand.Retired)
             notices = [.. notices, "The store opens with a retired key, one of data_encryption_keys_retired. `dbx key rotate` gives it the key of now."];
+        if (Replication.NodeIdentity.ProblemOf(Replication.NodeIdentity.PathOf(Options.Config, Directory)) is { } problem)
+            notices = [.. notices, $"Warning: this node has no key to show to others. {problem}"];
         var own = ProcessIdentity.Own;
         var file = new PidFile(own.Pid, status.StartedAt.ToString(), own.Start, Log.File);
         file.Write(Directory);

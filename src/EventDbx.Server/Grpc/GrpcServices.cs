@@ -5,6 +5,7 @@ using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Grpc.Reflection;
 using HealthService = Grpc.Health.V1.Health;
+using ReplicationService = EventDbx.Protocol.Replication.Replication;
 
 namespace EventDbx.Server.Grpc;
 
@@ -18,7 +19,7 @@ internal sealed class GrpcServices
     /// <summary>What reflection shows.</summary>
     public static IReadOnlyList<ServiceDescriptor> Descriptors { get; } =
     [
-        EventService.Descriptor, Protocol.Alias.EventService.Descriptor, Replication.Descriptor, HealthService.Descriptor,
+        EventService.Descriptor, Protocol.Alias.EventService.Descriptor, ReplicationService.Descriptor, HealthService.Descriptor,
         global::Grpc.Reflection.V1Alpha.ServerReflection.Descriptor, global::Grpc.Reflection.V1.ServerReflection.Descriptor,
     ];
 
@@ -33,7 +34,7 @@ internal sealed class GrpcServices
         _surface = surface;
         foreach (var service in EventServices)
             BindEvents(service);
-        BindReplication(Replication.Descriptor.FullName);
+        BindReplication(ReplicationService.Descriptor.FullName);
         var health = new HealthCalls(host, clock);
         Bind(HealthService.Descriptor, HealthService.BindService(health));
         Bind(global::Grpc.Reflection.V1Alpha.ServerReflection.Descriptor, global::Grpc.Reflection.V1Alpha.ServerReflection.BindService(new ReflectionServiceImpl(Descriptors)));

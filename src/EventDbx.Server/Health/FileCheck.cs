@@ -42,7 +42,7 @@ public static class FileCheck
                 LookAtFile(findings, path, secret: name is not ("schemas.json" or "watermark" or "LOCK" or "lock") && !name.EndsWith(".lock", StringComparison.Ordinal), closed);
         }
 
-        foreach (var path in SecretFiles(file, directory))
+        foreach (var path in SecretFiles(file, directory).Append(Replication.NodeIdentity.PathOf(file.Config)))
         {
             if (!IsIn(path, directory) && File.Exists(path))
                 LookAtFile(findings, path, secret: true, closed: false);

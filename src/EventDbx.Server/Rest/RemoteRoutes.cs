@@ -1,5 +1,4 @@
 using System.Buffers;
-using EventDbx.Server.Admin;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Tokens;
 using Microsoft.AspNetCore.Http;
@@ -30,39 +29,41 @@ internal static class RemoteRoutes
 
     public static async Task PutAsync(RestCall call)
     {
-        var name = RemoteRules.CheckedName(Name(call));
-        var remote = Read(call.Body);
-        var before = await call.Host.Admin.ChangeRemoteAsync(call.Session, name, remote, call.Cancellation).ConfigureAwait(false);
-        await Answer.OneAsync(call.Http, remote, Write, before is null ? StatusCodes.Status201Created : StatusCodes.Status200OK).ConfigureAwait(false);
+        var (endpoint, publicKey) = Read(call.Body);
+        var (before, after) = await call.Host.Admin.ChangePeersAsync(
+            peers => peers.PutRemoteAsync(call.Session, Name(call), endpoint ?? "", publicKey ?? "", replace: call.Query.Truth("create") != true), call.Cancellation).ConfigureAwait(false);
+        await Answer.OneAsync(call.Http, after, Write, before is null ? StatusCodes.Status201Created : StatusCodes.Status200OK).ConfigureAwait(false);
     }
 
     public static async Task RemoveAsync(RestCall call)
     {
-        await call.Host.Admin.ChangeRemoteAsync(call.Session, Name(call), null, call.Cancellation).ConfigureAwait(false);
+        await call.Host.Admin.ChangePeersAsync(
+            async peers =>
+            {
+                await peers.RemoveRemoteAsync(call.Session, Name(call)).ConfigureAwait(false);
+                return true;
+            },
+            call.Cancellation).ConfigureAwait(false);
         call.Http.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     static string Name(RestCall call) => call.Segment(2, "The name in the path");
 
-    static RemoteConfig Read(ReadOnlyMemory<byte> body)
+    static (string? Endpoint, string? PublicKey) Read(ReadOnlyMemory<byte> body) => RequestJson.Read(body, static (ref json, text) =>
     {
-        var (endpoint, publicKey) = RequestJson.Read(body, static (ref json, text) =>
+        (string? endpoint, string? publicKey) = (null, null);
+        var seen = 0;
+        RequestJson.BeginObject(ref json, "The body");
+        while (RequestJson.NextMember(ref json, "a remote", Members, ref seen, out var member))
         {
-            (string? endpoint, string? publicKey) = (null, null);
-            var seen = 0;
-            RequestJson.BeginObject(ref json, "The body");
-            while (RequestJson.NextMember(ref json, "a remote", Members, ref seen, out var member))
-            {
-                if (member == 0)
-                    endpoint = RequestJson.Text(ref json, Members[member]);
-                else
-                    publicKey = RequestJson.Text(ref json, Members[member]);
-            }
+            if (member == 0)
+                endpoint = RequestJson.Text(ref json, Members[member]);
+            else
+                publicKey = RequestJson.Text(ref json, Members[member]);
+        }
 
-            return (endpoint, publicKey);
-        });
-        return RemoteRules.Checked(endpoint, publicKey);
-    }
+        return (endpoint, publicKey);
+    });
 
     static void Write(IBufferWriter<byte> output, RemoteConfig remote)
     {

@@ -14,6 +14,8 @@ internal static class RestRoutes
 
     const string Remote = "/admin/remotes/{name}";
 
+    const string Allowed = "/admin/replication/allowed";
+
     const string Plugin = "/admin/plugins/{name}";
 
     static readonly RestAccess Read = RestAccess.Of(AccessAction.AggregateRead);
@@ -106,9 +108,12 @@ internal static class RestRoutes
         new("POST", Token + "/revoke", Tokens, RestBody.Optional, TokenRoutes.RevokeNamedAsync) { LeavesEntry = true },
         new("POST", Token + "/refresh", Tokens, RestBody.Required, TokenRoutes.RefreshNamedAsync) { LeavesEntry = true },
         new("GET", "/admin/remotes", Remotes, RestBody.None, RemoteRoutes.ListAsync),
-        new("PUT", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { LeavesEntry = true },
-        new("POST", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { LeavesEntry = true },
+        new("PUT", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { Parameters = ["create"], LeavesEntry = true },
+        new("POST", Remote, Remotes, RestBody.Required, RemoteRoutes.PutAsync) { Parameters = ["create"], LeavesEntry = true },
         new("DELETE", Remote, Remotes, RestBody.None, RemoteRoutes.RemoveAsync) { LeavesEntry = true },
+        new("GET", Allowed, Remotes, RestBody.None, AllowedRoutes.ListAsync),
+        new("PUT", Allowed + "/{peer}", Remotes, RestBody.Required, AllowedRoutes.PutAsync) { Parameters = ["create"], LeavesEntry = true },
+        new("DELETE", Allowed + "/{peer}", Remotes, RestBody.None, AllowedRoutes.RemoveAsync) { LeavesEntry = true },
         new("GET", "/admin/plugins", Plugins, RestBody.None, PluginRoutes.ListAsync),
         new("POST", "/admin/plugins/test", TestPlugins, RestBody.None, PluginRoutes.TestAllAsync) { TakesLong = true },
         new("PUT", Plugin, Plugins, RestBody.Required, PluginRoutes.PutAsync) { Parameters = ["check"], LeavesEntry = true },

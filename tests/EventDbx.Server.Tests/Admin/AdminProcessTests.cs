@@ -146,6 +146,24 @@ public sealed class AdminProcessTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_start_says_that_peers_are_only_kept_and_goes_on_with_a_damaged_key_of_the_node()
+    {
+        await ConfigAsync("--encryption", "off");
+        await File.AppendAllTextAsync(
+            Path.Combine(_dbx.DataDir, "config.toml"), "\n[replication.allow.east]\npublic_key = \"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\"\npull = true\n", TestContext.Current.CancellationToken);
+        var key = Path.Combine(_dbx.DataDir, "replication.key");
+        await File.WriteAllBytesAsync(key, new byte[5], TestContext.Current.CancellationToken);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+        var started = await _dbx.RunAsync("start", "--port=0", "--bind=127.0.0.1");
+
+        Assert.Equal(0, started.Code);
+        Assert.Contains("Kept, and not yet acted upon by this version: 1 allowed peer.", started.Error, StringComparison.Ordinal);
+        Assert.Contains($"Warning: this node has no key to show to others. invalid replication key length at {key}: it has 5 bytes", started.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_start_is_refused_where_the_port_of_the_Admin_API_is_taken()
     {
         using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, _port);

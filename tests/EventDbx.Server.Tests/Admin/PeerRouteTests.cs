@@ -10,7 +10,7 @@ namespace EventDbx.Server.Tests.Admin;
 /// <summary>Remotes and plugins: taken, refused, kept, and in the log.</summary>
 public sealed class PeerRouteTests : IAsyncLifetime
 {
-    const string Key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const string Key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
     readonly AdminServer _admin = new();
 
@@ -61,9 +61,10 @@ public sealed class PeerRouteTests : IAsyncLifetime
     [Theory]
     [InlineData("http://10.1.2.3", Key, "scheme must be 'tcp', found 'http'")]
     [InlineData(" ", Key, "remote endpoint cannot be empty")]
-    [InlineData("10.1.2.3", " ", "remote public key cannot be empty")]
+    [InlineData("10.1.2.3", " ", "public key cannot be empty")]
     [InlineData("10.1.2.3", "AAAA", "32 bytes")]
-    [InlineData("10.1.2.3", "nonsense!", "32 bytes")]
+    [InlineData("10.1.2.3", "nonsense!", "invalid base64 public key")]
+    [InlineData("10.1.2.3", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "no point of the curve")]
     [InlineData("[::1", Key, "invalid IPv6 host")]
     [InlineData("[10.1.2.3]:1", Key, "invalid IPv6 host")]
     [InlineData("[::1]1", Key, "IPv6 port must follow ']'")]
@@ -91,6 +92,18 @@ public sealed class PeerRouteTests : IAsyncLifetime
         var reply = await _admin.AskAsync("PUT", "/admin/remotes/r", $$"""{"endpoint":"h","public_kee":"{{Key}}"}""");
         Assert.Equal((400, "unknown_member"), (reply.Status, reply.Code));
         Assert.Contains("public_key", reply.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_remote_that_is_to_be_new_is_not_replaced()
+    {
+        Assert.Equal(201, (await _admin.AskAsync("PUT", "/admin/remotes/r?create=true", $$"""{"endpoint":"10.1.2.3","public_key":"{{Key}}"}""")).Status);
+        var again = await _admin.AskAsync("PUT", "/admin/remotes/r?create=true", $$"""{"endpoint":"10.1.2.4","public_key":"{{Key}}"}""");
+        var vague = await _admin.AskAsync("PUT", "/admin/remotes/r?create=yes", $$"""{"endpoint":"10.1.2.4","public_key":"{{Key}}"}""");
+
+        Assert.Equal((409, "already_exists", 400), (again.Status, again.Code, vague.Status));
+        Assert.Equal("tcp://10.1.2.3:6363", _admin.Saved.Remotes["r"].Endpoint);
+        Assert.Single(_admin.Entries("remote_change"));
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using EventDbx.Reading;
 using EventDbx.Server.Tests.Rest;
 using Google.Protobuf;
 using Grpc.Core;
+using Client = EventDbx.Protocol.Replication.Replication.ReplicationClient;
 using Event = EventDbx.Events.EventRecord;
 using Wire = EventDbx.Protocol.Replication.EventRecord;
 
@@ -32,7 +33,7 @@ public sealed class ReplicationTests : IAsyncLifetime
         await _target.DisposeAsync();
     }
 
-    Replication.ReplicationClient Peer => new(_client.Channel);
+    Client Peer => new(_client.Channel);
 
     [Fact]
     public async Task Events_keep_all_that_identifies_them_and_what_is_sent_twice_is_there_once()
@@ -133,7 +134,7 @@ public sealed class ReplicationTests : IAsyncLifetime
         Assert.Equal(StatusCode.PermissionDenied, refused.Status);
         Assert.Equal(mine.Select(Identity), Feed(_target).Select(Identity));
         // How much there is, is told to who may import everywhere.
-        var answer = await new Replication.ReplicationClient(client.Channel).HeartbeatAsync(new(), client.Headers, cancellationToken: Cancellation);
+        var answer = await new Client(client.Channel).HeartbeatAsync(new(), client.Headers, cancellationToken: Cancellation);
         Assert.Equal((0UL, 0UL), (answer.AppliedSequence, answer.PendingEvents));
         Assert.Equal(_target.Host.Database.LogSize, (await Peer.HeartbeatAsync(new() { RemoteName = "east" }, _client.Headers, cancellationToken: Cancellation)).AppliedSequence);
     }
@@ -144,7 +145,7 @@ public sealed class ReplicationTests : IAsyncLifetime
         var events = await FillAsync(2);
         var token = await _target.TokenForAsync("records.import");
         using var client = GrpcClient.Of(_target, token);
-        using var call = new Replication.ReplicationClient(client.Channel).ApplyEvents(client.Headers, cancellationToken: Cancellation);
+        using var call = new Client(client.Channel).ApplyEvents(client.Headers, cancellationToken: Cancellation);
         await call.RequestStream.WriteAsync(Batch(events), Cancellation);
         await ArrivedAsync(events.Length);
         await _target.Host.Tokens.RevokeAsync(_target.Owner, token, "left", Cancellation);
@@ -168,7 +169,7 @@ public sealed class ReplicationTests : IAsyncLifetime
 
     Task<ReplicationAck> ApplyAsync(IEnumerable<EventBatch> batches) => ApplyAsync(Peer, _client.Headers, batches);
 
-    static async Task<ReplicationAck> ApplyAsync(Replication.ReplicationClient peer, Metadata headers, IEnumerable<EventBatch> batches)
+    static async Task<ReplicationAck> ApplyAsync(Client peer, Metadata headers, IEnumerable<EventBatch> batches)
     {
         using var call = peer.ApplyEvents(headers, cancellationToken: Cancellation);
         try

@@ -244,6 +244,7 @@ public sealed partial class BothRoadsTests
         ["token", "list", "--json"],
         ["aggregate", "list", "--token", "garbage"],
         ["aggregate", "list", "--token", "env:ABSENT"],
+        .. RemoteScript,
         ["verify", "--all"],
         ["verify", "--all", "--json"],
         ["verify"],

@@ -74,6 +74,9 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["PUT /admin/remotes/{name}"] = new("/admin/remotes/r", Remote, 403, 201),
         ["POST /admin/remotes/{name}"] = new("/admin/remotes/r", Remote, 403, 200),
         ["DELETE /admin/remotes/{name}"] = new("/admin/remotes/r", null, 403, 204),
+        ["GET /admin/replication/allowed"] = new("/admin/replication/allowed", null, 403, 200),
+        ["PUT /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", Allowed, 403, 201),
+        ["DELETE /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", null, 403, 200),
         ["GET /admin/plugins"] = new("/admin/plugins", null, 403, 200),
         ["POST /admin/plugins/test"] = new("/admin/plugins/test", null, 403, 200),
         ["PUT /admin/plugins/{name}"] = new("/admin/plugins/p", """{"config":{"type":"log"}}""", 403, 201),
@@ -87,7 +90,9 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["POST /admin/queue/clear"] = new("/admin/queue/clear", null, 403, 200),
     };
 
-    const string Remote = """{"endpoint":"tcp://192.0.2.1","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}""";
+    const string Remote = """{"endpoint":"tcp://192.0.2.1","public_key":"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="}""";
+
+    const string Allowed = """{"public_key":"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=","push":true}""";
 
     static Task<StagedEvent> StageAsync(Session owner) => owner.StageAsync(
         new()

@@ -32,6 +32,7 @@ internal static class DoctorCommand
         {
             var store = await StoreLook.RunAsync(call, file, findings, cancellation).ConfigureAwait(false);
             SettingCheck.Look(findings, file.Config, file.Path, store, call.Shell.Clock.GetUtcNow());
+            IdentityCheck.Look(findings, file.Config);
             Files(call, file, findings);
         }
 
