@@ -153,6 +153,8 @@ public sealed class PluginDownTests
         await stand.NowAsync(() => stand.Queue.Count("p").Waiting == 1);
         isDown = true;
         await stand.AppendAsync("b c");
+        // It knows before time goes by.
+        await stand.NowAsync(() => courier.Figures.Down > 0);
         await stand.UntilAsync(() => courier.Figures.Down >= 30);
         Assert.DoesNotContain(stand.Plugin.Attempts, attempt => attempt.Record.Aggregate.Id == "a" && attempt.Failure is { IsRefusal: false });
         Assert.Equal(1, Assert.Single(stand.Queue.GetWaiting("p", null, 1)).Attempts);
