@@ -381,14 +381,16 @@ public sealed class TcpChannelTests
         Assert.Contains("within", await courier.DoAsync(courier.TestAsync, Cancellation), StringComparison.Ordinal);
         await stand.AppendAsync("f");
         await Sinks.UntilAsync(() => courier.Figures.Taken == 6);
-        // In its next turn: after what came of that one was kept.
-        await courier.DoAsync(() => courier.ClearAsync([]), Cancellation);
+        // A cursor that moved would be kept by now.
+        stand.Clock.Advance(2 * ServerLimits.PluginCursorInterval);
+        await stand.AppendAsync("g");
+        await Sinks.UntilAsync(() => courier.Figures.Taken == 7 && courier.IsIdle);
         Assert.Equal(1ul, stand.Queue.FindCursor("p"));
 
         open.SetResult();
         await SettleAllAsync(channel);
         await courier.StopAsync(ServerLimits.PluginStopWithin);
-        Assert.Equal(6ul, stand.Queue.FindCursor("p"));
-        Assert.Equal([0ul, 1, 2, 3, 4, 5, 6], receiver.Positions.Distinct().Order().ToArray());
+        Assert.Equal(7ul, stand.Queue.FindCursor("p"));
+        Assert.Equal([0ul, 1, 2, 3, 4, 5, 6, 7], receiver.Positions.Distinct().Order().ToArray());
     }
 }
