@@ -100,9 +100,6 @@ internal sealed class ChaosProgram(string path, int seed) : ChaosFile(path, seed
 
     public override int Window => ServerLimits.ProcessInFlightMax;
 
-    /// <summary>How often it fails by itself, at most: after each time it is away for twice as long.</summary>
-    public int FailuresMax { get; set; }
-
     public override int FailsOneIn
     {
         get => base.FailsOneIn;

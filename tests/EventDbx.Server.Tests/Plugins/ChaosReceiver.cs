@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace EventDbx.Server.Tests.Plugins;
 
 /// <summary>The other end of a plugin, which fails on purpose, and remembers what it got.</summary>
@@ -8,6 +10,8 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
     readonly List<(string Aggregate, ulong Version, int Number)> _got = [];
     readonly HashSet<int> _numbers = [];
     int _breaks;
+    int _failures;
+    long _newestAt;
 
     /// <summary>Different events that it got.</summary>
     public virtual int Count
@@ -38,6 +42,12 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
     /// <summary>One in so many events that come by fails; 0: none.</summary>
     public virtual int FailsOneIn { get; set; }
 
+    /// <summary>How often it fails, at most: each time it is left alone for a second and more.</summary>
+    public int FailuresMax { get; set; }
+
+    /// <summary>When an event came that it had not got before.</summary>
+    public long NewestAt => Volatile.Read(ref _newestAt);
+
     /// <summary>Whether it hangs, too: that costs somebody's time-out.</summary>
     public bool Hangs { get; set; }
 
@@ -54,7 +64,12 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
     protected int? Fails(int kinds)
     {
         lock (_gate)
-            return FailsOneIn > 0 && _random.Next(FailsOneIn) == 0 ? _random.Next(Hangs ? kinds : kinds - 1) : null;
+        {
+            if (FailsOneIn == 0 || _failures == FailuresMax || _random.Next(FailsOneIn) > 0)
+                return null;
+            _failures++;
+            return _random.Next(Hangs ? kinds : kinds - 1);
+        }
     }
 
     protected void Take(string aggregate, ulong version, int number)
@@ -62,7 +77,8 @@ internal abstract class ChaosReceiver(int seed) : IAsyncDisposable
         lock (_gate)
         {
             _got.Add((aggregate, version, number));
-            _numbers.Add(number);
+            if (_numbers.Add(number))
+                _newestAt = Stopwatch.GetTimestamp();
         }
     }
 }

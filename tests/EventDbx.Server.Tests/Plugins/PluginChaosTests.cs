@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using EventDbx.Server.Tests.Feed;
 
@@ -20,13 +21,15 @@ public sealed class PluginChaosTests
         await using var http = new ChaosHttpReceiver(random.Next());
         await using var tcp = new ChaosTcpReceiver(random.Next());
         await using var grpc = new ChaosGrpcReceiver(random.Next());
-        await using var program = new ChaosProgram(line.Directory["program.txt"], random.Next()) { FailuresMax = TestTiers.Choose(1, ci: 3, demand: 30) };
+        await using var program = new ChaosProgram(line.Directory["program.txt"], random.Next());
         await using var log = new ChaosLog(line.Directory[".eventdbx/logs/eventdbx.log"], random.Next());
         ChaosReceiver[] receivers = [http, tcp, grpc, program, log];
         foreach (var receiver in receivers)
         {
             await receiver.StartAsync();
-            receiver.FailsOneIn = events / TestTiers.Choose(2, 12, 100);
+            receiver.FailsOneIn = events / TestTiers.Choose(4, 12, 100);
+            // A program that ends is away for twice as long each time.
+            receiver.FailuresMax = receiver is ChaosProgram ? TestTiers.Choose(1, 3, 30) : TestTiers.Choose(2, 12, 100);
             receiver.Hangs = TestTiers.Current != TestTier.Default;
         }
 
@@ -39,6 +42,7 @@ public sealed class PluginChaosTests
         var writing = JsonNode.Parse((await line.RunAsync("token", "generate", "--group", "chaos", "--user", "writer", "--ttl", "0", "--json", "--action", "aggregate.append")).Out)!["token"]!.GetValue<string>();
 
         var server = await ServerProcess.StartAsync(line.Directory.Path);
+        var began = Stopwatch.GetTimestamp();
         try
         {
             using var writers = new FeedWriters(server.Port, writing, events, random.Next()) { NumberedTypes = true };
@@ -69,6 +73,7 @@ public sealed class PluginChaosTests
 
             await ReachAsync(() => written.IsCompleted, written);
             await written;
+            var all = Stopwatch.GetElapsedTime(began);
             // They fail to the end, and then no more: what is under way arrives.
             await ReachAsync(() => receivers.All(receiver => receiver.Count > events * 9L / 10), written);
             foreach (var receiver in receivers)
@@ -76,7 +81,11 @@ public sealed class PluginChaosTests
             await ReachAsync(() => receivers.All(receiver => receiver.Count == events), written);
             var versions = http.Got.DistinctBy(one => one.Number).ToDictionary(one => one.Number, one => (one.Aggregate, one.Version));
             foreach (var receiver in receivers)
+            {
                 Check(receiver, versions, events, kills);
+                TestContext.Current.TestOutputHelper?.WriteLine($"All were there {Stopwatch.GetElapsedTime(began, receiver.NewestAt).TotalSeconds:0.0} s after the start, written after {all.TotalSeconds:0.0} s.");
+            }
+
             var queue = JsonNode.Parse((await line.RunAsync("queue", "--json")).Out)!;
             Assert.Equal((0, 0), (queue["pending"]!.GetValue<int>(), queue["dead"]!.GetValue<int>()));
         }
