@@ -77,6 +77,8 @@ internal static class PluginRules
             throw Refused("plugin identifier cannot be empty.");
         if (program.Version.Length == 0)
             throw Refused("plugin version cannot be empty.");
+        Install.PluginNames.Check(program.Plugin, "name");
+        Install.PluginNames.Check(program.Version, "version");
         foreach (var (what, text) in new[] { ("config.name", program.Plugin), ("config.version", program.Version), ("config.working_dir", program.WorkingDir ?? "") })
         {
             if (text.AsSpan().ContainsAnyInRange('\0', '\x1f'))

@@ -195,6 +195,8 @@ public sealed class PluginJsonTests
     [Theory]
     [InlineData("""{"config":{"type":"process","name":"x","version":"1","args":["a"],"env":{"A":"b"},"working_dir":"/srv"}}""", null)]
     [InlineData("""{"config":{"type":"process","name":"x","version":"1","args":["a\u0000"]}}""", "`config.args`")]
+    [InlineData("""{"config":{"type":"process","name":"../../x","version":"1"}}""", "the name of a directory")]
+    [InlineData("""{"config":{"type":"process","name":"x","version":"1/2"}}""", "the name of a directory")]
     [InlineData("""{"config":{"type":"process","name":"x","version":"1","env":{"A":"b\u0000"}}}""", "`config.env`")]
     [InlineData("""{"config":{"type":"process","name":"x","version":"1","env":{"A=B":"b"}}}""", "no name of a variable")]
     [InlineData("""{"config":{"type":"process","name":"x","version":"1","env":{"":"b"}}}""", "no name of a variable")]
