@@ -29,7 +29,7 @@ public sealed class PluginChaosTests
             await receiver.StartAsync();
             receiver.FailsOneIn = events / TestTiers.Choose(4, 12, 100);
             // A program that ends is away for twice as long each time.
-            receiver.FailuresMax = receiver is ChaosProgram ? TestTiers.Choose(1, 3, 30) : TestTiers.Choose(2, 12, 100);
+            receiver.FailuresMax = TestTiers.Choose(1, receiver is ChaosProgram ? 3 : 12, receiver is ChaosProgram ? 30 : 100);
             receiver.Hangs = TestTiers.Current != TestTier.Default;
         }
 
@@ -83,7 +83,7 @@ public sealed class PluginChaosTests
             foreach (var receiver in receivers)
             {
                 Check(receiver, versions, events, kills);
-                TestContext.Current.TestOutputHelper?.WriteLine($"All were there {Stopwatch.GetElapsedTime(began, receiver.NewestAt).TotalSeconds:0.0} s after the start, written after {all.TotalSeconds:0.0} s.");
+                TestContext.Current.TestOutputHelper?.WriteLine($"All were seen {Stopwatch.GetElapsedTime(began, receiver.NewestAt).TotalSeconds:0.0} s after the start, written after {all.TotalSeconds:0.0} s.");
             }
 
             var queue = JsonNode.Parse((await line.RunAsync("queue", "--json")).Out)!;
