@@ -84,6 +84,7 @@ internal static class PluginBenchmark
         var aggregates = Receipts.Aggregates(events / 10);
         using var store = BenchStore.Built(Path.Combine(directory, "deliveries"), encrypted: true, store => store.Fill(receipts, aggregates, events));
         var records = new List<byte[]>(events);
+        List<EventRecord> whole = new(events);
         for (var after = 0UL; after < store.Database!.LogSize;)
         {
             var page = store.Session.ReadFeed(after, Limits.PageItemsMax, includeControl: false);
@@ -93,15 +94,20 @@ internal static class PluginBenchmark
                 var output = new ArrayBufferWriter<byte>(512);
                 RecordJson.WriteRecord(output, item.Event!);
                 records.Add(output.WrittenSpan.ToArray());
+                whole.Add(item.Event!);
             }
         }
 
         using var tcp = new PluginReceiver(http: false);
         using var http = new PluginReceiver(http: true);
+        using var grpc = PluginGrpcReceiver.Start();
+        using var program = new PluginProgram(store.Directory);
         Report report = new("deliveries", "events/s", "bare transport/s", "of it");
         Row("log", Log("trail"), null);
         Row("tcp", Tcp("pipe", tcp.Port), () => BareTcp(records, tcp));
         Row("http", Http("hook", http.Port), () => BareHttp(records, http));
+        Row("grpc", new() { Enabled = true, Name = "copy", Config = new() { Kind = PluginKind.Grpc, Endpoint = grpc.Endpoint } }, () => grpc.TakeBare(whole));
+        Row("process, acknowledging", PluginProgram.Plugin("program"), () => program.TakeBare(store, whole));
 
         void Row(string name, PluginDefinition plugin, Func<TimeSpan>? bare)
         {

@@ -25,6 +25,7 @@ Verb[] verbs =
     new("start", "--dir DIR [--rounds 20] [--native DIR]", "help, and a server's first answer", StartBenchmark.Run),
     new("memory", "--dir DIR [--seconds 60] [--connections 16] [--native DIR]", "of the server, idle and behind appends", MemoryBenchmark.Run),
     new("serve-json", "[--postgres CONNECTION [--state]]", "what rest-append and rest-read measure against; they start it", JsonEndpoint.Serve),
+    new("take-frames", "", "the program that plugins delivers to; it starts it", _ => PluginProgram.TakeFrames()),
     new("all", "--dir DIR [--quick]", "all of them; --quick: in a minute or two, to see that they work", Everything.Run),
 ];
 
