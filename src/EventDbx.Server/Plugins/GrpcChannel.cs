@@ -144,7 +144,7 @@ internal sealed class GrpcChannel : IPluginChannel
                 await call.RequestStream.WriteAsync(batch, either.Token).ConfigureAwait(false);
                 await call.RequestStream.CompleteAsync().ConfigureAwait(false);
             }
-            catch (Exception ended) when (ended is RpcException or InvalidOperationException)
+            catch (Exception ended) when (ended is RpcException or InvalidOperationException or IOException)
             {
                 // It ended before it had all of it: why, the answer says.
             }
