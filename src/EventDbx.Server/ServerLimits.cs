@@ -424,6 +424,9 @@ public static class ServerLimits
     /// <summary>How long a stop, or a change of a plugin, lets it finish what is under way. What is not known to be taken then goes again.</summary>
     public static readonly TimeSpan PluginStopWithin = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a mirror's question for more of the log waits at its leader for an entry that is not there yet: half of what a quiet session is left alone for.</summary>
+    public static readonly TimeSpan ReplicaLogWaitMax = TimeSpan.FromSeconds(15);
+
     /// <summary>How long a test, a retry or a batch of a replay waits for the plugin: longer than any channel waits by itself (30 s).</summary>
     public static readonly TimeSpan PluginAskedWithin = TimeSpan.FromSeconds(60);
 

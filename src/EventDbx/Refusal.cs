@@ -66,6 +66,12 @@ public enum RefusalCode
     /// <summary>The cursor is from before a loss or restore: what followed it then is not what follows it now.</summary>
     CursorGone,
 
+    /// <summary>The database is the mirror of another one: nothing is written but what its leader wrote.</summary>
+    ReadOnly,
+
+    /// <summary>Two databases have different histories where they should have the same.</summary>
+    Diverged,
+
     /// <summary>The request is longer than a request may be.</summary>
     RequestTooLarge,
 
@@ -167,6 +173,8 @@ public readonly record struct Refusal(RefusalCode Code, string Message)
         RefusalCode.InvalidSchema => "invalid_schema",
         RefusalCode.SchemaViolation => "schema_violation",
         RefusalCode.CursorGone => "cursor_gone",
+        RefusalCode.ReadOnly => "read_only",
+        RefusalCode.Diverged => "diverged",
         RefusalCode.RequestTooLarge => "request_too_large",
         RefusalCode.RequestTimeout => "request_timeout",
         RefusalCode.MethodNotAllowed => "method_not_allowed",

@@ -32,6 +32,8 @@ internal static class Failures
         RefusalCode.InvalidSchema => ExitCode.Failed,
         RefusalCode.SchemaViolation => ExitCode.Failed,
         RefusalCode.CursorGone => ExitCode.Failed,
+        RefusalCode.ReadOnly => ExitCode.Failed,
+        RefusalCode.Diverged => ExitCode.Failed,
         RefusalCode.RequestTooLarge => ExitCode.Failed,
         RefusalCode.RequestTimeout => ExitCode.Failed,
         RefusalCode.MethodNotAllowed => ExitCode.Failed,

@@ -44,6 +44,8 @@ internal static class GrpcRefusals
         // A test-and-set that failed: the caller reads again and begins anew, which is what ABORTED says.
         RefusalCode.VersionConflict => StatusCode.Aborted,
         RefusalCode.CursorGone => StatusCode.OutOfRange,
+        RefusalCode.ReadOnly => StatusCode.FailedPrecondition,
+        RefusalCode.Diverged => StatusCode.FailedPrecondition,
         RefusalCode.RequestTooLarge => StatusCode.ResourceExhausted,
         RefusalCode.TooManyRequests => StatusCode.ResourceExhausted,
         RefusalCode.IntegrityViolation => StatusCode.DataLoss,

@@ -30,6 +30,8 @@ internal static class RestRefusals
         RefusalCode.VersionConflict => StatusCodes.Status409Conflict,
         RefusalCode.IdempotencyConflict => StatusCodes.Status409Conflict,
         RefusalCode.CursorGone => StatusCodes.Status410Gone,
+        RefusalCode.ReadOnly => StatusCodes.Status409Conflict,
+        RefusalCode.Diverged => StatusCodes.Status409Conflict,
         RefusalCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
         RefusalCode.IntegrityViolation => StatusCodes.Status422UnprocessableEntity,
