@@ -140,21 +140,13 @@ public sealed class AppendStreamTests : IAsyncLifetime
     [Fact]
     public async Task What_was_taken_is_committed_when_the_client_cancels()
     {
-        var release = _troubles.HoldCommits();
-        var held = 0;
-        var wait = _troubles.OnCommit!;
-        _troubles.OnCommit = () =>
-        {
-            Interlocked.Exchange(ref held, 1);
-            wait();
-        };
+        var (taken, release) = _troubles.HoldAppends();
         var stream = _client.Events.AppendStream(_client.Headers, cancellationToken: Cancellation);
         await stream.RequestStream.WriteAsync(new() { Append = GrpcClient.Append("1", "{}") }, Cancellation);
-        while (Volatile.Read(ref held) == 0)
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Cancellation);
+        await taken;
         stream.Dispose();
         release();
-        await _server.Owner.WaitForFeedAsync(1, Cancellation);
+        await _server.Owner.WaitForFeedAsync(1, Cancellation).WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         Assert.Equal(1UL, _server.Owner.GetAggregate(AggregateKey.Create("t", "1")).Version);
         // And the server is rid of it.
         Assert.Equal(2UL, (await _client.AppendAsync(GrpcClient.Append("1", "{}"))).Event.Version);
