@@ -8,7 +8,7 @@ public static partial class ReplicationFrames
     public static ReplicationRequestKind KindOfRequest(MessageReader message)
     {
         var tag = message.Root.GetUInt16(0);
-        return tag <= (ushort)ReplicationRequestKind.PullLog ? (ReplicationRequestKind)tag : throw new MessageException($"Request {tag} is none that this version knows.");
+        return tag <= (ushort)ReplicationRequestKind.PullEventsOf ? (ReplicationRequestKind)tag : throw new MessageException($"Request {tag} is none that this version knows.");
     }
 
     /// <exception cref="MessageException">One that we do not know.</exception>
@@ -33,13 +33,12 @@ public static partial class ReplicationFrames
         return new(types, aggregates, place.KindOf(2) == PointerKind.Null ? null : AggregateOf(place.GetStruct(2)), place.GetUInt32(0));
     }
 
-    public static IReadOnlyList<WirePlace> ReadRootsQuestion(MessageReader message)
+    public static IReadOnlyList<WirePlace> ReadRootsQuestion(MessageReader message) => PlacesOf(message.Root.GetStruct(0));
+
+    public static (IReadOnlyList<WirePlace> From, uint Limit) ReadEventsOfQuestion(MessageReader message)
     {
-        var list = message.Root.GetStruct(0).GetStructs(0);
-        var places = new WirePlace[list.Count];
-        for (var i = 0; i < places.Length; i++)
-            places[i] = PlaceOf(list[i]);
-        return places;
+        var place = message.Root.GetStruct(0);
+        return (PlacesOf(place), place.GetUInt32(0));
     }
 
     public static (WirePlace From, uint Limit) ReadEventsQuestion(MessageReader message)
@@ -119,7 +118,7 @@ public static partial class ReplicationFrames
         var entries = new (ReadOnlyMemory<byte>, ReadOnlyMemory<byte>)[list.Count];
         for (var i = 0; i < entries.Length; i++)
             entries[i] = (list[i].GetData(0), list[i].GetData(1));
-        return new(place.GetUInt64(0), entries, place.GetData(1), EndOf(place.GetStruct(2)), place.GetData(3));
+        return new(place.GetUInt64(0), entries, place.GetData(1), EndOf(place.GetStruct(2)), place.GetData(3), place.GetData(4));
     }
 
     public static WireRefusal ReadRefusal(MessageReader message)
@@ -131,6 +130,15 @@ public static partial class ReplicationFrames
     static WireAggregate AggregateOf(StructReader place) => new(place.GetText(0), place.GetText(1));
 
     static WirePlace PlaceOf(StructReader place) => new(AggregateOf(place), place.GetUInt64(0));
+
+    static WirePlace[] PlacesOf(StructReader place)
+    {
+        var list = place.GetStructs(0);
+        var places = new WirePlace[list.Count];
+        for (var i = 0; i < places.Length; i++)
+            places[i] = PlaceOf(list[i]);
+        return places;
+    }
 
     static WireEvent[] EventsOf(StructReader place)
     {

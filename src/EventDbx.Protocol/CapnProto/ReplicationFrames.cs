@@ -80,9 +80,7 @@ public static partial class ReplicationFrames
 
     public static ReadOnlyMemory<byte> WriteRootsQuestion(MessageWriter message, IReadOnlyList<WirePlace> places)
     {
-        var list = Begin(message, ReplicationRequestKind.FindRoots).SetStruct(0, 0, 1).SetStructs(0, places.Count, 1, 2);
-        for (var i = 0; i < list.Count; i++)
-            Put(list[i], places[i]);
+        Put(Begin(message, ReplicationRequestKind.FindRoots).SetStruct(0, 0, 1), places);
         return message.Frame;
     }
 
@@ -91,6 +89,14 @@ public static partial class ReplicationFrames
         var place = Begin(message, ReplicationRequestKind.PullEvents).SetStruct(0, 2, 2);
         Put(place, from);
         place.SetUInt32(2, limit);
+        return message.Frame;
+    }
+
+    public static ReadOnlyMemory<byte> WriteEventsQuestion(MessageWriter message, IReadOnlyList<WirePlace> from, uint limit)
+    {
+        var place = Begin(message, ReplicationRequestKind.PullEventsOf).SetStruct(0, 1, 1);
+        place.SetUInt32(0, limit);
+        Put(place, from);
         return message.Frame;
     }
 
@@ -205,7 +211,7 @@ public static partial class ReplicationFrames
 
     public static ReadOnlyMemory<byte> WriteLogPage(MessageWriter message, WireLogPage page)
     {
-        var place = Begin(message, ReplicationResponseKind.PullLog).SetStruct(0, 1, 4);
+        var place = Begin(message, ReplicationResponseKind.PullLog).SetStruct(0, 1, 5);
         place.SetUInt64(0, page.After);
         var list = place.SetStructs(0, page.Entries.Count, 0, 2);
         for (var i = 0; i < list.Count; i++)
@@ -217,6 +223,7 @@ public static partial class ReplicationFrames
         place.SetData(1, page.Root.Span);
         Put(place.SetStruct(2, 2, 2), page.End);
         place.SetData(3, page.Checkpoint.Span);
+        place.SetData(4, page.RootBefore.Span);
         return message.Frame;
     }
 
@@ -255,6 +262,13 @@ public static partial class ReplicationFrames
     {
         Put(place, at.Aggregate);
         place.SetUInt64(0, at.Version);
+    }
+
+    static void Put(StructWriter place, IReadOnlyList<WirePlace> places)
+    {
+        var list = place.SetStructs(0, places.Count, 1, 2);
+        for (var i = 0; i < list.Count; i++)
+            Put(list[i], places[i]);
     }
 
     static void Put(StructWriter place, IReadOnlyList<WireEvent> events)

@@ -28,6 +28,7 @@ public enum ReplicationRequestKind : ushort
     FindMarks = 8,
     ApplyMarks = 9,
     PullLog = 10,
+    PullEventsOf = 11,
 }
 
 /// <summary>Which answer a message is: the tag of its union, which is another one than that of the request.</summary>
@@ -88,7 +89,7 @@ public readonly record struct WireLogEnd(ReadOnlyMemory<byte> DatabaseId, uint E
 
 /// <summary>A stretch of a log.</summary>
 public sealed record WireLogPage(
-    ulong After, IReadOnlyList<(ReadOnlyMemory<byte> Row, ReadOnlyMemory<byte> AggregateKey)> Entries, ReadOnlyMemory<byte> Root, WireLogEnd End, ReadOnlyMemory<byte> Checkpoint);
+    ulong After, IReadOnlyList<(ReadOnlyMemory<byte> Row, ReadOnlyMemory<byte> AggregateKey)> Entries, ReadOnlyMemory<byte> Root, WireLogEnd End, ReadOnlyMemory<byte> Checkpoint, ReadOnlyMemory<byte> RootBefore);
 
 /// <summary>Why a request was refused.</summary>
 /// <param name="Message">For people.</param>

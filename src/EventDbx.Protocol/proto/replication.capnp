@@ -110,6 +110,11 @@ struct FindRootsRequest {
   places @0 :List(AggregatePlace);
 }
 
+struct PullEventsOfRequest {
+  places @0 :List(AggregatePlace);  # Behind these versions.
+  limit @1 :UInt32;  # In all.
+}
+
 struct FindRootsResponse {
   roots @0 :List(Data);  # 32 bytes each; empty: the aggregate is not at that version.
 }
@@ -161,6 +166,7 @@ struct LogPage {
   root @2 :Data;
   end @3 :LogEnd;
   checkpoint @4 :Data;
+  rootBefore @5 :Data;
 }
 
 struct ReplicationRequest {
@@ -176,6 +182,7 @@ struct ReplicationRequest {
     findMarks @8 :AggregateRef;
     applyMarks @9 :AggregateMarks;
     pullLog @10 :PullLogRequest;
+    pullEventsOf @11 :PullEventsOfRequest;  # Answered as pullEvents.
   }
 }
 
