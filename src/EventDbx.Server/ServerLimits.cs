@@ -550,6 +550,12 @@ public static class ServerLimits
     /// <summary>Characters of a signing secret at least: fewer are guessed from one signature.</summary>
     public const int PluginSecretMin = 8;
 
+    /// <summary>Aggregates that a push or pull keeps in mind at once, about 300 bytes each: where more differ, it compares the rest again when these are through.</summary>
+    public const int TransferPlanMax = 65_536;
+
+    /// <summary>How long a batch of a push or pull that is under way may take after it was cancelled: so long it is answered, and counted.</summary>
+    public static readonly TimeSpan TransferCancelWithin = TimeSpan.FromSeconds(5);
+
     /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
     public const int IdempotencyKeyMax = 256;
 
