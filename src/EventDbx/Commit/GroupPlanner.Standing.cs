@@ -11,6 +11,9 @@ internal sealed partial class GroupPlanner
     /// <summary>A leader that this database is to follow, of which the store does not know yet: until it has begun, nothing is written. Null for none.</summary>
     public string? Following { get; set; }
 
+    /// <summary>Both as the plan began: what a plan in vain goes back to.</summary>
+    (Standing? Standing, string? Following) _standingBefore;
+
     /// <summary>What every write of its own is answered with by a database that follows another one.</summary>
     public static Refusal ReadOnly(string leader) => new(
         RefusalCode.ReadOnly, $"This database follows `{leader}` and takes no writes of its own: write there, or make this one a leader with `dbx promote`.");

@@ -40,7 +40,8 @@ internal sealed class AggregateTrace
             return $"it is version {entry.Version} of {entry.Aggregate}, which is at {_version}";
         if (entry.PreviousRoot != _root)
             return $"it says that {entry.Aggregate} had the root {entry.PreviousRoot} before it, and that is {_root}";
-        if (entry.CreatedAt < _updatedAt)
+        // One without events was created there; its first event may have happened elsewhere before that.
+        if (entry.CreatedAt < _updatedAt && _version > 0)
             return $"its time is before that of the newest event of {entry.Aggregate}";
         _tree.Append(leaf);
         var root = _tree.Root();

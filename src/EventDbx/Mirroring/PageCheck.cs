@@ -147,8 +147,6 @@ internal sealed class PageCheck
     (Operation Operation, Hash32 Leaf) TakeEvent(EntryRow entry, ReadOnlyMemory<byte> key, ulong position)
     {
         var trace = Trace(entry.Aggregate!);
-        if (trace.Archived)
-            throw Forged(position, $"it is an event of {entry.Aggregate}, which is archived");
         OpenKey(trace, entry.Aggregate!, key, position, begins: !trace.Exists);
         if (!EventBody.TryOpen(_page.End.Encrypted ? trace.Cipher : null, entry, out var salt, out var text))
             throw Forged(position, "its payload does not open");

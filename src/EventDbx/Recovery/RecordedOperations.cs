@@ -36,7 +36,13 @@ internal static class RecordedOperations
         if (entry.Type == SchemaOperation.Kind)
             return Schema(entry, mirrored, out why);
         if (entry.Type == LifecycleNames.Snapshot && LifecycleNames.Aggregate(entry.Subject) is { } kept)
-            return new SnapshotOperation { Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Recorded = entry, Mirrored = mirrored };
+        {
+            return new SnapshotOperation
+            {
+                Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Version = LifecycleNames.VersionIn(entry.Body), Recorded = entry, Mirrored = mirrored,
+            };
+        }
+
         if (KindOf(entry.Type) is not { } kind)
         {
             return new ControlOperation
