@@ -48,6 +48,7 @@ public interface IReplica : IAsyncDisposable
 
     /// <summary>A stretch of the log, for a mirror.</summary>
     /// <param name="after">The position that the mirror has reached.</param>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Diverged"/>: this log has not that many entries.</exception>
     /// <param name="wait">How long to wait for an entry behind it, where there is none yet; at most <see cref="ServerLimits.ReplicaLogWaitMax"/>.</param>
     /// <param name="cancellation">Gives it up.</param>
     Task<LogPage> PullLogAsync(ulong after, TimeSpan wait, CancellationToken cancellation);

@@ -20,6 +20,9 @@ public sealed record LogPage
     /// <summary>From position <see cref="After"/> + 1 on. Empty: there is nothing new.</summary>
     public required IReadOnlyList<LogEntryRow> Entries { get; init; }
 
+    /// <summary>Root of the log tree over everything up to <see cref="After"/>: whether whoever asked has the same history so far.</summary>
+    public required Hash32 RootBefore { get; init; }
+
     /// <summary>Root of the log tree over everything up to the last entry of this page; of an empty page, up to <see cref="After"/>.</summary>
     public required Hash32 Root { get; init; }
 
