@@ -59,7 +59,7 @@ public sealed class ServerHost : IAsyncDisposable
         _rest = new(this, options, bodies);
         _grpc = new(this, options, bodies, _listeners.ServesGrpc);
         GraphQL = new(this, options, bodies);
-        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held + _grpc.AppendRoom.Held);
+        Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held + AppendBytesHeld);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
@@ -85,6 +85,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
+
+    /// <summary>What the appends of streams hold that are under way, as <see cref="AppendRoom"/> counts it.</summary>
+    internal long AppendBytesHeld => _grpc.AppendRoom.Held;
 
     /// <summary>GraphQL, by POST and by WebSocket.</summary>
     internal GraphQLSurface GraphQL { get; }

@@ -140,21 +140,13 @@ public sealed class AppendStreamTests : IAsyncLifetime
     [Fact]
     public async Task What_was_taken_is_committed_when_the_client_cancels()
     {
-        var release = _troubles.HoldCommits();
-        var held = 0;
-        var wait = _troubles.OnCommit!;
-        _troubles.OnCommit = () =>
-        {
-            Interlocked.Exchange(ref held, 1);
-            wait();
-        };
+        var (taken, release) = _troubles.HoldAppends();
         var stream = _client.Events.AppendStream(_client.Headers, cancellationToken: Cancellation);
         await stream.RequestStream.WriteAsync(new() { Append = GrpcClient.Append("1", "{}") }, Cancellation);
-        while (Volatile.Read(ref held) == 0)
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Cancellation);
+        await taken;
         stream.Dispose();
         release();
-        await _server.Owner.WaitForFeedAsync(1, Cancellation);
+        await _server.Owner.WaitForFeedAsync(1, Cancellation).WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         Assert.Equal(1UL, _server.Owner.GetAggregate(AggregateKey.Create("t", "1")).Version);
         // And the server is rid of it.
         Assert.Equal(2UL, (await _client.AppendAsync(GrpcClient.Append("1", "{}"))).Event.Version);
@@ -177,11 +169,18 @@ public sealed class AppendStreamTests : IAsyncLifetime
     {
         var release = _troubles.HoldCommits();
         using var stream = _client.Events.AppendStream(_client.Headers, cancellationToken: Cancellation);
+        var bytes = 0L;
         for (var i = 0; i < 10; i++)
-            await stream.RequestStream.WriteAsync(new() { Tag = (ulong)i, Append = GrpcClient.Append("1", "{}") }, Cancellation);
-        // The headers are there once the stream is read; what was written before is read by then or soon after.
-        await stream.ResponseHeadersAsync;
-        await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Cancellation);
+        {
+            var request = new AppendStreamRequest { Tag = (ulong)i, Append = GrpcClient.Append("1", "{}") };
+            bytes += (long)request.CalculateSize() * ServerLimits.AppendStreamCost;
+            await stream.RequestStream.WriteAsync(request, Cancellation);
+        }
+
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        late.CancelAfter(TimeSpan.FromMinutes(1));
+        while (_server.Host.AppendBytesHeld < bytes)
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, late.Token);
         var stopping = _server.Host.StopAsync(TimeSpan.FromSeconds(30));
         release();
         var answered = 0UL;

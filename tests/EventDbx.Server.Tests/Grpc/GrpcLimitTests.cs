@@ -178,9 +178,10 @@ public sealed class GrpcLimitTests : IAsyncLifetime
     public async Task A_deadline_ends_the_wait_and_not_the_append()
     {
         var id = new Guid("01890a5d-ac96-774b-bcce-b302099a8057");
-        var release = _troubles.HoldCommits();
-        var ended = await Assert.ThrowsAsync<RpcException>(() => _client.AppendAsync(GrpcClient.Append("1", "{}", id), TimeProvider.System.GetUtcNow().UtcDateTime.AddMilliseconds(300)));
+        var (taken, release) = _troubles.HoldAppends();
+        var ended = await Assert.ThrowsAsync<RpcException>(() => _client.AppendAsync(GrpcClient.Append("1", "{}", id), TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(2)));
         Assert.Equal(StatusCode.DeadlineExceeded, ended.StatusCode);
+        await taken;
         release();
         var again = await _client.AppendAsync(GrpcClient.Append("1", "{}", id));
         Assert.Equal((true, 1UL), (again.Known, again.Event.Version));
@@ -190,14 +191,14 @@ public sealed class GrpcLimitTests : IAsyncLifetime
     [Fact]
     public async Task A_cancel_ends_the_wait_and_not_the_append()
     {
-        var release = _troubles.HoldCommits();
+        var (taken, release) = _troubles.HoldAppends();
         using var cancelled = new CancellationTokenSource();
         var call = _client.Events.AppendEventAsync(GrpcClient.Append("1", "{}"), _client.Headers, cancellationToken: cancelled.Token);
-        await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Cancellation);
+        await taken;
         await cancelled.CancelAsync();
         Assert.Equal(StatusCode.Cancelled, (await Assert.ThrowsAsync<RpcException>(async () => await call)).StatusCode);
         release();
-        await _server.Owner.WaitForFeedAsync(1, Cancellation);
+        await _server.Owner.WaitForFeedAsync(1, Cancellation).WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         Assert.Equal(1UL, _server.Owner.GetAggregate(AggregateKey.Create("t", "1")).Version);
     }
 
