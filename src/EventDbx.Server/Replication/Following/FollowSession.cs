@@ -100,7 +100,8 @@ internal sealed class FollowSession : IAsyncDisposable
     /// <summary>Whether both are of one database, and this one has not more than the leader.</summary>
     internal static void Compare(string name, LogEnd own, LogEnd leader)
     {
-        if (own.DatabaseId != leader.DatabaseId)
+        // An empty one takes over the id of its leader.
+        if (own.Size > 0 && own.DatabaseId != leader.DatabaseId)
         {
             throw new RefusedException(RefusalCode.InvalidArgument, string.Create(
                 System.Globalization.CultureInfo.InvariantCulture,

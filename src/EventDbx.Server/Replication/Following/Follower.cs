@@ -89,7 +89,7 @@ internal sealed class Follower(MirrorStore store, FollowerSurroundings surroundi
         var wasRunning = _stop is not null;
         try
         {
-            DemandMirror(store.Mirror);
+            _ = Leader;
             await EndAsync(ServerLimits.FollowerStopWithin).ConfigureAwait(false);
             // First, so that a crash between leaves a mirror that follows nobody, and no leader that would follow.
             await keep().ConfigureAwait(false);
@@ -105,8 +105,9 @@ internal sealed class Follower(MirrorStore store, FollowerSurroundings surroundi
         }
     }
 
-    /// <summary>Refuses what only a mirror can do.</summary>
-    public static MirrorState DemandMirror(IMirror mirror) => mirror.State
+    /// <summary>Whose mirror the store is.</summary>
+    /// <exception cref="RefusedException">It is none.</exception>
+    public string Leader => store.Mirror.State?.Leader.Name
         ?? throw new RefusedException(RefusalCode.InvalidArgument, "This database is no mirror: it has a history of its own and takes writes already. Only a mirror (`dbx follow`) is promoted.");
 
     /// <summary>Ends it; what is being applied is finished, if it is in time.</summary>
