@@ -71,7 +71,7 @@ public sealed class LocalReplicaTests
         await using var to = west.Open();
         await FillAsync(from);
         IReplica source = new LocalReplica(from, new("replication", "west"));
-        IReplica target = new LocalReplica(to, new("replication", "east"));
+        var target = new LocalReplica(to, new("replication", "east"));
         var places = (await ListAsync(source)).Select(at => (at.Aggregate, 0UL)).ToList();
 
         var first = await source.PullEventsAsync(places, 10, None);
@@ -189,7 +189,7 @@ public sealed class LocalReplicaTests
         return all;
     }
 
-    static Task AppendAsync(Database database, string id) => database.OpenSession(new Actor("clerks", "jane")).AppendAsync(
+    static Task<AppendResult> AppendAsync(Database database, string id) => database.OpenSession(new Actor("clerks", "jane")).AppendAsync(
         new() { Aggregate = AggregateKey.Create("order", id), EventType = "placed", Payload = """{"a":1}"""u8.ToArray(), Note = "n" }, None);
 
     /// <summary>Ids o-0 to o-9, of as many events as their number and three of others; two schemas, one that hides its type; one archived, one empty.</summary>

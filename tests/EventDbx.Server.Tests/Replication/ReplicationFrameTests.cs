@@ -132,7 +132,7 @@ public sealed class ReplicationFrameTests
             "ReplicationRequest", """{"pullEventsOf":{"places":[{"aggregateType":"order","aggregateId":"o-1","version":"4"}],"limit":500}}""", ReplicationFrames.WriteEventsQuestion(message, [new(One, 4)], 500));
         await SameAsync(
             "ReplicationRequest",
-            $$"""{"applyEvents":{"sequence":"9","events":[{"aggregateType":"order","aggregateId":"o-1","eventType":"made","version":"1","payload":{{Bytes(Event.Payload.Span)}},"metadata":{{Bytes(Event.Metadata.Span)}},"merkleRoot":"r","hash":"h"}]}}""",
+            $$$"""{"applyEvents":{"sequence":"9","events":[{"aggregateType":"order","aggregateId":"o-1","eventType":"made","version":"1","payload":{{{Bytes(Event.Payload.Span)}}},"metadata":{{{Bytes(Event.Metadata.Span)}}},"merkleRoot":"r","hash":"h"}]}}""",
             ReplicationFrames.WriteApply(message, 9, [Event]));
         await SameAsync("ReplicationRequest", """{"findMarks":{"aggregateType":"order","aggregateId":"o-1"}}""", ReplicationFrames.WriteMarksQuestion(message, One));
         await SameAsync("ReplicationRequest", $$"""{"applyMarks":{{MarksJson}}}""", ReplicationFrames.WriteApplyMarks(message, Marks));
@@ -155,14 +155,14 @@ public sealed class ReplicationFrameTests
             ReplicationFrames.WritePositions(message, [new(new(One, 7), root, true, 3)], more: true));
         await SameAsync("ReplicationResponse", """{"findRoots":{"roots":[[9,8],[]]}}""", ReplicationFrames.WriteRoots(message, [root, default]));
         await SameAsync("ReplicationResponse", """{"applyEvents":{"appliedSequence":"9","appended":4}}""", ReplicationFrames.WriteApplied(message, 9, 4));
-        await SameAsync("ReplicationResponse", $$"""{"findMarks":{"marks":{{MarksJson}}}}""", ReplicationFrames.WriteMarks(message, Marks));
+        await SameAsync("ReplicationResponse", $$$"""{"findMarks":{"marks":{{{MarksJson}}}}}""", ReplicationFrames.WriteMarks(message, Marks));
         await SameAsync("ReplicationResponse", """{"findMarks":{}}""", ReplicationFrames.WriteMarks(message, null));
         await SameAsync("ReplicationResponse", """{"applyMarks":{"changed":true}}""", ReplicationFrames.WriteMarksApplied(message, true));
         await SameAsync("ReplicationResponse", """{"pullSchemas":{"schemasJson":[123,125]}}""", ReplicationFrames.WriteSchemas(message, "{}"u8));
         await SameAsync("ReplicationResponse", """{"applySchemas":{"aggregateCount":3}}""", ReplicationFrames.WriteSchemasApplied(message, 3));
         await SameAsync("ReplicationResponse", $$"""{"identify":{{end}}}""", ReplicationFrames.WriteLogEnd(message, wireEnd));
         await SameAsync(
-            "ReplicationResponse", $$"""{"pullLog":{"after":"5","entries":[{"row":[1],"aggregateKey":[2]},{"row":[3],"aggregateKey":[]}],"root":[9,8],"end":{{end}},"checkpoint":[7],"rootBefore":[6]}}""",
+            "ReplicationResponse", $$$"""{"pullLog":{"after":"5","entries":[{"row":[1],"aggregateKey":[2]},{"row":[3],"aggregateKey":[]}],"root":[9,8],"end":{{{end}}},"checkpoint":[7],"rootBefore":[6]}}""",
             ReplicationFrames.WriteLogPage(message, new(5, [(new byte[] { 1 }, new byte[] { 2 }), (new byte[] { 3 }, default)], root, wireEnd, new byte[] { 7 }, new byte[] { 6 })));
         await SameAsync(
             "ReplicationResponse", """{"error":{"message":"no","code":"version_conflict","final":true,"actualVersion":"3","hasActualVersion":true}}""",
