@@ -6,6 +6,7 @@ using EventDbx.Server.Feed;
 using EventDbx.Server.Grpc;
 using EventDbx.Server.GraphQL;
 using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
@@ -64,6 +65,7 @@ public sealed class ServerHost : IAsyncDisposable
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
+        Transfers = new(Admin.Settings.Read, options.Dial ?? ((_, _, _) => throw new InvalidOperationException()), by => throw new InvalidOperationException(), options.Clock);
         Telemetry.Observe(_dispatcher, database);
         _app = Build();
     }
@@ -82,6 +84,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The plugins: how they are set up, and what they have yet to take.</summary>
     internal IPluginControl Plugins { get; }
+
+    /// <summary>Push and pull.</summary>
+    internal TransferDesk Transfers { get; }
 
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;

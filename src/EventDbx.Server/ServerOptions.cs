@@ -55,6 +55,9 @@ public sealed record ServerOptions
     /// <summary>Opens the way to a plugin; null: as its kind says.</summary>
     internal Func<Plugins.PluginDefinition, Plugins.IPluginChannel>? OpenPlugin { get; init; }
 
+    /// <summary>Opens sessions with remotes, for push and pull; null: as nodes do.</summary>
+    internal Replication.Dial? Dial { get; init; }
+
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
     internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }
 }

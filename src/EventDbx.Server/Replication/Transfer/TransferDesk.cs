@@ -18,7 +18,7 @@ public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Se
     /// <param name="request">What.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="RefusedException">
-    /// It went no further. What was done before is in the report that was the last step; without one, nothing was changed.
+    /// It went no further. What was done before is in the <see cref="TransferCutOff"/> that was the last step; without one, nothing was changed.
     /// </exception>
     public IAsyncEnumerable<TransferStep> RunAsync(Session by, TransferRequest request, CancellationToken cancellation)
     {
@@ -60,8 +60,10 @@ public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Se
                     await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
 
-                if (running.IsCompletedSuccessfully || run.HasChanged)
+                if (running.IsCompletedSuccessfully)
                     yield return run.Report;
+                else if (run.HasChanged)
+                    yield return new TransferCutOff(run.Report);
                 await running.ConfigureAwait(false);
             }
         }
