@@ -65,7 +65,7 @@ public sealed class ServerHost : IAsyncDisposable
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
-        Transfers = new(Admin.Settings.Read, options.Dial ?? ((_, _, _) => throw new InvalidOperationException()), by => throw new InvalidOperationException(), options.Clock);
+        Transfers = new(database, Admin.Settings.Read, options.Dial ?? TransferDesk.DialFrom(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory), options.Clock), options.Clock);
         Telemetry.Observe(_dispatcher, database);
         _app = Build();
     }

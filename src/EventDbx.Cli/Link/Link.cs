@@ -198,7 +198,7 @@ internal static class Link
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
             var session = (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory");
-            var transfers = new TransferDesk(() => file.Config, (_, _, _) => throw new InvalidOperationException(), by => throw new InvalidOperationException(), clock);
+            var transfers = new TransferDesk(database, () => file.Config, TransferDesk.DialFrom(NodeIdentity.PathOf(file.Config), clock), clock);
             return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock), transfers);
         }
         catch

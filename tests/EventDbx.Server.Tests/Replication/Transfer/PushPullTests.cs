@@ -105,9 +105,9 @@ public sealed class PushPullTests
         var refused = await RefusedAsync(new() { Direction = direction, Remote = "east" }, local, remote);
 
         Assert.Equal(RefusalCode.Diverged, refused.Code);
-        var root = (MemoryReplica of) => RootOf(of, at);
+        var (remoteRoot, localRoot) = (await RootOf(remote, at), await RootOf(local, at));
         Assert.StartsWith(
-            string.Create(CultureInfo.InvariantCulture, $"remote 'east' has another history of aggregate order::o-1 (root at version {at}: remote {await root(remote)}, local {await root(local)}); aborting {(direction == TransferDirection.Push ? "push" : "pull")}."),
+            string.Create(CultureInfo.InvariantCulture, $"remote 'east' has another history of aggregate order::o-1 (root at version {at}: remote {remoteRoot}, local {localRoot}); aborting {(direction == TransferDirection.Push ? "push" : "pull")}."),
             refused.Message, StringComparison.Ordinal);
         Assert.Equal(before, (local.Content, remote.Content));
     }
@@ -201,7 +201,10 @@ public sealed class PushPullTests
                     if (++count == at)
                         throw new ReplicaLostException("the connection is lost");
                 };
-                (there.Before, there.After) = after ? (null, cut) : (cut, null);
+                if (after)
+                    there.After = cut;
+                else
+                    there.Before = cut;
                 var run = new PushPull(request, here, there, TimeProvider.System, static _ => { });
                 var lost = await Record.ExceptionAsync(() => run.RunAsync(TestContext.Current.CancellationToken));
                 (there.Before, there.After) = (null, null);
