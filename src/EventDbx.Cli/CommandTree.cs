@@ -61,6 +61,9 @@ internal static class CommandTree
     public static Task<int> RunAsync(IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation) =>
         RunAsync(Root, arguments, shell, cancellation);
 
+    /// <summary>What a command line says, before anything is done.</summary>
+    internal static ParseResult Parse(IReadOnlyList<string> arguments) => Root.Parse(arguments, Parsing);
+
     internal static async Task<int> RunAsync(
         RootCommand root, IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation)
     {

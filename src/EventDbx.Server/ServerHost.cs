@@ -48,7 +48,9 @@ public sealed class ServerHost : IAsyncDisposable
             new(options.Bind, options.Port), GrpcEndpoint.Of(options), options.SocketPath, tls,
             new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
             new(ConnectionLimits.OfSocket, options.Clock, options.Log),
-            new(ConnectionLimits.OfAdmin, options.Clock, options.Log));
+            new(ConnectionLimits.OfAdmin, options.Clock, options.Log),
+            options.PeerEndPoint is not { } at ? null : new(
+                new(at.Address, at.Port), new(options.PeerLimits ?? ConnectionLimits.OfPeers, options.Clock, options.Log), (connection, open, opening) => Peers!.ServeAsync(connection, open, opening)));
         _startedAt = Timestamp.From(options.Clock.GetUtcNow());
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
@@ -63,6 +65,8 @@ public sealed class ServerHost : IAsyncDisposable
         Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held + AppendBytesHeld);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
+        Commands = new(options, tokens);
+        Peers = new(options, database, Admin.Settings, Commands);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
         Transfers = new(database, Admin.Settings.Read, options.Dial ?? TransferDesk.DialFrom(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory), options.Clock), options.Clock);
@@ -81,6 +85,12 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
+
+    /// <summary>The port of replication: who comes, and what they are answered.</summary>
+    internal Replication.PeerGate Peers { get; }
+
+    /// <summary>Commands that come by it.</summary>
+    internal Replication.CommandGate Commands { get; }
 
     /// <summary>The plugins: how they are set up, and what they have yet to take.</summary>
     internal IPluginControl Plugins { get; }
@@ -116,6 +126,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
+
+    /// <summary>The port of replication; null: there is none.</summary>
+    public int? PeerPort => _listeners.PeerPort;
 
     /// <summary>The port of gRPC, where it has one of its own.</summary>
     internal int? GrpcPort => _listeners.GrpcPort;
@@ -247,6 +260,8 @@ public sealed class ServerHost : IAsyncDisposable
                 await _otlp.DisposeAsync().ConfigureAwait(false);
             Requests.Dispose();
             Telemetry.Dispose();
+            Peers.Dispose();
+            Commands.Dispose();
             _listeners.Remove();
             _listeners.Dispose();
             _tls?.Dispose();
