@@ -7,6 +7,7 @@ using EventDbx.Server.Grpc;
 using EventDbx.Server.GraphQL;
 using EventDbx.Server.Plugins;
 using EventDbx.Server.Replication.Transfer;
+using EventDbx.Server.Replication.Following;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
 using EventDbx.Server.Tls;
@@ -71,6 +72,10 @@ public sealed class ServerHost : IAsyncDisposable
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
         Transfers = new(database, Admin.Settings.Read, options.Dial ?? TransferDesk.DialFrom(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory), options.Clock), options.Clock);
         Telemetry.Observe(_dispatcher, database);
+        if (options is { OpenMirror: { } mirror, DialLeader: { } dial })
+            Follower = new(mirror(database), new() { Settings = Admin.Surroundings.Settings, Dial = dial, Clock = options.Clock, Jitter = Admin.Surroundings.Jitter, Log = options.Log });
+        if (Follower is not null)
+            Telemetry.Observe(Follower);
         _app = Build();
     }
 
@@ -97,6 +102,11 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Push and pull.</summary>
     internal TransferDesk Transfers { get; }
+    /// <summary>Keeps the store up with its leader, where it is a mirror.</summary>
+    internal Follower? Follower { get; }
+
+    /// <summary>Null while all is well; else what is wrong, in a sentence.</summary>
+    internal string? Unhealthy => Database.Unhealthy ?? Follower?.Trouble;
 
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
@@ -173,6 +183,7 @@ public sealed class ServerHost : IAsyncDisposable
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             // When requests are answered: no plugin, however slow, keeps the server from starting.
             await host._dispatcher.StartAsync().ConfigureAwait(false);
+            host.Follower?.Start();
             return host;
         }
         catch
@@ -209,7 +220,8 @@ public sealed class ServerHost : IAsyncDisposable
         LogSize = Database.LogSize,
         LogRoot = Database.LogRoot.ToString(),
         Connections = _listeners.Connections,
-        Unhealthy = Database.Unhealthy,
+        Unhealthy = Unhealthy,
+        Follows = Follower?.Status,
         LogOriginWaiting = Database.LogOriginWaiting,
         Checkpoint = FindCheckpoint(),
     };
@@ -251,10 +263,14 @@ public sealed class ServerHost : IAsyncDisposable
         }
         finally
         {
+            if (Follower is not null)
+                await Follower.StopAsync(deadline < ServerLimits.FollowerStopWithin ? deadline : ServerLimits.FollowerStopWithin).ConfigureAwait(false);
             // Behind the last request, so that what it appended is still on its way; what is not taken in time goes at the next start.
             await _dispatcher.StopAsync(deadline < ServerLimits.PluginStopWithin ? deadline : ServerLimits.PluginStopWithin).ConfigureAwait(false);
             await _app.DisposeAsync().ConfigureAwait(false);
             await _dispatcher.DisposeAsync().ConfigureAwait(false);
+            if (Follower is not null)
+                await Follower.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
             if (_otlp is not null)
                 await _otlp.DisposeAsync().ConfigureAwait(false);

@@ -69,6 +69,11 @@ public sealed record ServerOptions
 
     /// <summary>Opens sessions with remotes, for push and pull; null: as nodes do.</summary>
     internal Replication.Dial? Dial { get; init; }
+    /// <summary>Opens the sessions of the follower; null: as PeerDialer does.</summary>
+    internal Replication.Dial? DialLeader { get; init; }
+
+    /// <summary>The store as the follower sees it; null: the open database itself.</summary>
+    internal Func<Database, Replication.Following.MirrorStore>? OpenMirror { get; init; }
 
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
     internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }
