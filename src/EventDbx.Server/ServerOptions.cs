@@ -69,6 +69,7 @@ public sealed record ServerOptions
 
     /// <summary>Opens sessions with remotes, for push and pull; null: as nodes do.</summary>
     internal Replication.Dial? Dial { get; init; }
+
     /// <summary>Opens the sessions of the follower; null: as PeerDialer does.</summary>
     internal Replication.Dial? DialLeader { get; init; }
 
