@@ -15,6 +15,7 @@ using EventDbx.Cli.Commands.Remote;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
+using EventDbx.Cli.Commands.Transfers;
 using EventDbx.Cli.Commands.Verify;
 using EventDbx.Cli.Commands.Witness;
 
@@ -42,6 +43,8 @@ internal static class CommandTree
         QueueCommand.Create(),
         KeyCommand.Create(),
         RemoteCommand.Create(),
+        TransferCommand.Push(),
+        TransferCommand.Pull(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),

@@ -6,6 +6,7 @@ using EventDbx.Server.Feed;
 using EventDbx.Server.Grpc;
 using EventDbx.Server.GraphQL;
 using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Replication.Following;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
@@ -69,6 +70,7 @@ public sealed class ServerHost : IAsyncDisposable
         Peers = new(options, database, Admin.Settings, Commands);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
+        Transfers = new(database, Admin.Settings.Read, options.Dial ?? TransferDesk.DialFrom(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory), options.Clock), options.Clock);
         Telemetry.Observe(_dispatcher, database);
         if (options is { OpenMirror: { } mirror, DialLeader: { } dial })
             Follower = new(mirror(database), new() { Settings = Admin.Surroundings.Settings, Dial = dial, Clock = options.Clock, Jitter = Admin.Surroundings.Jitter, Log = options.Log });
@@ -98,6 +100,8 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The plugins: how they are set up, and what they have yet to take.</summary>
     internal IPluginControl Plugins { get; }
 
+    /// <summary>Push and pull.</summary>
+    internal TransferDesk Transfers { get; }
     /// <summary>Keeps the store up with its leader, where it is a mirror.</summary>
     internal Follower? Follower { get; }
 

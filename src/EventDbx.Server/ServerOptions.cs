@@ -67,6 +67,9 @@ public sealed record ServerOptions
     /// <summary>Opens the way to a plugin; null: as its kind says.</summary>
     internal Func<Plugins.PluginDefinition, Plugins.IPluginChannel>? OpenPlugin { get; init; }
 
+    /// <summary>Opens sessions with remotes, for push and pull; null: as nodes do.</summary>
+    internal Replication.Dial? Dial { get; init; }
+
     /// <summary>Opens the sessions of the follower; null: as PeerDialer does.</summary>
     internal Replication.Dial? DialLeader { get; init; }
 
