@@ -478,6 +478,18 @@ public static class ServerLimits
     /// <summary>Commands at once; others wait their turn.</summary>
     public const int SessionCommandsMax = 2;
 
+    /// <summary>After a leader was lost, or refused this node, before it is dialled again; doubles up to <see cref="FollowerRetryMax"/>.</summary>
+    public static readonly TimeSpan FollowerRetryFirst = TimeSpan.FromSeconds(1);
+
+    /// <summary>Between two tries to reach a leader, at most: a mirror goes on within a minute of its return.</summary>
+    public static readonly TimeSpan FollowerRetryMax = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a stop, a promotion or a change of leader lets the page finish that is being applied.</summary>
+    public static readonly TimeSpan FollowerStopWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a question to the leader may take beyond the time that it may wait there: one that has been cut off without a word is noticed.</summary>
+    public static readonly TimeSpan FollowerAnswerWithin = TimeSpan.FromSeconds(30);
+
     /// <summary>How long a test, a retry or a batch of a replay waits for the plugin: longer than any channel waits by itself (30 s).</summary>
     public static readonly TimeSpan PluginAskedWithin = TimeSpan.FromSeconds(60);
 

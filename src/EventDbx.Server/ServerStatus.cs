@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using EventDbx.Server.Replication.Following;
 
 namespace EventDbx.Server;
 
@@ -110,6 +111,9 @@ public sealed record ServerStatus
     /// <summary>The newest checkpoint; null while none has been signed.</summary>
     public CheckpointStatus? Checkpoint { get; init; }
 
+    /// <summary>Whom it follows, and how that stands; null where it is no mirror.</summary>
+    public FollowerStatus? Follows { get; init; }
+
     /// <summary>Writes it as a JSON object.</summary>
     public void Write(IBufferWriter<byte> output)
     {
@@ -164,6 +168,14 @@ public sealed record ServerStatus
             json.WriteNull("checkpoint");
         }
 
+        if (Follows is { } follows)
+        {
+            var written = new ArrayBufferWriter<byte>();
+            follows.Write(written);
+            json.WritePropertyName("follows");
+            json.WriteRawValue(written.WrittenSpan);
+        }
+
         json.WriteEndObject();
     }
 
@@ -195,6 +207,7 @@ public sealed record ServerStatus
                 Unhealthy = json.GetProperty("unhealthy").GetString(),
                 LogOriginWaiting = json.TryGetProperty("log_origin_waiting", out var waiting) ? waiting.GetString() : null,
                 // A server of an older version has none.
+                Follows = json.TryGetProperty("follows", out var follows) && follows.ValueKind == JsonValueKind.Object ? FollowerStatus.Read(follows) : null,
                 Checkpoint = json.TryGetProperty("checkpoint", out var checkpoint) && checkpoint.ValueKind == JsonValueKind.Object ? ReadCheckpoint(checkpoint) : null,
             };
         }

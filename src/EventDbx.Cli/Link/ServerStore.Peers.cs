@@ -38,7 +38,11 @@ internal sealed partial class ServerStore : IPeers
 
     static ReadOnlyMemory<byte> Utf8(JsonText json) => System.Text.Encoding.UTF8.GetBytes(json.ToString());
 
-    static RemoteConfig Remote(JsonElement json) => new() { Endpoint = json.GetProperty("endpoint").GetString()!, PublicKey = json.GetProperty("public_key").GetString()! };
+    static RemoteConfig Remote(JsonElement json) => new()
+    {
+        Endpoint = json.GetProperty("endpoint").GetString()!, PublicKey = json.GetProperty("public_key").GetString()!,
+        Mode = json.TryGetProperty("mode", out var mode) && mode.GetString() == "follow" ? RemoteMode.Follow : RemoteMode.OnDemand,
+    };
 
     static AllowedPeer Peer(JsonElement json) => new()
     {

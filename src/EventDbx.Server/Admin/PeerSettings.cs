@@ -49,8 +49,10 @@ public sealed class PeerSettings
     public async Task<(RemoteConfig? Before, RemoteConfig After)> PutRemoteAsync(Session? by, string name, string endpoint, string publicKey, bool replace)
     {
         (name, var remote) = (RemoteRules.CheckedName(name), RemoteRules.Checked(endpoint, publicKey));
-        var (_, before, _) = await ChangeAsync(by, Remotes, peers => Put(peers, name, remote, replace, "remote")).ConfigureAwait(false);
-        return (before, remote);
+        // A leader that has moved is followed on.
+        var (_, before, after) = await ChangeAsync(
+            by, Remotes, peers => Put(peers, name, remote with { Mode = peers.GetValueOrDefault(name)?.Mode ?? RemoteMode.OnDemand }, replace, "remote")).ConfigureAwait(false);
+        return (before, after!);
     }
 
     /// <summary>Forgets a remote.</summary>
@@ -60,6 +62,22 @@ public sealed class PeerSettings
         name = name.Trim();
         await ChangeAsync(by, Remotes, peers => peers.ContainsKey(name) ? (name, null) : throw RemoteRules.Absent(name)).ConfigureAwait(false);
     }
+
+    /// <summary>Follows a remote from now on, and nobody else; or, without one, nobody.</summary>
+    /// <param name="by">Who does it; null where there is no log.</param>
+    /// <param name="name">Of the remote; null: none is followed.</param>
+    /// <exception cref="RefusedException">There is none of that name, or it could not be written.</exception>
+    public async Task FollowAsync(Session? by, string? name)
+    {
+        // One at a time, each with its entry; the new one last, so that there are never two.
+        while (_file.Reload().Saved.Remotes.FirstOrDefault(remote => remote.Value.Mode == RemoteMode.Follow && remote.Key != name).Key is { } other)
+            await ChangeAsync(by, Remotes, peers => SetMode(peers, other, RemoteMode.OnDemand)).ConfigureAwait(false);
+        if (name is not null)
+            await ChangeAsync(by, Remotes, peers => SetMode(peers, name, RemoteMode.Follow)).ConfigureAwait(false);
+    }
+
+    static (string, RemoteConfig?) SetMode(ImmutableSortedDictionary<string, RemoteConfig> peers, string name, RemoteMode mode) =>
+        (name, (peers.GetValueOrDefault(name) ?? throw RemoteRules.Absent(name)) with { Mode = mode });
 
     /// <summary>Allows a node to come, or changes for what.</summary>
     /// <inheritdoc cref="PutRemoteAsync"/>

@@ -52,7 +52,14 @@ internal static class RemoteRules
     {
         var output = new ArrayBufferWriter<byte>();
         var members = new JsonMembers(output);
-        var action = after is null ? "removed" : before is null ? "added" : "replaced";
+        var action = (before?.Mode, after?.Mode) switch
+        {
+            (_, null) => "removed",
+            (null, _) => "added",
+            (RemoteMode.OnDemand, RemoteMode.Follow) => "followed",
+            (RemoteMode.Follow, RemoteMode.OnDemand) => "follow_ended",
+            _ => "replaced",
+        };
         members.Text("action"u8, failed ? "failed" : action);
         if (failed)
             members.Text("not"u8, action);

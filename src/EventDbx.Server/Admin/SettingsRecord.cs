@@ -117,7 +117,7 @@ internal sealed class SettingsRecord(Database database)
         }
 
         foreach (var (name, remote) in config.Remotes)
-            digests[RemotePrefix + name] = DigestOf(key, RemotePrefix + name, $"{ConfigEditor.Literal(remote.Endpoint)} {ConfigEditor.Literal(remote.PublicKey)}");
+            digests[RemotePrefix + name] = DigestOf(key, RemotePrefix + name, $"{ConfigEditor.Literal(remote.Endpoint)} {ConfigEditor.Literal(remote.PublicKey)}{(remote.Mode == RemoteMode.Follow ? $" {RemoteConfig.Follow}" : "")}");
         foreach (var (name, peer) in config.ReplicationAllow)
             digests[AllowPrefix + name] = DigestOf(key, AllowPrefix + name, $"{ConfigEditor.Literal(peer.PublicKey)} {ConfigEditor.Literal(peer.Push)} {ConfigEditor.Literal(peer.Pull)}");
         return digests;

@@ -58,7 +58,7 @@ internal static class ConfigEditor
             };
         }
 
-        text = EditTables(path, text, "remotes", from.Remotes, to.Remotes, Table, "endpoint", "public_key");
+        text = EditTables(path, text, "remotes", from.Remotes, to.Remotes, Table, "endpoint", "public_key", "mode");
         return EditTables(path, text, AllowRules.Table, from.ReplicationAllow, to.ReplicationAllow, Table, "public_key", "push", "pull");
     }
 
@@ -154,7 +154,7 @@ internal static class ConfigEditor
         text.Insert(at, at > 0 && text[at - 1] != '\n' ? newline + line : line);
 
     static string Table(string name, RemoteConfig remote) =>
-        $"\n[remotes.{BareOrQuoted(name)}]\nendpoint = {Literal(remote.Endpoint)}\npublic_key = {Literal(remote.PublicKey)}\n";
+        $"\n[remotes.{BareOrQuoted(name)}]\nendpoint = {Literal(remote.Endpoint)}\npublic_key = {Literal(remote.PublicKey)}\n{(remote.Mode == RemoteMode.Follow ? $"mode = {Literal(RemoteConfig.Follow)}\n" : "")}";
 
     static string Table(string name, AllowedPeer peer) =>
         $"\n[{AllowRules.Table}.{BareOrQuoted(name)}]\npublic_key = {Literal(peer.PublicKey)}\npush = {Literal(peer.Push)}\npull = {Literal(peer.Pull)}\n";

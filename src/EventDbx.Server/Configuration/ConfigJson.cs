@@ -31,6 +31,8 @@ public static class ConfigJson
             json.WriteStartObject(name);
             json.WriteString("endpoint"u8, remote.Endpoint);
             json.WriteString("public_key"u8, remote.PublicKey);
+            if (remote.Mode == RemoteMode.Follow)
+                json.WriteString("mode"u8, RemoteConfig.Follow);
             json.WriteEndObject();
         }
 

@@ -117,10 +117,17 @@ internal sealed class ConfigReader
         {
             "endpoint" => remote with { Endpoint = text },
             "public_key" => remote with { PublicKey = text },
-            var leaf => throw At(entry.Line, $"unknown key `{leaf}` for a remote; known: endpoint, public_key."),
+            "mode" when text == RemoteConfig.Follow => remote with { Mode = Followed(config, name, entry) },
+            "mode" => throw At(entry.Line, $"`{entry.Name}` must be \"{RemoteConfig.Follow}\", not {Short(Slice(entry.Syntax.Value!.Span))}; a remote that is not followed has none."),
+            var leaf => throw At(entry.Line, $"unknown key `{leaf}` for a remote; known: endpoint, public_key, mode."),
         };
         return config with { Remotes = config.Remotes.SetItem(name, remote) };
     }
+
+    RemoteMode Followed(ServerConfig config, string name, ConfigEntry entry) =>
+        config.Remotes.FirstOrDefault(remote => remote.Value.Mode == RemoteMode.Follow && remote.Key != name).Key is { } other
+            ? throw At(entry.Line, $"`{entry.Name}` would follow a second leader: [remotes.{other}] is followed already, and a database is the mirror of one.")
+            : RemoteMode.Follow;
 
     const string AllowPrefix = AllowRules.Table + ".";
 

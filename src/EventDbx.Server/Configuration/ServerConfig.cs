@@ -2,6 +2,16 @@ using System.Collections.Immutable;
 
 namespace EventDbx.Server.Configuration;
 
+/// <summary>What goes on between this node and a remote by itself.</summary>
+public enum RemoteMode
+{
+    /// <summary>Nothing: it is pushed to and pulled from when somebody asks.</summary>
+    OnDemand,
+
+    /// <summary>This node is its mirror, and follows its log (docs/replication.md).</summary>
+    Follow,
+}
+
 /// <summary>A peer to replicate with.</summary>
 public sealed record RemoteConfig
 {
@@ -9,6 +19,12 @@ public sealed record RemoteConfig
 
     /// <summary>Ed25519 public key, base64.</summary>
     public string PublicKey { get; init; } = "";
+
+    /// <summary>At most one remote is followed.</summary>
+    public RemoteMode Mode { get; init; }
+
+    /// <summary>How <see cref="RemoteMode.Follow"/> is written; the other one is not.</summary>
+    internal const string Follow = "follow";
 }
 
 /// <summary>A node that may come to this one.</summary>
@@ -98,7 +114,11 @@ public sealed record ServerConfig
     /// <summary>As published: gRPC shares the port of the rest, whichever that is.</summary>
     internal const string GrpcBindAddrDefault = "0.0.0.0:7070";
 
-    public string SocketBindAddr { get; init; } = "0.0.0.0:6363";
+    /// <summary>The published <see cref="SocketBindAddr"/>.</summary>
+    public const string SocketBindAddrDefault = "0.0.0.0:6363";
+
+    /// <summary>Where peers come to: see <see cref="PeerEndpoint"/>.</summary>
+    public string SocketBindAddr { get; init; } = SocketBindAddrDefault;
 
     public bool ApiRest { get; init; } = true;
 

@@ -47,7 +47,7 @@ internal sealed class HealthCalls(ServerHost host, TimeProvider clock) : HealthS
         }
     }
 
-    HealthCheckResponse.Types.ServingStatus Status => host.Stopping || host.Ending.IsCancellationRequested || host.Database.Unhealthy is not null
+    HealthCheckResponse.Types.ServingStatus Status => host.Stopping || host.Ending.IsCancellationRequested || host.Unhealthy is not null
         ? HealthCheckResponse.Types.ServingStatus.NotServing
         : HealthCheckResponse.Types.ServingStatus.Serving;
 

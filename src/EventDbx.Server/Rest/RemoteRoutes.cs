@@ -70,6 +70,8 @@ internal static class RemoteRoutes
         var members = new JsonMembers(output);
         members.Text("endpoint"u8, remote.Endpoint);
         members.Text("public_key"u8, remote.PublicKey);
+        if (remote.Mode == RemoteMode.Follow)
+            members.Text("mode"u8, RemoteConfig.Follow);
         members.End();
     }
 }

@@ -13,8 +13,8 @@ internal static class ServerRoutes
         if (call.Host.Stopping)
             throw new RefusedException(RefusalCode.Unavailable, "The server is stopping.");
         // Anybody may ask; what exactly is wrong stands in the log, and in what the owner is told.
-        if (call.Host.Database.Unhealthy is not null)
-            throw new RefusedException(new Refusal(RefusalCode.Unavailable, "The server is not well: writes may be refused. Its log says why.") { Final = true });
+        if (call.Host.Unhealthy is not null)
+            throw new RefusedException(new Refusal(RefusalCode.Unavailable, "The server is not well: writes may be refused, or a mirror follows no more. Its log says why.") { Final = true });
         return Answer.OneAsync(call.Http, "ready", WriteStatus);
     }
 

@@ -12,7 +12,7 @@ internal sealed class ServerMeter : IDisposable
     /// <summary>Of the meter, and of the source of spans. Several servers of a process differ in the tag <c>dbx.database.id</c>.</summary>
     public const string Name = "EventDbx.Server";
 
-    static readonly Door[] Doors = [Door.Main, Door.Socket, Door.Admin];
+    static readonly Door[] Doors = [Door.Main, Door.Socket, Door.Admin, Door.Peers];
 
     readonly MetricsListener _listener;
 
@@ -79,6 +79,17 @@ internal sealed class ServerMeter : IDisposable
         Meter.CreateObservableGauge("dbx.plugin.dead", () => dead.Value, "{event}", "Events that an enabled plugin has refused for good, until somebody retries or clears them.");
     }
 
+    /// <summary>Begins to tell of the follower, where somebody is followed. The remote is named by whoever runs the server.</summary>
+    public void Observe(Replication.Following.Follower follower)
+    {
+        Measurement<T>[] Of<T>(Func<Replication.Following.FollowerStatus, T?> value) where T : struct =>
+            follower.Status is { } status && value(status) is { } now ? [new(now, new KeyValuePair<string, object?>("remote", status.Remote))] : [];
+        Meter.CreateObservableGauge("dbx.follower.up", () => Of<int>(static status => status.Condition is Replication.Following.FollowCondition.Following or Replication.Following.FollowCondition.CaughtUp ? 1 : 0), "{follower}", "1 while a mirror has a session with its leader; 0 while that is lost, refuses, or is followed no more. Absent where nobody is followed.");
+        Meter.CreateObservableGauge("dbx.follower.lag.entries", () => Of<long>(static status => status.LagEntries is { } lag ? (long)lag : null), "{entry}", "Entries that the leader had when it last answered, and that are not here.");
+        Meter.CreateObservableGauge("dbx.follower.contact.age", () => Of<double>(static status => status.SinceContact?.TotalSeconds), "s", "Since the leader last answered. It answers every 15 seconds at least while it is reached.");
+        Meter.CreateObservableCounter("dbx.follower.reconnects", () => follower.Reconnects, "{session}", "Sessions with a leader that were begun after the first one.");
+    }
+
     static long DeadOf(Database database, string plugin)
     {
         try
@@ -117,5 +128,6 @@ internal sealed class ServerMeter : IDisposable
         Door.Main or Door.Grpc => "main",
         Door.Socket => "socket",
         Door.Admin => "admin",
+        Door.Peers => "replication",
     };
 }

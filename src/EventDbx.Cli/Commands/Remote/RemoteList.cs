@@ -24,7 +24,7 @@ internal static class RemoteList
                 call.Json ? RemoteText.Json(remotes, RemoteText.Remote)
                 : remotes.Count == 0 ? "(no remotes configured)\n"
                 : string.Concat(remotes.OrderBy(remote => remote.Key, JsonText.Utf8Order)
-                    .Select(remote => PlainText.Line($"{remote.Key} {remote.Value.Endpoint} {RemoteText.Fingerprint(remote.Value.PublicKey)}")))).ConfigureAwait(false);
+                    .Select(remote => PlainText.Line($"{remote.Key} {remote.Value.Endpoint} {RemoteText.Fingerprint(remote.Value.PublicKey)}{(RemoteText.Mode(remote.Value) is { } mode ? $" mode={mode}" : "")}")))).ConfigureAwait(false);
             return ExitCode.Done;
         },
         cancellation);

@@ -22,7 +22,8 @@ internal static class RemoteShow
                 call.Json ? RemoteText.Json(name, remote, RemoteText.Remote)
                 : string.Concat(
                     PlainText.Line($"name: {name}"), PlainText.Line($"endpoint: {remote.Endpoint}"), PlainText.Line($"public_key: {remote.PublicKey}"),
-                    PlainText.Line($"fingerprint: {RemoteText.Fingerprint(remote.PublicKey)}"))).ConfigureAwait(false);
+                    PlainText.Line($"fingerprint: {RemoteText.Fingerprint(remote.PublicKey)}"),
+                    RemoteText.Mode(remote) is { } mode ? PlainText.Line($"mode: {mode}") : "")).ConfigureAwait(false);
             return ExitCode.Done;
         },
         cancellation);

@@ -21,8 +21,14 @@ internal static class RemoteText
         (false, false) => "nothing",
     };
 
-    public static JsonText Remote(JsonText json, RemoteConfig remote) => json
-        .Member("endpoint", remote.Endpoint).Member("public_key", remote.PublicKey).Member("fingerprint", PeerKey.FingerprintOf(remote.PublicKey));
+    /// <summary><c>follow</c>; null where nothing goes on by itself.</summary>
+    public static string? Mode(RemoteConfig remote) => remote.Mode == RemoteMode.Follow ? "follow" : null;
+
+    public static JsonText Remote(JsonText json, RemoteConfig remote)
+    {
+        json.Member("endpoint", remote.Endpoint).Member("public_key", remote.PublicKey).Member("fingerprint", PeerKey.FingerprintOf(remote.PublicKey));
+        return Mode(remote) is { } mode ? json.Member("mode", mode) : json;
+    }
 
     public static JsonText Allowed(JsonText json, AllowedPeer peer) => json
         .Member("public_key", peer.PublicKey).Member("fingerprint", PeerKey.FingerprintOf(peer.PublicKey)).Member("push", peer.Push).Member("pull", peer.Pull);
