@@ -427,6 +427,57 @@ public static class ServerLimits
     /// <summary>How long a mirror's question for more of the log waits at its leader for an entry that is not there yet: half of what a quiet session is left alone for.</summary>
     public static readonly TimeSpan ReplicaLogWaitMax = TimeSpan.FromSeconds(15);
 
+    /// <summary>Sessions with peers at once. A node has a handful of them; each may hold a few messages of <see cref="Limits.PageBytesMax"/>.</summary>
+    public const int SessionsMax = 64;
+
+    /// <summary>Connections to the port of replication at once, those that have not proven yet who they are among them: what a crowd of strangers may cost, a key pair and two signatures each.</summary>
+    public const int SessionConnectionsMax = 2 * SessionsMax;
+
+    /// <summary>Of those from one address.</summary>
+    public const int SessionConnectionsPerAddressMax = SessionConnectionsMax / 4;
+
+    /// <summary>From the connection to the first answer, TLS included: five round trips over the slowest line.</summary>
+    public static readonly TimeSpan SessionHandshakeTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a session may be without a request, or a part of one: longer than a slow disk takes for a batch on the other side.</summary>
+    public static readonly TimeSpan SessionIdleTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a peer may take to take a connection.</summary>
+    public static readonly TimeSpan SessionConnectTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a peer may let nothing come of an answer, beyond what it was told to wait.</summary>
+    public static readonly TimeSpan SessionAnswerTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>Bytes of the first message each way, which strangers send: keys, a signature, a sentence.</summary>
+    public const int SessionHelloBytesMax = 4 * 1024;
+
+    /// <summary>Bytes of a message between peers: a page of a log and a batch behind it, which is never cut, with the words around them. Half of what a frame may have.</summary>
+    public const int SessionMessageBytesMax = 32 * 1024 * 1024;
+
+    /// <summary>Bytes of an event's metadata on its way: a note and an actor at their limits, every character escaped.</summary>
+    public const int SessionMetadataBytesMax = 64 * 1024;
+
+    /// <summary>Names in a question for positions, types and aggregates together: it is asked again for every page.</summary>
+    public const int SessionFilterMax = 10_000;
+
+    /// <summary>Lines of the log about who was refused, a minute: whoever can reach the port can make as many as there may be.</summary>
+    public const int SessionRefusalLinesMax = 20;
+
+    /// <summary>Bytes of a command by the port of replication: a payload at its limit, every character escaped, and the words around it.</summary>
+    public const int SessionCommandBytesMax = 3 * Limits.PayloadBytesMax;
+
+    /// <summary>Arguments of one.</summary>
+    public const int SessionCommandArgumentsMax = 4_096;
+
+    /// <summary>Bytes of what one prints, to standard output and standard error each; more ends it.</summary>
+    public const int SessionCommandOutputBytesMax = 8 * 1024 * 1024;
+
+    /// <summary>How long one may take.</summary>
+    public static readonly TimeSpan SessionCommandTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>Commands at once; others wait their turn.</summary>
+    public const int SessionCommandsMax = 2;
+
     /// <summary>After a leader was lost, or refused this node, before it is dialled again; doubles up to <see cref="FollowerRetryMax"/>.</summary>
     public static readonly TimeSpan FollowerRetryFirst = TimeSpan.FromSeconds(1);
 
@@ -510,6 +561,12 @@ public static class ServerLimits
 
     /// <summary>Characters of a signing secret at least: fewer are guessed from one signature.</summary>
     public const int PluginSecretMin = 8;
+
+    /// <summary>Aggregates that a push or pull keeps in mind at once, about 300 bytes each: where more differ, it compares the rest again when these are through.</summary>
+    public const int TransferPlanMax = 65_536;
+
+    /// <summary>How long a batch of a push or pull that is under way may take after it was cancelled: so long it is answered, and counted.</summary>
+    public static readonly TimeSpan TransferCancelWithin = TimeSpan.FromSeconds(5);
 
     /// <summary>Characters of an <c>Idempotency-Key</c>: room for a URL or two UUIDs.</summary>
     public const int IdempotencyKeyMax = 256;

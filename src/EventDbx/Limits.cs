@@ -60,6 +60,12 @@ public static class Limits
     /// <summary>Seconds that a stop spends on automatic snapshots that are due; the rest is left out, and said.</summary>
     public const int SnapshotsAtStopSecondsMax = 10;
 
+    /// <summary>Types and aggregates that one question for positions may name. Each aggregate is looked up.</summary>
+    public const int MergeFilterMax = 10_000;
+
+    /// <summary>Snapshots of one aggregate that are taken over by a merge: the newest. More are no marks but a history of their own.</summary>
+    public const int MergeSnapshotsMax = 10_000;
+
     /// <summary>Appends in one batch.</summary>
     public const int BatchEventsMax = 1000;
 

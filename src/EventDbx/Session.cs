@@ -298,7 +298,7 @@ public sealed partial class Session : IImportTarget
     }
 
     /// <summary>Everything that can be done without the head, on the caller's thread: check, minify, salt, seal.</summary>
-    AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import)
+    AppendOperation Prepare(EventDraft draft, Actor? actor, EventImport? import, bool merges = false)
     {
         if (CheckMembers(draft) is { } refusal)
             throw new RefusedException(refusal);
@@ -318,7 +318,7 @@ public sealed partial class Session : IImportTarget
         var kind = patch is null ? RequestFingerprint.Payload : RequestFingerprint.Patch;
         // Not refused here: a known event id is answered whatever the schema has become since.
         var schema = _database.Schemas.Find(draft.Aggregate.Type, out var revision);
-        var violation = patch is null
+        var violation = patch is null && !merges
             ? Schemas.SchemaEnforcement.Check(schema, _database.Restriction, draft.Aggregate, draft.EventType, content, import is not null)
             : null;
         return new()
@@ -326,19 +326,19 @@ public sealed partial class Session : IImportTarget
             Allowance = _allowance, CheckedRevision = revision, SchemaRefusal = violation,
             Aggregate = draft.Aggregate, Actor = actor, EventType = draft.EventType, EventTypeUtf8 = type, Patch = patch,
             Payload = patch is null ? content : default, PatchBytes = patch is null ? 0 : content.Text.Length,
-            Note = draft.Note, ExpectedVersion = draft.ExpectedVersion, EventId = id, Salt = salt, Cipher = cipher, Import = import,
+            Note = draft.Note, ExpectedVersion = draft.ExpectedVersion, EventId = id, Salt = salt, Cipher = cipher, Import = import, Merges = merges,
             Fingerprint = draft.EventId is null ? null : RequestFingerprint.Of(kind, type, content.Text.Span, draft.Note),
             SealedBody = patch is null ? EventBody.Seal(cipher, id, salt, content.Text.Span, _database.Nonces) : [],
         };
     }
 
-    LifecycleOperation Prepare(Lifecycle kind, AggregateKey aggregate, string? comment)
+    LifecycleOperation Prepare(Lifecycle kind, AggregateKey aggregate, string? comment, ulong? expectedVersion = null)
     {
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
         return new()
         {
-            Aggregate = aggregate, Actor = Actor, Origin = _origin, Kind = kind, Comment = comment,
+            Aggregate = aggregate, Actor = Actor, Origin = _origin, Kind = kind, Comment = comment, ExpectedVersion = expectedVersion,
             Cipher = kind == Lifecycle.Create ? _database.Keyring.ForAppend(aggregate, _findWrappedKey) : null,
         };
     }

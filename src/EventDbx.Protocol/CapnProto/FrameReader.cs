@@ -18,6 +18,12 @@ public sealed class FrameReader
         (_stream, _first) = (stream, first);
     }
 
+    /// <summary>Bytes of a message with its frame that are read at most; what would be longer is refused before it is read.</summary>
+    public int BytesMax { get; set; } = int.MaxValue;
+
+    /// <summary>Bytes that were read of it, those that were read before not among them.</summary>
+    public long BytesRead { get; private set; }
+
     /// <summary>The next message; null where the stream ends between two.</summary>
     /// <exception cref="MessageException">What comes is no message, or ends within one.</exception>
     public async ValueTask<MessageReader?> ReadAsync(CancellationToken cancellation)
@@ -34,9 +40,12 @@ public sealed class FrameReader
         var table = FrameTable.BytesOf(_bytes);
         await FillAsync(4, table, cancellation).ConfigureAwait(false);
         var frame = FrameTable.Read(_bytes.AsSpan(0, table))!;
+        if (frame.FrameBytes > BytesMax)
+            throw new MessageException($"A message has at most {BytesMax} bytes here, not {frame.FrameBytes}.");
         await FillAsync(table, frame.FrameBytes, cancellation).ConfigureAwait(false);
         // The message keeps its bytes; the next one gets its own.
         var message = new MessageReader(frame.Split(_bytes.AsMemory(0, frame.FrameBytes)));
+        BytesRead += frame.FrameBytes;
         _bytes = new byte[1024];
         return message;
     }

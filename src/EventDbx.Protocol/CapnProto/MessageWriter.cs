@@ -185,7 +185,7 @@ public readonly struct StructListWriter
     }
 }
 
-/// <summary>A list of texts in the making.</summary>
+/// <summary>A list of texts, or of data, in the making.</summary>
 public readonly struct PointerListWriter
 {
     readonly MessageWriter _message;
@@ -199,5 +199,17 @@ public readonly struct PointerListWriter
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count);
         _message.NewBytes(_at + (index * MessageLimits.WordBytes), utf8, terminated: true);
+    }
+
+    public void SetText(int index, ReadOnlySpan<char> text)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count);
+        _message.NewText(_at + (index * MessageLimits.WordBytes), text);
+    }
+
+    public void SetData(int index, ReadOnlySpan<byte> data)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count);
+        _message.NewBytes(_at + (index * MessageLimits.WordBytes), data, terminated: false);
     }
 }

@@ -36,11 +36,14 @@ public readonly struct StructReader
     public ReadOnlyMemory<byte> GetUtf8(int slot) => _message?.ReadBytes(_pointers, slot, _depth, terminated: true) ?? default;
 
     /// <exception cref="MessageException">There is something else, or no UTF-8.</exception>
-    public string GetText(int slot)
+    public string GetText(int slot) => TextOf(GetUtf8(slot).Span);
+
+    /// <exception cref="MessageException">It is no UTF-8.</exception>
+    internal static string TextOf(ReadOnlySpan<byte> utf8)
     {
         try
         {
-            return Strict.GetString(GetUtf8(slot).Span);
+            return Strict.GetString(utf8);
         }
         catch (DecoderFallbackException)
         {
@@ -92,7 +95,7 @@ public readonly struct StructListReader
     }
 }
 
-/// <summary>A list of texts. The default value is an empty one.</summary>
+/// <summary>A list of texts, or of data. The default value is an empty one.</summary>
 public readonly struct PointerListReader
 {
     readonly MessageReader? _message;
@@ -107,5 +110,15 @@ public readonly struct PointerListReader
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count);
         return _message!.ReadBytes(_pointers, index, _depth, terminated: true);
+    }
+
+    /// <exception cref="MessageException">There is something else, or no UTF-8.</exception>
+    public string GetText(int index) => StructReader.TextOf(GetUtf8(index).Span);
+
+    /// <exception cref="MessageException">There is something else.</exception>
+    public ReadOnlyMemory<byte> GetData(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count);
+        return _message!.ReadBytes(_pointers, index, _depth, terminated: false);
     }
 }

@@ -83,9 +83,13 @@ internal static class RemoteRules
             rest = text[(at + 3)..];
         }
 
-        var (host, port) = rest.StartsWith('[') ? OfIPv6(rest) : OfName(rest);
+        var (host, port) = PlaceOf(rest);
         return FormattableString.Invariant($"tcp://{host}:{port}");
     }
+
+    /// <summary>Host, of IPv6 with its brackets, and port of <c>HOST:PORT</c>.</summary>
+    /// <exception cref="RefusedException">It is none.</exception>
+    internal static (string Host, int Port) PlaceOf(string text) => text.StartsWith('[') ? OfIPv6(text) : OfName(text);
 
     static (string Host, int Port) OfIPv6(string text)
     {

@@ -34,6 +34,17 @@ public sealed class NodeIdentity
     /// <summary>What others pin.</summary>
     public PeerKey Key { get; }
 
+    /// <summary>Signs something with the seed, which is read for it and forgotten again.</summary>
+    /// <returns>64 bytes, Ed25519.</returns>
+    /// <inheritdoc cref="ReadOrCreate"/>
+    public byte[] Sign(ReadOnlySpan<byte> content)
+    {
+        using var key = OpenSeed(Path, PublicPathOf(Path));
+        return Key.Bytes.SequenceEqual(key.PublicKey.Export(KeyBlobFormat.RawPublicKey))
+            ? SignatureAlgorithm.Ed25519.Sign(key, content)
+            : throw Refused($"{Path} holds another key than it did a moment ago. What was begun with the old one is given up.");
+    }
+
     /// <summary>Where the seed of a data directory lies.</summary>
     /// <param name="config">Says it.</param>
     /// <param name="dataDirectory">Null: that of the settings.</param>
@@ -127,6 +138,13 @@ public sealed class NodeIdentity
 
     static PeerKey ReadSeed(string path, string publicPath)
     {
+        using var key = OpenSeed(path, publicPath);
+        return PeerKey.Of(key.PublicKey.Export(KeyBlobFormat.RawPublicKey));
+    }
+
+    /// <summary>The key pair, which does not give its seed away any more.</summary>
+    static Key OpenSeed(string path, string publicPath)
+    {
         var name = System.IO.Path.GetFileName(path);
         if (!System.IO.Path.Exists(path))
         {
@@ -149,8 +167,7 @@ public sealed class NodeIdentity
                 }
             }
 
-            using var key = NSec.Cryptography.Key.Import(SignatureAlgorithm.Ed25519, seed, KeyBlobFormat.RawPrivateKey);
-            return PeerKey.Of(key.PublicKey.Export(KeyBlobFormat.RawPublicKey));
+            return NSec.Cryptography.Key.Import(SignatureAlgorithm.Ed25519, seed, KeyBlobFormat.RawPrivateKey);
         }
         catch (UnauthorizedAccessException)
         {

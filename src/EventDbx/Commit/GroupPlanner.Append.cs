@@ -6,8 +6,11 @@ internal sealed partial class GroupPlanner
     Outcome PlanAppend(AppendOperation append, (ushort Index, ushort Count) place, bool inBatch, IStorageView view, WritePlan plan)
     {
         var entry = Load(append.Aggregate, view);
-        if (entry.Archived)
+        var movesIn = append.Merges || append.Recorded is not null;
+        if (entry.Archived && !movesIn)
             return Refuse(RefusalCode.Archived, $"{append.Aggregate} is archived and takes no events; restore it first.");
+        if (entry.Archived)
+            OpenArchived(entry, view);
         var head = entry.Head;
         var version = head?.Version ?? 0;
         if ((append.ExpectedVersion ?? version) != version)
@@ -16,7 +19,8 @@ internal sealed partial class GroupPlanner
             return RecordConflict(append.Aggregate, recorded, version);
 
         var createdAt = append.Import is { } import ? import.CreatedAt.Ticks100ns : Math.Max(Now(), head?.UpdatedAt ?? long.MinValue);
-        if (createdAt < (head?.UpdatedAt ?? long.MinValue))
+        // One without events was created here; its first event may have happened elsewhere before that.
+        if (createdAt < (head?.UpdatedAt ?? long.MinValue) && !(movesIn && version == 0))
             return Refuse(RefusalCode.InvalidArgument,
                 $"The record says {new Timestamp(createdAt)}, before the newest event of {append.Aggregate} at {new Timestamp(head!.UpdatedAt)}; times within an aggregate never go back.");
 
@@ -49,6 +53,12 @@ internal sealed partial class GroupPlanner
 
         var isFirst = head is null;
         Touch(entry, inBatch);
+        if (entry.Archived && entry.MergedInGroup != _groupNumber)
+        {
+            entry.MergedInGroup = _groupNumber;
+            Reshape(entry);
+        }
+
         Spend(append, view);
         if (head is null)
         {
@@ -194,6 +204,13 @@ internal sealed partial class GroupPlanner
     void Fold(HeadEntry entry, AppendOperation append, byte[]? blob, IStorageView view, WritePlan plan)
     {
         var head = entry.Head!;
+        if (entry.Archived)
+        {
+            (entry.Blob, head.StateFields, head.StateBytes) = (blob, StateText.FieldCount(blob!), StateText.ContentBytes(blob!));
+            head.StateForm = head.StateFields == 0 ? StateForm.None : StateForm.Blob;
+            return;
+        }
+
         if (head.StateForm == StateForm.Fields)
         {
             foreach (var member in append.Payload.Members)

@@ -55,6 +55,14 @@ internal sealed partial class GroupPlanner
     {
         if (append.Recorded is not null || MadeIds?.Made(append.Aggregate, append.EventId) != true)
             return null;
+        if (FindMadeVersion(append, view) is { } original)
+            return append.KnownToItsActorOnly && original.Actor != append.Actor ? TakenByAnother(append) : Compare(append, original);
+        return Refuse(RefusalCode.IdempotencyConflict,
+            $"Event id {append.EventId} has the form of those that this store makes itself, and none of the events of {append.Aggregate} about its time has it. Choose another id.");
+    }
+
+    EventRecord? FindMadeVersion(AppendOperation append, IStorageView view)
+    {
         // Not disposed: the view is the engine's.
         var reader = new StoreReader(view, keyring);
         var from = reader.VersionAt(append.Aggregate, StoreMadeIds.TimeOf(append.EventId).Ticks100ns - 1) + 1;
@@ -62,14 +70,13 @@ internal sealed partial class GroupPlanner
         {
             var records = reader.Events(append.Aggregate, from, (int)(end - from), Limits.PageBytesMax);
             if (records.Count == 0)
-                break;
+                return null;
             if (records.Find(record => record.EventId == append.EventId) is { } original)
-                return append.KnownToItsActorOnly && original.Actor != append.Actor ? TakenByAnother(append) : Compare(append, original);
+                return original;
             from += (ulong)records.Count;
         }
 
-        return Refuse(RefusalCode.IdempotencyConflict,
-            $"Event id {append.EventId} has the form of those that this store makes itself, and none of the events of {append.Aggregate} about its time has it. Choose another id.");
+        return null;
     }
 
     static Outcome Compare(AppendOperation append, EventRecord original)

@@ -13,6 +13,14 @@ internal sealed partial class GroupPlanner
                 : PlanCreate(operation, entry, plan);
         if (!exists)
             return Refuse(RefusalCode.NotFound, $"There is no aggregate {operation.Aggregate}.");
+        if (operation.ExpectedVersion is { } expected && !entry.Archived && entry.Head!.Version != expected)
+        {
+            return new()
+            {
+                Refusal = new(RefusalCode.VersionConflict, $"{operation.Aggregate} is at version {entry.Head.Version}, and not at version {expected} any more.") { ActualVersion = entry.Head.Version },
+            };
+        }
+
         // Asking for what is so already is answered without an entry; an entry of it was never written.
         if (operation is { Recorded: not null, Kind: Lifecycle.Archive or Lifecycle.Restore } && entry.Archived == (operation.Kind == Lifecycle.Archive))
             return Refuse(RefusalCode.IntegrityViolation, $"{operation.Aggregate} is {(entry.Archived ? "archived already" : "not archived")}.");
@@ -198,6 +206,20 @@ internal static class LifecycleNames
 
         text.Write("}"u8);
         return text.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The version in the body of the entry of a snapshot; null when there is none.</summary>
+    public static ulong? VersionIn(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using var json = System.Text.Json.JsonDocument.Parse(body);
+            return json.RootElement.TryGetProperty("version", out var version) && version.TryGetUInt64(out var number) ? number : null;
+        }
+        catch (Exception cause) when (cause is System.Text.Json.JsonException or InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     /// <summary>The comment in the body of a control entry; null when there is none.</summary>

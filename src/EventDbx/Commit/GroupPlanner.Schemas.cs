@@ -40,7 +40,7 @@ internal sealed partial class GroupPlanner
         }
 
         revision = 0;
-        if (restriction == Restriction.Off)
+        if (restriction == Restriction.Off || append.Merges)
             return null;
         var schema = Schemas.Find(append.Aggregate.Type, out revision);
         // The caller has checked already, unless the schema has changed since, or only now it is known what a patch leads to.

@@ -10,9 +10,13 @@ internal sealed partial class GroupPlanner
             return Refuse(RefusalCode.NotFound, $"There is no aggregate {operation.Aggregate}.");
         var archived = entry.Archived ? ReadArchived(entry, view) : null;
         var head = archived?.Head ?? entry.Head!;
+        var version = operation.Version ?? head.Version;
+        if (version > head.Version)
+            return Refuse(RefusalCode.IntegrityViolation, $"{operation.Aggregate} is at version {head.Version}, and has no state of version {version}.");
         var fields = archived?.Fields ?? ReadState(entry, view);
+        var kept = version == head.Version ? new(fields, head.Root) : operation.Kept ?? StateAt(operation.Aggregate, version, view);
         var cipher = archived?.Cipher ?? entry.Cipher;
-        var key = Keyspace.Snapshot(operation.Aggregate, head.Version, TakeSequence(view, operation.Aggregate, head.Version));
+        var key = Keyspace.Snapshot(operation.Aggregate, version, TakeSequence(view, operation.Aggregate, version));
 
         // What is touched is written again at the end of the group, so it has to be in memory.
         if (archived is null && head.StateForm == StateForm.Blob)
@@ -24,9 +28,16 @@ internal sealed partial class GroupPlanner
         if (operation.Recorded is { } recorded)
             PutEntry(recorded, recorded.Leaf(default, default), plan);
         else
-            PutControl(LifecycleNames.Snapshot, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.SnapshotBody(head.Version, operation.Comment), now, operation, default, plan);
-        Checked.Put(plan, Family.Snapshots, key, SnapshotRow.Write(automatic: false, now, head.Root, operation.Comment, head.Version, fields, cipher, nonces));
-        return new() { Snapshot = new(StoreReader.Show(operation.Aggregate, head, entry.Archived, fields), new(now), operation.Comment, Automatic: false) };
+            PutControl(LifecycleNames.Snapshot, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.SnapshotBody(version, operation.Comment), now, operation, default, plan);
+        Checked.Put(plan, Family.Snapshots, key, SnapshotRow.Write(automatic: false, now, kept.Root, operation.Comment, version, kept.Fields, cipher, nonces));
+        return version < head.Version ? default : new() { Snapshot = new(StoreReader.Show(operation.Aggregate, head, entry.Archived, fields), new(now), operation.Comment, Automatic: false) };
+    }
+
+    // Not disposed: the view is the engine's. What changed in this group has ended it, so the view has every version.
+    KeptState StateAt(AggregateKey aggregate, ulong version, IStorageView view)
+    {
+        var state = new StoreReader(view, keyring).FindStateAt(aggregate, version)!;
+        return new(state.Fields.ToArray(), state.MerkleRoot);
     }
 
     /// <summary>At every so many versions a schema asks for a snapshot; 0: at none.</summary>

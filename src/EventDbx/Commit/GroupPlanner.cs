@@ -133,6 +133,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         if (batch)
             _logBeforeUnit.CopyFrom(_log!);
         var (foldPoints, snapshots) = (FoldPointsDue.Count, SnapshotsDue.Count);
+        var schemas = Schemas;
         _unitNumber++;
         _unitChanged = false;
         (_planBeforeUnit, _patchedByUnit, _patternStepsOfUnit) = (mark.Bytes, 0, Limits.PatternStepsMax);
@@ -163,6 +164,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             return true;
 
         plan.RollBackTo(mark);
+        Schemas = schemas;
         FoldPointsDue.RemoveRange(foldPoints, FoldPointsDue.Count - foldPoints);
         SnapshotsDue.RemoveRange(snapshots, SnapshotsDue.Count - snapshots);
         if (batch)
@@ -200,10 +202,10 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             // It drops what waits for the aggregate, and that may be in this very plan.
             if (operation is KeyRotationOperation || (operation is LifecycleOperation { Kind: Lifecycle.Remove } && _deliveriesChanged.Count > 0))
                 return false;
-            if (operation is ControlOperation or TokenOperation or DocumentOperation or SchemaOperation || (operation is AppendOperation { Patch: null } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
+            if (operation is ControlOperation or TokenOperation or DocumentOperation or SchemaOperation || (operation is AppendOperation { Patch: null, Merges: false } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
-            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation || (operation is AppendOperation append && MustWait(append, entry, unit))))
+            if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation or AppendOperation { Merges: true } || (operation is AppendOperation append && MustWait(append, entry, unit))))
                 return false;
         }
 
@@ -216,7 +218,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         for (var i = 0; i < unit.Operations.Length; i++)
         {
             _operation = i;
-            if (unit.Operations[i] is AppendOperation append && FindKnown(append, view) is { } known)
+            if (unit.Operations[i] is AppendOperation append && (append.Merges ? FindMerged(append, view) : FindKnown(append, view)) is { } known)
             {
                 if (known.Refusal is { } conflict)
                 {
@@ -327,7 +329,11 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
 
     void PutHead(HeadEntry entry, WritePlan plan)
     {
-        if (entry.ChangedInGroup != _groupNumber || entry.Reshaped || entry.Head is not { } head)
+        if (entry.ChangedInGroup != _groupNumber || entry.Head is not { } head)
+            return;
+        if (entry.MergedInGroup == _groupNumber)
+            PutArchived(entry, plan);
+        if (entry.Reshaped)
             return;
         if (head.StateForm == StateForm.Blob)
             head.StateDigest = StateRows.PutBlob(plan, entry.Aggregate, entry.Cipher, entry.Blob!, nonces);

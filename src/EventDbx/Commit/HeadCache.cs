@@ -13,6 +13,15 @@ internal sealed class HeadEntry
 
     public bool Archived { get; set; }
 
+    /// <summary>When, 100 ns; known once its record was opened.</summary>
+    public long ArchivedAt { get; set; }
+
+    /// <summary>The last group that opened the record of the archived aggregate: <see cref="Head"/> and <see cref="Blob"/> are its own, and hold for that group alone.</summary>
+    public ulong OpenedInGroup { get; set; }
+
+    /// <summary>The last group that merged events into the archived aggregate: its record is written anew at the end.</summary>
+    public ulong MergedInGroup { get; set; }
+
     public AggregateCipher? Cipher { get; set; }
 
     /// <summary>The state in clear, while it is one blob. Never changed in place.</summary>
@@ -38,13 +47,13 @@ internal sealed class HeadEntry
     /// <summary>A copy to come back to when a batch is refused half way.</summary>
     public HeadEntry Save() => new()
     {
-        Aggregate = Aggregate, Archived = Archived, Cipher = Cipher, Blob = Blob, ChangedInGroup = ChangedInGroup, Reshaped = Reshaped,
+        Aggregate = Aggregate, Archived = Archived, Cipher = Cipher, Blob = Blob, ChangedInGroup = ChangedInGroup, Reshaped = Reshaped, MergedInGroup = MergedInGroup,
         Head = Head is null ? null : CopyOf(Head),
         Fields = Fields is null ? null : new(Fields, Fields.Comparer),
     };
 
-    public void Return(HeadEntry saved) => (Head, Archived, Cipher, Blob, Fields, ChangedInGroup, Reshaped) =
-        (saved.Head, saved.Archived, saved.Cipher, saved.Blob, saved.Fields, saved.ChangedInGroup, saved.Reshaped);
+    public void Return(HeadEntry saved) => (Head, Archived, Cipher, Blob, Fields, ChangedInGroup, Reshaped, MergedInGroup) =
+        (saved.Head, saved.Archived, saved.Cipher, saved.Blob, saved.Fields, saved.ChangedInGroup, saved.Reshaped, saved.MergedInGroup);
 
     public void Trim()
     {

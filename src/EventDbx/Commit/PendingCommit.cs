@@ -78,6 +78,12 @@ internal sealed class AppendOperation : Operation
     /// <summary>For imported records: what they bring along.</summary>
     public EventImport? Import { get; init; }
 
+    /// <summary>
+    /// An event of another database's history, with version, salt, hash and root: known by version and hash instead of its id, taken by an archived
+    /// aggregate as well, held against no schema.
+    /// </summary>
+    public bool Merges { get; init; }
+
     public override int Bytes => 512 + SealedBody.Length + PatchBytes;
 }
 
@@ -96,6 +102,9 @@ internal sealed class LifecycleOperation : Operation
     public required Lifecycle Kind { get; init; }
 
     public string? Comment { get; init; }
+
+    /// <summary>Only at this version; null: at any. An archived aggregate stays at its own.</summary>
+    public ulong? ExpectedVersion { get; init; }
 
     /// <summary>A cipher to begin with, for <see cref="Lifecycle.Create"/> in an encrypted store.</summary>
     public AggregateCipher? Cipher { get; init; }
@@ -119,13 +128,22 @@ internal sealed class FoldPointOperation : Operation
 /// <summary>What a snapshot says beside its state.</summary>
 internal readonly record struct AutomaticSnapshot(Hash32 Root, long CreatedAt);
 
-/// <summary>Keeps the state of an aggregate as it is now, with its control entry.</summary>
+/// <summary>Keeps the state of an aggregate as it is now, or was at an earlier version, with its control entry.</summary>
 internal sealed class SnapshotOperation : Operation
 {
     public string? Comment { get; init; }
 
-    public override int Bytes => 1024;
+    /// <summary>Which version; null: the newest.</summary>
+    public ulong? Version { get; init; }
+
+    /// <summary>The state at that version, where somebody has folded it already.</summary>
+    public KeptState? Kept { get; init; }
+
+    public override int Bytes => 1024 + (Kept?.Fields.Length ?? 0);
 }
+
+/// <summary>The state of an aggregate at some version.</summary>
+internal sealed record KeptState(byte[] Fields, Hash32 Root);
 
 /// <summary>A control entry about the database itself; <see cref="Operation.Aggregate"/> plays no part.</summary>
 internal sealed class ControlOperation : Operation

@@ -201,6 +201,9 @@ internal sealed partial class StoreReader(IStorageView view, Keyring keyring, bo
 
     IndexRow IndexOf(AggregateKey aggregate, ulong version) => ReadIndex(aggregate, version, 1)[0];
 
+    /// <summary>The leaf hash of a version that the aggregate has.</summary>
+    public Hash32 LeafOf(AggregateKey aggregate, ulong version) => IndexOf(aggregate, version).Leaf;
+
     /// <summary>The aggregate's root at a version that it has; 0: of nothing.</summary>
     public Hash32 RootOf(AggregateKey aggregate, ulong version)
     {

@@ -158,7 +158,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             _ => (Lifecycle?)null,
         };
         if (entry.Type == LifecycleNames.Snapshot && LifecycleNames.Aggregate(entry.Subject) is { } kept)
-            return new SnapshotOperation { Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Recorded = entry };
+            return new SnapshotOperation { Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Version = LifecycleNames.VersionIn(entry.Body), Recorded = entry };
         if (entry.Type == SchemaOperation.Kind)
             return Schema(entry, position);
         if (kind is null)

@@ -84,6 +84,22 @@ public readonly struct ImportLine
             : Hash32.TryParse(text, out var hash) ? hash : throw Refused(RefusalCode.InvalidArgument, $"`{name}` is 64 lower-case hex digits.");
     }
 
+    /// <summary>An event on its way from one database to another, whose parts came apart: with its salt, so that its hash can be computed again. It has no position.</summary>
+    /// <exception cref="RefusedException">What is wrong with it: nothing of it may be missing.</exception>
+    /// <inheritdoc cref="ReadRecord(AggregateKey, string, ulong, ReadOnlyMemory{byte}, ReadOnlyMemory{byte}, string, string)"/>
+    public static EventRecord ReadEvent(
+        AggregateKey aggregate, string eventType, ulong version, ReadOnlyMemory<byte> payload, ReadOnlyMemory<byte> metadata, string hash, string merkleRoot)
+    {
+        var read = ReadRecord(aggregate, eventType, version, payload, metadata, hash, merkleRoot);
+        if (read is not { Salt.Length: > 0, Hash: { } known, MerkleRoot: { } root })
+            throw Refused(RefusalCode.InvalidArgument, "An event that is replicated has `metadata.salt`, `hash` and `merkle_root`: without them nobody could tell whether it was changed on the way.");
+        return new()
+        {
+            Aggregate = aggregate, EventType = eventType, Payload = payload, EventId = read.Draft.EventId!.Value, CreatedAt = read.CreatedAt, Actor = read.Actor,
+            Note = read.Draft.Note, Version = version, Hash = known, MerkleRoot = root, Position = 0, Salt = read.Salt,
+        };
+    }
+
     /// <summary>The same request with an id.</summary>
     internal ImportLine WithId(Guid id) => new() { Draft = Draft! with { EventId = id } };
 

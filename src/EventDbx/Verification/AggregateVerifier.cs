@@ -193,7 +193,8 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
             throw Violation.Of($"The head of {aggregate} speaks of a state of {head.StateFields} fields and {head.StateBytes} bytes; its events lead to {chain.State.Count} and {StateText.ContentBytes(chain.State.Fields)}.");
         if (chain.Version > 0 && (head.LastPosition != chain.LastPosition || head.UpdatedAt != chain.LastTime))
             throw Violation.Of($"The head of {aggregate} says that version {head.Version} is at position {head.LastPosition} and of {new Timestamp(head.UpdatedAt)}; it is at {chain.LastPosition} and of {new Timestamp(chain.LastTime)}.");
-        if (chain.First is var (position, _) && (head.FirstPosition > position || head.CreatedAt > chain.First.Value.Entry.CreatedAt))
+        // Of one that was created here, the first event may have happened elsewhere before that.
+        if (chain.First is var (position, _) && head.FirstPosition > position)
             throw Violation.Of($"The head of {aggregate} says that it was begun after its version 1 at position {position}.");
     }
 
