@@ -148,6 +148,7 @@ public sealed class ServerHost : IAsyncDisposable
             Signer = options.Database.Signer ?? (() => KeyFile.OfLogThatHasSigned(options.Database.Directory)),
             NewSigner = options.Database.NewSigner ?? (options.Database.Signer is null ? () => KeyFile.OfLog(options.Database.Directory) : null),
             LogOrigin = options.Database.LogOrigin ?? options.Config.LogOrigin,
+            NoteVerifier = options.Database.NoteVerifier ?? Checkpoints.NoteKey.Verifies,
             CheckpointInterval = options.Database.CheckpointInterval ?? options.CheckpointInterval,
             WriterFailed = cause => options.Log?.Invoke(new(
                 Timestamp.From(options.Clock.GetUtcNow()), LogLevel.Critical, "engine",

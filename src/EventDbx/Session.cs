@@ -63,6 +63,7 @@ public sealed partial class Session : IImportTarget
         try
         {
             Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
             return Answer(draft.Aggregate, outcomes[0]);
@@ -82,6 +83,7 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.AggregateAppend);
             foreach (var draft in drafts)
                 Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
         }
@@ -100,6 +102,7 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.RecordsImport);
             foreach (var record in records)
                 Demand(AccessAction.RecordsImport, record.Draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
         }
@@ -116,6 +119,7 @@ public sealed partial class Session : IImportTarget
         Demand(AccessAction.RecordsImport);
         if (!Grants.Unrestricted)
             throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
+        _database.DemandLeads();
         var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
         return CommitControlAsync(ControlKinds.Import, _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
     }
@@ -128,6 +132,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         // Whether it exists is nobody's to ask here.
         if (!Sight.ShowsType(aggregate))
             throw new RefusedException(RefusalCode.PermissionDenied, $"The aggregate type `{aggregate.Type}` is hidden: only a root token may create aggregates of it.");
@@ -139,6 +144,7 @@ public sealed partial class Session : IImportTarget
     public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         return CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
     }
@@ -147,6 +153,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].State!);
@@ -156,6 +163,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].State!);
@@ -166,6 +174,7 @@ public sealed partial class Session : IImportTarget
     public async Task<Snapshot> SnapshotAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
@@ -349,7 +358,7 @@ public sealed partial class Session : IImportTarget
         return reader.FindWrappedKey(aggregate);
     }
 
-    static Refusal? CheckActor(Actor? actor) => actor is null
+    internal static Refusal? CheckActor(Actor? actor) => actor is null
         ? null
         : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
 
@@ -374,7 +383,7 @@ public sealed partial class Session : IImportTarget
         ? new Refusal(RefusalCode.InvalidArgument, $"{what} holds half of a surrogate pair, which UTF-8 cannot carry.")
         : null;
 
-    static Refusal? CheckNote(string? note)
+    internal static Refusal? CheckNote(string? note)
     {
         if (note is null)
             return null;
