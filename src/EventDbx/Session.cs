@@ -23,6 +23,9 @@ public sealed partial class Session : IImportTarget
     /// <summary>Who this is; stands in every entry it makes.</summary>
     public Actor? Actor { get; }
 
+    /// <summary>From where it writes, as its control entries say it (<see cref="From"/>); null: nobody said.</summary>
+    public string? Origin => _origin;
+
     /// <summary>What it may do. Every verb asks here before it does anything else.</summary>
     public Grants Grants { get; }
 

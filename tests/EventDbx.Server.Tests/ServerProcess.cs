@@ -94,6 +94,8 @@ internal sealed partial class ServerProcess : IDisposable
         };
         start.Environment["HOME"] = start.Environment["USERPROFILE"] = home;
         start.Environment.Remove("EVENTDBX_TOKEN");
+        // Many servers run beside each other, some of them on ports that are given.
+        start.Environment["EVENTDBX_SOCKET_BIND_ADDR"] = "127.0.0.1:0";
         start.Environment["EVENTDBX_LOG"] = logLevel;
         return Process.Start(start)!;
     }

@@ -4,6 +4,7 @@ using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Plugins;
 using EventDbx.Server.Replication;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Tokens;
 using EventDbx.Storage;
 
@@ -197,7 +198,8 @@ internal static class Link
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
             var session = (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory");
-            return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock));
+            var transfers = new TransferDesk(database, () => file.Config, TransferDesk.DialFrom(NodeIdentity.PathOf(file.Config), clock), clock);
+            return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock), transfers);
         }
         catch
         {

@@ -114,7 +114,11 @@ public sealed record ServerConfig
     /// <summary>As published: gRPC shares the port of the rest, whichever that is.</summary>
     internal const string GrpcBindAddrDefault = "0.0.0.0:7070";
 
-    public string SocketBindAddr { get; init; } = "0.0.0.0:6363";
+    /// <summary>The published <see cref="SocketBindAddr"/>.</summary>
+    public const string SocketBindAddrDefault = "0.0.0.0:6363";
+
+    /// <summary>Where peers come to: see <see cref="PeerEndpoint"/>.</summary>
+    public string SocketBindAddr { get; init; } = SocketBindAddrDefault;
 
     public bool ApiRest { get; init; } = true;
 

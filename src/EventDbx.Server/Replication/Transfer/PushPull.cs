@@ -118,12 +118,13 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
     }
 
     /// <summary>What is known of aggregates beside their events, now that both sides have the same.</summary>
+    /// <remarks>Positions need not count snapshots, so one that has got events is asked for them; one that has not, and has the same flag, is left alone.</remarks>
     async Task ApplyMarksAsync(IReadOnlyList<PlannedAggregate> planned, CancellationToken cancellation)
     {
         using var patience = new Patience(clock, cancellation);
         foreach (var aggregate in planned)
         {
-            if (!aggregate.Marks)
+            if (!aggregate.Marks && !aggregate.Moves)
                 continue;
             cancellation.ThrowIfCancellationRequested();
             // Gone, or gone on, meanwhile: the next run has it again.
@@ -131,6 +132,8 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
                 continue;
             if (!marks.Aggregate.Equals(aggregate.Aggregate))
                 throw _sides.Source.Lies($"answers with {PositionStream.Named(marks.Aggregate)} where it was asked for {PositionStream.Named(aggregate.Aggregate)}");
+            if (!aggregate.Marks && marks.Snapshots.Count == 0)
+                continue;
             if (await _sides.Receiver.ApplyMarksAsync(marks, patience.Ended).ConfigureAwait(false))
                 _marked++;
             progress(new(TransferPhase.Marks, _marked, null));
