@@ -73,6 +73,8 @@ internal sealed class FakeMirror(FakeLog log) : IMirror
 {
     public MirrorState? State { get; set; }
 
+    public string? Following => State?.Leader.Name;
+
     public int Begun { get; private set; }
 
     public Func<LogPage, Task>? BeforeApply { get; set; }
