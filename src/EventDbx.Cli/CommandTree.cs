@@ -5,6 +5,7 @@ using EventDbx.Cli.Commands.Audit;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Doctor;
+using EventDbx.Cli.Commands.Following;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
@@ -15,6 +16,7 @@ using EventDbx.Cli.Commands.Remote;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
+using EventDbx.Cli.Commands.Transfers;
 using EventDbx.Cli.Commands.Verify;
 using EventDbx.Cli.Commands.Witness;
 
@@ -42,6 +44,10 @@ internal static class CommandTree
         QueueCommand.Create(),
         KeyCommand.Create(),
         RemoteCommand.Create(),
+        TransferCommand.Push(),
+        TransferCommand.Pull(),
+        FollowCommand.Create(),
+        PromoteCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),
@@ -57,6 +63,9 @@ internal static class CommandTree
     /// <summary>The exit code of <c>dbx</c> with these arguments.</summary>
     public static Task<int> RunAsync(IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation) =>
         RunAsync(Root, arguments, shell, cancellation);
+
+    /// <summary>What a command line says, before anything is done.</summary>
+    internal static ParseResult Parse(IReadOnlyList<string> arguments) => Root.Parse(arguments, Parsing);
 
     internal static async Task<int> RunAsync(
         RootCommand root, IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation)

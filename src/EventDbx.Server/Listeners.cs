@@ -27,6 +27,9 @@ internal enum Door
 
     /// <summary>The TCP port of gRPC, where it has one of its own. It serves nothing else but <c>/health</c>.</summary>
     Grpc,
+
+    /// <summary>The TCP port of replication, by which no requests of HTTP come.</summary>
+    Peers,
 }
 
 /// <summary>Which listener a connection came by. Set by the listener itself, so no header can claim it.</summary>
@@ -50,8 +53,9 @@ internal sealed record Arrival(Door Door)
 /// <param name="strangers">Counts what comes by TCP.</param>
 /// <param name="owners">Counts what comes by the socket.</param>
 /// <param name="admins">Counts what comes by the port of the Admin API, where it has one of its own.</param>
-internal sealed class Listeners(
-    IPEndPoint main, IPEndPoint? grpc, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners, ConnectionTable admins) : IDisposable
+/// <param name="peers">The port of replication; null: there is none.</param>
+internal sealed partial class Listeners(
+    IPEndPoint main, IPEndPoint? grpc, string? socketPath, ServerTls? tls, ConnectionTable strangers, ConnectionTable owners, ConnectionTable admins, PeerDoor? peers = null) : IDisposable
 {
     const UnixFileMode OwnerOnlyFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     const UnixFileMode OwnerOnlyDirectory = OwnerOnlyFile | UnixFileMode.UserExecute;
@@ -62,7 +66,7 @@ internal sealed class Listeners(
     /// <summary>That of gRPC, the real one once bound; null: it has none of its own.</summary>
     public int? GrpcPort { get; private set; } = grpc?.Port;
 
-    public int Connections => strangers.Count + owners.Count + admins.Count;
+    public int Connections => strangers.Count + owners.Count + admins.Count + ConnectionsBy(Door.Peers);
 
     /// <summary>Open right now, of those that came by one kind of door.</summary>
     public int ConnectionsBy(Door door) => door switch
@@ -71,12 +75,13 @@ internal sealed class Listeners(
         Door.Main or Door.Grpc => strangers.Count,
         Door.Socket => owners.Count,
         Door.Admin => admins.Count,
+        Door.Peers => peers?.Table.Count ?? 0,
     };
 
     public Exposure Exposure => Ports.All(static port => IPAddress.IsLoopback(port.Address)) ? Exposure.Loopback : tls is null ? Exposure.Plaintext : Exposure.Tls;
 
-    /// <summary>The main one first, then that of gRPC, then the socket.</summary>
-    public IReadOnlyList<string> Addresses => [.. Ports.Select(Shown), .. socketPath is null ? (string[])[] : [$"unix:{socketPath}"]];
+    /// <summary>The main one first, then that of gRPC, that of replication, then the socket.</summary>
+    public IReadOnlyList<string> Addresses => [.. Ports.Select(Shown), .. PeerAddresses, .. socketPath is null ? (string[])[] : [$"unix:{socketPath}"]];
 
     /// <summary>Those that other machines can reach, and read along at.</summary>
     public IReadOnlyList<string> InClear => tls is not null ? [] : [.. Ports.Where(static port => !IPAddress.IsLoopback(port.Address)).Select(Shown)];
@@ -88,7 +93,7 @@ internal sealed class Listeners(
     {
         Door.Main => grpc is null,
         Door.Grpc or Door.Socket => true,
-        Door.Admin => false,
+        Door.Admin or Door.Peers => false,
     };
 
     string Shown(IPEndPoint port) => $"{(tls is null ? "http" : "https")}://{port}";
@@ -101,6 +106,7 @@ internal sealed class Listeners(
         kestrel.Listen(main, listen => Guard(listen, new(Door.Main), http2));
         if (grpc is not null)
             kestrel.Listen(grpc, listen => Guard(listen, new(Door.Grpc), http2));
+        ListenToPeers(kestrel);
         if (socketPath is not null)
             kestrel.ListenUnixSocket(socketPath, listen => Guard(listen, new(Door.Socket), http2, owners, tls: null));
     }
@@ -109,6 +115,7 @@ internal sealed class Listeners(
     {
         UnixDomainSocketEndPoint => BindInPrivate(socketPath!),
         IPEndPoint address when ReferenceEquals(address, grpc) => BindForGrpc(address),
+        IPEndPoint address when ReferenceEquals(address, peers?.Address) => BindForPeers(address),
         IPEndPoint address => BindTo(address),
         _ => SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint),
     };
@@ -125,6 +132,7 @@ internal sealed class Listeners(
         strangers.Dispose();
         owners.Dispose();
         admins.Dispose();
+        peers?.Table.Dispose();
     }
 
     /// <summary>What every connection of a TCP port passes before its first request: its door is noted, it is counted, it has to speak, and TLS.</summary>

@@ -6,6 +6,7 @@ using EventDbx.Server.Feed;
 using EventDbx.Server.Grpc;
 using EventDbx.Server.GraphQL;
 using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Replication.Following;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
@@ -48,7 +49,9 @@ public sealed class ServerHost : IAsyncDisposable
             new(options.Bind, options.Port), GrpcEndpoint.Of(options), options.SocketPath, tls,
             new(options.ConnectionLimits ?? ConnectionLimits.OfPorts(OperatingSystem.IsWindows() ? null : Posix.DescriptorsMax()), options.Clock, options.Log),
             new(ConnectionLimits.OfSocket, options.Clock, options.Log),
-            new(ConnectionLimits.OfAdmin, options.Clock, options.Log));
+            new(ConnectionLimits.OfAdmin, options.Clock, options.Log),
+            options.PeerEndPoint is not { } at ? null : new(
+                new(at.Address, at.Port), new(options.PeerLimits ?? ConnectionLimits.OfPeers, options.Clock, options.Log), (connection, open, opening) => Peers!.ServeAsync(connection, open, opening)));
         _startedAt = Timestamp.From(options.Clock.GetUtcNow());
         _started = options.Clock.GetTimestamp();
         if (WitnessAddress.Of(options.Config) is { Count: > 0 } witnesses)
@@ -63,13 +66,15 @@ public sealed class ServerHost : IAsyncDisposable
         Telemetry.Observe(this, options, _listeners.ConnectionsBy, () => bodies.Held + AppendBytesHeld);
         _otlp = OtlpExport.Start(options, [database.Meter, Telemetry.Meter], [database.Activities, Telemetry.Spans]);
         Admin = new(options, database, _rest.AnswerAsync, (listen, http2) => _listeners.Guard(listen, new(Door.Admin), http2), encrypted: tls is not null);
+        Commands = new(options, tokens);
+        Peers = new(options, database, Admin.Settings, Commands);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
+        var dial = options.Dial ?? TransferDesk.DialFrom(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory), options.Clock);
+        Transfers = new(database, Admin.Settings.Read, dial, options.Clock);
         Telemetry.Observe(_dispatcher, database);
-        if (options is { OpenMirror: { } mirror, DialLeader: { } dial })
-            Follower = new(mirror(database), new() { Settings = Admin.Surroundings.Settings, Dial = dial, Clock = options.Clock, Jitter = Admin.Surroundings.Jitter, Log = options.Log });
-        if (Follower is not null)
-            Telemetry.Observe(Follower);
+        Follower = new(MirrorStore.Of(database), new() { Settings = Admin.Surroundings.Settings, Dial = dial, Clock = options.Clock, Jitter = Admin.Surroundings.Jitter, Log = options.Log });
+        Telemetry.Observe(Follower);
         _app = Build();
     }
 
@@ -85,14 +90,23 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The Admin API: its key, its listener, the settings that it changes.</summary>
     internal AdminSurface Admin { get; }
 
+    /// <summary>The port of replication: who comes, and what they are answered.</summary>
+    internal Replication.PeerGate Peers { get; }
+
+    /// <summary>Commands that come by it.</summary>
+    internal Replication.CommandGate Commands { get; }
+
     /// <summary>The plugins: how they are set up, and what they have yet to take.</summary>
     internal IPluginControl Plugins { get; }
 
+    /// <summary>Push and pull.</summary>
+    internal TransferDesk Transfers { get; }
+
     /// <summary>Keeps the store up with its leader, where it is a mirror.</summary>
-    internal Follower? Follower { get; }
+    internal Follower Follower { get; }
 
     /// <summary>Null while all is well; else what is wrong, in a sentence.</summary>
-    internal string? Unhealthy => Database.Unhealthy ?? Follower?.Trouble;
+    internal string? Unhealthy => Database.Unhealthy ?? Follower.Trouble;
 
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
@@ -123,6 +137,9 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The TCP port it really listens on.</summary>
     public int Port => _listeners.Port;
 
+    /// <summary>The port of replication; null: there is none.</summary>
+    public int? PeerPort => _listeners.PeerPort;
+
     /// <summary>The port of gRPC, where it has one of its own.</summary>
     internal int? GrpcPort => _listeners.GrpcPort;
 
@@ -148,6 +165,8 @@ public sealed class ServerHost : IAsyncDisposable
             Signer = options.Database.Signer ?? (() => KeyFile.OfLogThatHasSigned(options.Database.Directory)),
             NewSigner = options.Database.NewSigner ?? (options.Database.Signer is null ? () => KeyFile.OfLog(options.Database.Directory) : null),
             LogOrigin = options.Database.LogOrigin ?? options.Config.LogOrigin,
+            NoteVerifier = options.Database.NoteVerifier ?? Checkpoints.NoteKey.Verifies,
+            Follow = options.Database.Follow ?? options.Config.Followed,
             CheckpointInterval = options.Database.CheckpointInterval ?? options.CheckpointInterval,
             WriterFailed = cause => options.Log?.Invoke(new(
                 Timestamp.From(options.Clock.GetUtcNow()), LogLevel.Critical, "engine",
@@ -166,7 +185,7 @@ public sealed class ServerHost : IAsyncDisposable
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             // When requests are answered: no plugin, however slow, keeps the server from starting.
             await host._dispatcher.StartAsync().ConfigureAwait(false);
-            host.Follower?.Start();
+            host.Follower.Start();
             return host;
         }
         catch
@@ -204,7 +223,7 @@ public sealed class ServerHost : IAsyncDisposable
         LogRoot = Database.LogRoot.ToString(),
         Connections = _listeners.Connections,
         Unhealthy = Unhealthy,
-        Follows = Follower?.Status,
+        Follows = Follower.Status,
         LogOriginWaiting = Database.LogOriginWaiting,
         Checkpoint = FindCheckpoint(),
     };
@@ -246,19 +265,19 @@ public sealed class ServerHost : IAsyncDisposable
         }
         finally
         {
-            if (Follower is not null)
-                await Follower.StopAsync(deadline < ServerLimits.FollowerStopWithin ? deadline : ServerLimits.FollowerStopWithin).ConfigureAwait(false);
+            await Follower.StopAsync(deadline < ServerLimits.FollowerStopWithin ? deadline : ServerLimits.FollowerStopWithin).ConfigureAwait(false);
             // Behind the last request, so that what it appended is still on its way; what is not taken in time goes at the next start.
             await _dispatcher.StopAsync(deadline < ServerLimits.PluginStopWithin ? deadline : ServerLimits.PluginStopWithin).ConfigureAwait(false);
             await _app.DisposeAsync().ConfigureAwait(false);
             await _dispatcher.DisposeAsync().ConfigureAwait(false);
-            if (Follower is not null)
-                await Follower.DisposeAsync().ConfigureAwait(false);
+            await Follower.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
             if (_otlp is not null)
                 await _otlp.DisposeAsync().ConfigureAwait(false);
             Requests.Dispose();
             Telemetry.Dispose();
+            Peers.Dispose();
+            Commands.Dispose();
             _listeners.Remove();
             _listeners.Dispose();
             _tls?.Dispose();

@@ -26,6 +26,12 @@ public sealed record ServerOptions
     /// <summary>0: any that is free; <see cref="ServerHost.Port"/> tells which.</summary>
     public int Port { get; init; } = 7070;
 
+    /// <summary>Where peers come to, for replication; null: nowhere. Port 0: any that is free; <see cref="ServerHost.PeerPort"/> tells which.</summary>
+    public IPEndPoint? PeerEndPoint { get; init; }
+
+    /// <summary>Carries out a command that came by the port of replication, as its token; null: none is. Its time is up when it is cancelled.</summary>
+    public Func<Replication.CommandRequest, CancellationToken, Task<Replication.CommandOutcome>>? RunCommand { get; init; }
+
     /// <summary>Where to listen for commands of this machine; null: nowhere. Only the owner of the file can reach it.</summary>
     public string? SocketPath { get; init; }
 
@@ -52,14 +58,17 @@ public sealed record ServerOptions
     /// <summary>How many connections the TCP ports take; null: as many as <see cref="ServerLimits"/> and the system allow.</summary>
     internal Connections.ConnectionLimits? ConnectionLimits { get; init; }
 
+    /// <summary>How many connections the port of replication takes; null: as <see cref="ServerLimits"/> say.</summary>
+    internal Connections.ConnectionLimits? PeerLimits { get; init; }
+
+    /// <summary>What a session serves; null: the database.</summary>
+    internal Func<Database, Actor, Replication.IReplica>? OpenReplica { get; init; }
+
     /// <summary>Opens the way to a plugin; null: as its kind says.</summary>
     internal Func<Plugins.PluginDefinition, Plugins.IPluginChannel>? OpenPlugin { get; init; }
 
-    /// <summary>Opens the sessions of the follower; null: as PeerDialer does.</summary>
-    internal Replication.Dial? DialLeader { get; init; }
-
-    /// <summary>The store as the follower sees it; null: the open database itself.</summary>
-    internal Func<Database, Replication.Following.MirrorStore>? OpenMirror { get; init; }
+    /// <summary>Opens sessions with remotes, for push, pull and the follower; null: as nodes do.</summary>
+    internal Replication.Dial? Dial { get; init; }
 
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
     internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }

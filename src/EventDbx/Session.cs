@@ -23,6 +23,9 @@ public sealed partial class Session : IImportTarget
     /// <summary>Who this is; stands in every entry it makes.</summary>
     public Actor? Actor { get; }
 
+    /// <summary>From where it writes, as its control entries say it (<see cref="From"/>); null: nobody said.</summary>
+    public string? Origin => _origin;
+
     /// <summary>What it may do. Every verb asks here before it does anything else.</summary>
     public Grants Grants { get; }
 
@@ -63,6 +66,7 @@ public sealed partial class Session : IImportTarget
         try
         {
             Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             var operation = Prepare(draft);
             var outcomes = await (operation.Patch is null ? CommitAsync(new(operation), cancellation) : CommitAppendsAsync([operation], cancellation)).ConfigureAwait(false);
@@ -83,6 +87,7 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.AggregateAppend);
             foreach (var draft in drafts)
                 Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
         }
@@ -101,6 +106,7 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.RecordsImport);
             foreach (var record in records)
                 Demand(AccessAction.RecordsImport, record.Draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
         }
@@ -117,6 +123,7 @@ public sealed partial class Session : IImportTarget
         Demand(AccessAction.RecordsImport);
         if (!Grants.Unrestricted)
             throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
+        _database.DemandLeads();
         var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
         return CommitControlAsync(ControlKinds.Import, _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
     }
@@ -129,6 +136,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         // Whether it exists is nobody's to ask here.
         if (!Sight.ShowsType(aggregate))
             throw new RefusedException(RefusalCode.PermissionDenied, $"The aggregate type `{aggregate.Type}` is hidden: only a root token may create aggregates of it.");
@@ -140,6 +148,7 @@ public sealed partial class Session : IImportTarget
     public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         return CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
     }
@@ -148,6 +157,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].State!);
@@ -157,6 +167,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].State!);
@@ -167,6 +178,7 @@ public sealed partial class Session : IImportTarget
     public async Task<Snapshot> SnapshotAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
@@ -350,7 +362,7 @@ public sealed partial class Session : IImportTarget
         return reader.FindWrappedKey(aggregate);
     }
 
-    static Refusal? CheckActor(Actor? actor) => actor is null
+    internal static Refusal? CheckActor(Actor? actor) => actor is null
         ? null
         : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
 
@@ -375,7 +387,7 @@ public sealed partial class Session : IImportTarget
         ? new Refusal(RefusalCode.InvalidArgument, $"{what} holds half of a surrogate pair, which UTF-8 cannot carry.")
         : null;
 
-    static Refusal? CheckNote(string? note)
+    internal static Refusal? CheckNote(string? note)
     {
         if (note is null)
             return null;

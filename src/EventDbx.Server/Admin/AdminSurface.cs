@@ -62,9 +62,6 @@ internal sealed class AdminSurface : IAsyncDisposable
     /// <summary>Whether others than this machine can reach that, and read along.</summary>
     public bool Exposed => _listener.Exposed;
 
-    /// <summary>What is configured and does nothing yet: <c>2 remotes, 1 allowed peer</c>; or nothing.</summary>
-    public string Idle => string.Join(", ", new[] { Counted(_options.Config.Remotes.Count, "remote"), Counted(_options.Config.ReplicationAllow.Count, "allowed peer") }.Where(text => text.Length > 0));
-
     /// <summary>Opens its listener, if it is to have one, and follows the settings from then on.</summary>
     /// <exception cref="Daemon.DaemonException">The address cannot be listened on.</exception>
     public async Task StartAsync(CancellationToken cancellation)
@@ -149,8 +146,6 @@ internal sealed class AdminSurface : IAsyncDisposable
         Plugins.Dispose();
         _changing.Dispose();
     }
-
-    static string Counted(int count, string what) => count switch { 0 => "", 1 => $"1 {what}", _ => FormattableString.Invariant($"{count} {what}s") };
 
     static bool IsFor(ServerConfig config, Door door) => door == Door.Admin ? config.AdminPort > 0 : door == Door.Main && config.AdminPort == 0;
 

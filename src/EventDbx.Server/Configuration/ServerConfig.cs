@@ -114,7 +114,11 @@ public sealed record ServerConfig
     /// <summary>As published: gRPC shares the port of the rest, whichever that is.</summary>
     internal const string GrpcBindAddrDefault = "0.0.0.0:7070";
 
-    public string SocketBindAddr { get; init; } = "0.0.0.0:6363";
+    /// <summary>The published <see cref="SocketBindAddr"/>.</summary>
+    public const string SocketBindAddrDefault = "0.0.0.0:6363";
+
+    /// <summary>Where peers come to: see <see cref="PeerEndpoint"/>.</summary>
+    public string SocketBindAddr { get; init; } = SocketBindAddrDefault;
 
     public bool ApiRest { get; init; } = true;
 
@@ -201,6 +205,9 @@ public sealed record ServerConfig
     /// <summary>By name.</summary>
     public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =
         ImmutableSortedDictionary.Create<string, RemoteConfig>(StringComparer.Ordinal);
+
+    /// <summary>The name of the remote that is followed; null: none is.</summary>
+    public string? Followed => Remotes.FirstOrDefault(static remote => remote.Value.Mode == RemoteMode.Follow).Key;
 
     /// <summary>Who may push to this node, or pull from it, by name; nobody else.</summary>
     public ImmutableSortedDictionary<string, AllowedPeer> ReplicationAllow { get; init; } = Nobody;

@@ -21,6 +21,9 @@ internal sealed record ConnectionLimits(int Max, int PerAddress, TimeSpan FirstB
     public static ConnectionLimits OfAdmin { get; } = new(
         ServerLimits.AdminConnectionsMax, ServerLimits.AdminConnectionsMax / ServerLimits.ConnectionsAddressPart, ServerLimits.FirstByteTimeout);
 
+    /// <summary>Of the port of replication, where sessions are never closed for strangers.</summary>
+    public static ConnectionLimits OfPeers { get; } = new(ServerLimits.SessionConnectionsMax, ServerLimits.SessionConnectionsPerAddressMax, ServerLimits.SessionHandshakeTimeout);
+
     /// <summary>Of the socket in the file system: one owner, one count.</summary>
     public static ConnectionLimits OfSocket { get; } = new(ServerLimits.SocketConnectionsMax, ServerLimits.SocketConnectionsMax, ServerLimits.FirstByteTimeout);
 }

@@ -90,7 +90,7 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
     async Task ServeAsync(ServerHost host, ServerLog log, Func<ServerReady, Task> ready, CancellationToken stop)
     {
         var status = host.Status();
-        var notices = StartNotices.Of(Options.Config, status, host.Admin.Idle, host.InClear, host.Admin.Exposed);
+        var notices = StartNotices.Of(Options.Config, status, host.InClear, host.Admin.Exposed);
         if (host.Database.OpenedWith == KeyAtHand.Retired)
             notices = [.. notices, "The store opens with a retired key, one of data_encryption_keys_retired. `dbx key rotate` gives it the key of now."];
         if (Replication.NodeIdentity.ProblemOf(Replication.NodeIdentity.PathOf(Options.Config, Directory)) is { } problem)

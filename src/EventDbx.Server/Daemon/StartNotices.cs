@@ -8,16 +8,13 @@ internal static class StartNotices
 {
     /// <param name="config">The settings in force.</param>
     /// <param name="status">Of the server.</param>
-    /// <param name="kept">What is configured and does nothing yet, for a sentence; or nothing.</param>
     /// <param name="inClear">Its addresses that others can reach and read along at, but that of the Admin API.</param>
     /// <param name="adminExposed">Whether others can read along on the listener of the Admin API.</param>
-    public static IReadOnlyList<string> Of(ServerConfig config, ServerStatus status, string kept, IReadOnlyList<string> inClear, bool adminExposed)
+    public static IReadOnlyList<string> Of(ServerConfig config, ServerStatus status, IReadOnlyList<string> inClear, bool adminExposed)
     {
         List<string> notices = [];
         if (config is { AdminEnabled: true, AdminMasterKeyHash: null })
             notices.Add(StartCheck.MasterKeyMissing);
-        if (kept.Length > 0)
-            notices.Add($"Kept, and not yet acted upon by this version: {kept}.");
         if (adminExposed)
             notices.Add(StartCheck.AdminInClear(config.AdminBindAddr));
 

@@ -50,6 +50,7 @@ internal static class AdminEntry
         Door.Admin => $"admin {Shown(address)}",
         Door.Main => $"{surface} {Shown(address)}",
         Door.Grpc => $"grpc {Shown(address)}",
+        Door.Peers => $"replication {Shown(address)}",
     };
 
     /// <summary>An address as log and audit have it.</summary>

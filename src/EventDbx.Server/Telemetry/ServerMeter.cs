@@ -12,7 +12,7 @@ internal sealed class ServerMeter : IDisposable
     /// <summary>Of the meter, and of the source of spans. Several servers of a process differ in the tag <c>dbx.database.id</c>.</summary>
     public const string Name = "EventDbx.Server";
 
-    static readonly Door[] Doors = [Door.Main, Door.Socket, Door.Admin];
+    static readonly Door[] Doors = [Door.Main, Door.Socket, Door.Admin, Door.Peers];
 
     readonly MetricsListener _listener;
 
@@ -128,5 +128,6 @@ internal sealed class ServerMeter : IDisposable
         Door.Main or Door.Grpc => "main",
         Door.Socket => "socket",
         Door.Admin => "admin",
+        Door.Peers => "replication",
     };
 }

@@ -122,7 +122,7 @@ public sealed class GrpcListenerTests : IAsyncDisposable
         await StartAsync($"{grpc}:0", change: options => options with { Bind = IPAddress.Parse(main) });
         var status = Server.Host.Status();
         var config = new ServerConfig { DataDir = Server.DataDir };
-        var notices = StartNotices.Of(config, status, "", Server.Host.InClear, adminExposed: false);
+        var notices = StartNotices.Of(config, status, Server.Host.InClear, adminExposed: false);
         Assert.Equal(exposed is null ? Exposure.Loopback : Exposure.Plaintext, status.Exposure);
         if (exposed is null)
         {

@@ -36,6 +36,7 @@ public sealed class DaemonTests : IAsyncDisposable
         Assert.Matches(
             $@"^EventDBX server is running on port {port} \(pid {file.Pid}\) — restrict=default — up for [^\n]+ \(since {Time}\)
   address=http://127\.0\.0\.1:{port}
+  address=tcp://127\.0\.0\.1:\d+
   address=unix:{_dbx.DataDir}/dbx\.sock
   exposure=loopback
   durability=sync

@@ -225,7 +225,7 @@ public sealed class CapnProtoTests
         return Task.CompletedTask;
     });
 
-    static byte[] Mutate(byte[] frame, Random random)
+    internal static byte[] Mutate(byte[] frame, Random random)
     {
         if (random.Next(10) == 0)
             return frame[..random.Next(frame.Length + 1)];

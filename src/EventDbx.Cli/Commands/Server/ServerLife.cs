@@ -95,6 +95,8 @@ internal static class ServerLife
                 },
                 Bind = IPAddress.Parse(config.BindAddr),
                 Port = StartFlags.RunPort(call, config),
+                PeerEndPoint = PeerEndpoint.Of(config, StartFlags.RunPort(call, config)),
+                RunCommand = new PortCommands(file, config.DataDir, call.Shell).RunAsync,
                 SocketPath = SocketPlace.For(config.DataDir, call.Shell.Environment),
                 Version = Release.Version,
                 Clock = call.Shell.Clock,
