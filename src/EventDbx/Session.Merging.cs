@@ -53,12 +53,42 @@ public sealed partial class Session
         return reader.Events(aggregate, after + 1, take == 0 ? Limits.BatchEventsMax : Math.Min(take, Limits.BatchEventsMax), Limits.PageBytesMax);
     }
 
-    /// <summary>Takes over events of one aggregate as another database has them, all or nothing: those that are here already are compared and left.</summary>
+    /// <summary>The same of several aggregates from one view, one after the other in the order of the places.</summary>
+    /// <param name="places">Aggregates and the versions they are asked behind; at most <see cref="Limits.PageItemsMax"/>.</param>
+    /// <param name="take">As above, in all.</param>
+    /// <remarks>The page ends in the middle of an aggregate, too; one is passed over only where it has no such events.</remarks>
+    public IReadOnlyList<EventRecord> GetHistories(IReadOnlyList<(AggregateKey Aggregate, ulong After)> places, int take)
+    {
+        DemandRoot("read histories with their salts");
+        ArgumentOutOfRangeException.ThrowIfNegative(take);
+        if (places.Count > Limits.PageItemsMax)
+            throw new RefusedException(RefusalCode.LimitExceeded, $"Histories of {places.Count} aggregates are asked for; at most {Limits.PageItemsMax} are read at once.");
+        take = take == 0 ? Limits.BatchEventsMax : Math.Min(take, Limits.BatchEventsMax);
+        using var reader = _database.OpenReader();
+        List<EventRecord> records = [];
+        var bytes = 0;
+        foreach (var (aggregate, after) in places)
+        {
+            if (records.Count == take || bytes >= Limits.PageBytesMax)
+                break;
+            if (after == ulong.MaxValue)
+                continue;
+            foreach (var record in reader.Events(aggregate, after + 1, take - records.Count, Limits.PageBytesMax - bytes))
+            {
+                records.Add(record);
+                bytes += record.Payload.Length;
+            }
+        }
+
+        return records;
+    }
+
+    /// <summary>Takes over events as another database has them, all or nothing: those that are here already are compared and left.</summary>
     /// <remarks>
     /// Every hash and every root is computed anew before anything is written. Schemas are not asked, archived aggregates take them, the caller's
     /// name stands nowhere: an event keeps its own actor, time, note, id, salt, and so its hash.
     /// </remarks>
-    /// <param name="records">In the order of their versions without a gap, with their salts.</param>
+    /// <param name="records">Of one aggregate or of several, each aggregate's together in the order of their versions without a gap, with their salts; at most <see cref="Limits.BatchEventsMax"/>.</param>
     /// <returns>How many were new.</returns>
     /// <exception cref="RefusedException">
     /// Nothing was written. <see cref="RefusalCode.IntegrityViolation"/>: a record is not what its hash or root says. <see cref="RefusalCode.Diverged"/>: another event has its version
@@ -70,18 +100,26 @@ public sealed partial class Session
         {
             DemandRoot("merge histories");
             cancellation.ThrowIfCancellationRequested();
-            MergeBatch.Check(records);
-            var known = CountKnown(records);
-            if (known == records.Count)
-                return 0;
-            var operations = new AppendOperation[records.Count - known];
-            for (var i = 0; i < operations.Length; i++)
-                operations[i] = PrepareMerge(records[known + i]);
-            var outcomes = await CommitAsync(new(operations), cancellation).ConfigureAwait(false);
+            var fresh = FindNew(records, MergeBatch.Check(records), out var position);
+            var appended = 0;
+            if (fresh.Count > 0)
+            {
+                var operations = new AppendOperation[fresh.Count];
+                for (var i = 0; i < operations.Length; i++)
+                    operations[i] = PrepareMerge(fresh[i]);
+                foreach (var outcome in await CommitAsync(new(operations), cancellation).ConfigureAwait(false))
+                {
+                    if (outcome.Record is null)
+                        continue;
+                    appended++;
+                    position = outcome.Record.Position;
+                }
+            }
+
             // Whoever sent it forgets what was answered: also where answers come before the sync, this one does not.
-            if (Array.FindLast(outcomes, static outcome => outcome.Record is not null).Record is { } last)
-                await _database.Loop.WaitBeyondAsync(last.Position - 1, cancellation).ConfigureAwait(false);
-            return outcomes.Count(static outcome => outcome.Record is not null);
+            if (position > 0)
+                await _database.Loop.WaitBeyondAsync(position - 1, cancellation).ConfigureAwait(false);
+            return appended;
         }
         catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, records.Count))
         {
@@ -94,21 +132,33 @@ public sealed partial class Session
         }
     }
 
-    /// <summary>How many of the records are here already. History does not change: it is compared here, and not by the writer.</summary>
-    int CountKnown(IReadOnlyList<EventRecord> records)
+    /// <summary>The records that are not here already. History does not change: what is here is compared by this thread, and not by the writer.</summary>
+    /// <param name="records">All of them.</param>
+    /// <param name="runs">Those of each aggregate.</param>
+    /// <param name="position">The last one of those that are here; 0 when none is.</param>
+    List<EventRecord> FindNew(IReadOnlyList<EventRecord> records, List<(int From, int Count)> runs, out ulong position)
     {
+        position = 0;
         using var reader = _database.OpenReader();
-        var aggregate = records[0].Aggregate;
-        if (reader.FindHead(aggregate) is not var (head, _))
-            return 0;
-        var known = 0;
-        while (known < records.Count && records[known].Version <= head.Version)
+        var fresh = new List<EventRecord>(records.Count);
+        foreach (var (from, count) in runs)
         {
-            foreach (var own in reader.Events(aggregate, records[known].Version, records.Count - known, Limits.PageBytesMax))
-                MergeBatch.Compare(records[known++], own);
+            var (at, end) = (from, from + count);
+            var version = reader.FindHead(records[from].Aggregate)?.Head.Version ?? 0;
+            while (at < end && records[at].Version <= version)
+            {
+                foreach (var own in reader.Events(records[at].Aggregate, records[at].Version, end - at, Limits.PageBytesMax))
+                {
+                    MergeBatch.Compare(records[at++], own);
+                    position = Math.Max(position, own.Position);
+                }
+            }
+
+            for (; at < end; at++)
+                fresh.Add(records[at]);
         }
 
-        return known;
+        return fresh;
     }
 
     AppendOperation PrepareMerge(EventRecord record)

@@ -29,7 +29,7 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
             if (take < 1)
                 throw new RefusedException(RefusalCode.InvalidArgument, $"{take} positions are asked for; it takes 1 to {Limits.PageItemsMax}.");
             var page = _session.GetPositions(new HistoryFilter { Types = filter.Types, Aggregates = filter.Aggregates }, after, take);
-            return new PositionPage([.. page.Positions.Select(at => new ReplicaPosition(at.Aggregate, at.Version, at.Root, at.Archived, 0))], page.More);
+            return new PositionPage([.. page.Positions.Select(at => new ReplicaPosition(at.Aggregate, at.Version, at.Root, at.Archived, at.Snapshots))], page.More);
         },
         cancellation);
 
@@ -39,10 +39,13 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<EventRecord>> PullEventsAsync(AggregateKey aggregate, ulong from, int limit, CancellationToken cancellation) => Answer(
-        () => limit < 0
-            ? throw new RefusedException(RefusalCode.InvalidArgument, $"{limit} events are asked for; it takes 1 and up, or 0 for as many as fit.")
-            : _session.GetHistory(aggregate, from, limit),
-        cancellation);
+        () => limit < 0 ? throw NegativeLimit(limit) : _session.GetHistory(aggregate, from, limit), cancellation);
+
+    static RefusedException NegativeLimit(int limit) => new(RefusalCode.InvalidArgument, $"{limit} events are asked for; it takes 1 and up, or 0 for as many as fit.");
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<EventRecord>> PullEventsAsync(IReadOnlyList<(AggregateKey Aggregate, ulong From)> places, int limit, CancellationToken cancellation) =>
+        Answer(() => limit < 0 ? throw NegativeLimit(limit) : _session.GetHistories(places, limit), cancellation);
 
     /// <inheritdoc/>
     public Task<int> ApplyEventsAsync(IReadOnlyList<EventRecord> events, CancellationToken cancellation) => _session.MergeAsync(events, cancellation);
@@ -80,6 +83,8 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
         if (database.LogSize == after && wait > TimeSpan.Zero)
             await WaitAsync(after, wait < ServerLimits.ReplicaLogWaitMax ? wait : ServerLimits.ReplicaLogWaitMax, cancellation).ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
+        if (_session.FindLogEnd() is var end && end.Size < after)
+            throw new RefusedException(RefusalCode.Diverged, $"The log of this database has {end.Size} entries; who asks for what follows position {after} has another history.");
         return read(after, Limits.PageBytesMax);
     }
 

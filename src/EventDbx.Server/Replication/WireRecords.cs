@@ -84,7 +84,8 @@ internal static class WireRecords
 
         return new()
         {
-            After = page.After, Entries = entries, RootBefore = ReadHash(page.RootBefore.Span), Root = ReadHash(page.Root.Span), End = Read(page.End), Checkpoint = page.Checkpoint, CheckpointKey = page.CheckpointKey, Bytes = (int)bytes,
+            After = page.After, Entries = entries, RootBefore = ReadHash(page.RootBefore.Span), Root = ReadHash(page.Root.Span), End = Read(page.End), Checkpoint = page.Checkpoint,
+            CheckpointKey = page.CheckpointKey, Bytes = (int)bytes,
         };
     }
 

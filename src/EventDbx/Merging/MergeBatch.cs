@@ -6,24 +6,35 @@ namespace EventDbx.Merging;
 /// <summary>What can be said of a batch without the writer.</summary>
 internal static class MergeBatch
 {
-    /// <summary>One aggregate, versions one after the other, salts, no id twice, and not more than is committed at once.</summary>
+    /// <summary>Each aggregate's events together, with versions one after the other, with salts, with no id twice, and not more than is committed at once.</summary>
+    /// <returns>Where the events of each aggregate begin, and how many they are.</returns>
     /// <exception cref="RefusedException">It is not that.</exception>
-    public static void Check(IReadOnlyList<EventRecord> records)
+    public static List<(int From, int Count)> Check(IReadOnlyList<EventRecord> records)
     {
         if (records.Count == 0)
             throw new RefusedException(RefusalCode.InvalidArgument, "The batch has no events; a batch has at least one.");
         if (records.Count > Limits.BatchEventsMax)
             throw new RefusedException(RefusalCode.LimitExceeded, $"The batch has {records.Count} events; at most {Limits.BatchEventsMax} are applied at once.");
-        var (aggregate, bytes) = (records[0].Aggregate, 0L);
-        var ids = new HashSet<Guid>(records.Count);
+        var bytes = 0L;
+        List<(int From, int Count)> runs = [];
+        var (seen, ids) = (new HashSet<AggregateKey>(), new HashSet<Guid>());
         for (var i = 0; i < records.Count; i++)
         {
             var record = records[i];
-            if (!record.Aggregate.Equals(aggregate))
-                throw new RefusedException(RefusalCode.InvalidArgument, $"The batch has an event of {record.Aggregate} among those of {aggregate}; a batch is of one aggregate.");
+            var aggregate = record.Aggregate;
+            var begins = i == 0 || !aggregate.Equals(records[i - 1].Aggregate);
+            if (begins && !seen.Add(aggregate))
+                throw new RefusedException(RefusalCode.InvalidArgument, $"The batch has events of {aggregate} in two places; those of one aggregate stand together.");
+            if (begins)
+            {
+                runs.Add((i, 0));
+                ids.Clear();
+            }
+
+            runs[^1] = (runs[^1].From, runs[^1].Count + 1);
             if (record.Version == 0)
                 throw new RefusedException(RefusalCode.InvalidArgument, $"A record of {aggregate} says version 0; the first event of an aggregate has version 1.");
-            if (i > 0 && record.Version != records[i - 1].Version + 1)
+            if (!begins && record.Version != records[i - 1].Version + 1)
                 throw new RefusedException(RefusalCode.VersionConflict, $"In the batch version {record.Version} of {aggregate} follows version {records[i - 1].Version}; versions follow one another without a gap.");
             if (record.Salt.Length != EventBody.SaltBytes)
                 throw new RefusedException(RefusalCode.IntegrityViolation, $"Version {record.Version} of {aggregate} comes with a salt of {record.Salt.Length} bytes. It takes {EventBody.SaltBytes}, or its hash cannot be computed.");
@@ -34,6 +45,7 @@ internal static class MergeBatch
 
         if (bytes > Limits.RequestBytesMax)
             throw new RefusedException(RefusalCode.LimitExceeded, $"The batch has {bytes} bytes of payloads; at most {Limits.RequestBytesMax} are applied at once.");
+        return runs;
     }
 
     /// <summary>Holds a record against the event that has its version here.</summary>

@@ -77,6 +77,8 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["GET /admin/replication/allowed"] = new("/admin/replication/allowed", null, 403, 200),
         ["PUT /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", Allowed, 403, 201),
         ["DELETE /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", null, 403, 200),
+        ["POST /admin/replication/push"] = new("/admin/replication/push", """{"remote":"none"}""", 403, 404),
+        ["POST /admin/replication/pull"] = new("/admin/replication/pull", """{"remote":"none"}""", 403, 404),
         ["GET /admin/plugins"] = new("/admin/plugins", null, 403, 200),
         ["POST /admin/plugins/test"] = new("/admin/plugins/test", null, 403, 200),
         ["PUT /admin/plugins/{name}"] = new("/admin/plugins/p", """{"config":{"type":"log"}}""", 403, 201),

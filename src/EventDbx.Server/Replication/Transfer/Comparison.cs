@@ -168,6 +168,6 @@ file static class PlanAdding
         var marks = had is null ? sent.Version == 0 || sent.Archived || sent.Snapshots > 0 : sent.Archived != had.Archived || sent.Snapshots > had.Snapshots;
         var reached = had?.Version ?? 0;
         if (marks || sent.Version > reached)
-            plan.Add(new() { Aggregate = sent.Aggregate, Reached = reached, Target = sent.Version, Marks = marks, Moves = sent.Version > reached });
+            plan.Add(new() { Aggregate = sent.Aggregate, Reached = reached, Target = sent.Version, Marks = marks });
     }
 }

@@ -11,11 +11,8 @@ internal sealed class PlannedAggregate
     /// <summary>Version that the sender had when it was compared.</summary>
     public required ulong Target { get; init; }
 
-    /// <summary>Whether its archive flag, its creation or the number of its snapshots is known to differ.</summary>
+    /// <summary>Whether it has to be made, or its archive flag differs, or the sender has more snapshots.</summary>
     public required bool Marks { get; init; }
-
-    /// <summary>Whether it gets events.</summary>
-    public required bool Moves { get; init; }
 
     public bool Done => Reached >= Target;
 }

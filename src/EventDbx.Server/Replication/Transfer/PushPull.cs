@@ -96,7 +96,8 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
         while (await reading.ConfigureAwait(false) is { } batch)
         {
             cancellation.ThrowIfCancellationRequested();
-            reading = batches.ReadAsync(cancellation);
+            // On another thread: a replica of this process may answer on the thread that asks.
+            reading = Task.Run(() => batches.ReadAsync(cancellation), CancellationToken.None);
             try
             {
                 var applied = (ulong)await _sides.Receiver.ApplyEventsAsync(batch, patience.Ended).ConfigureAwait(false);
@@ -118,13 +119,12 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
     }
 
     /// <summary>What is known of aggregates beside their events, now that both sides have the same.</summary>
-    /// <remarks>Positions need not count snapshots, so one that has got events is asked for them; one that has not, and has the same flag, is left alone.</remarks>
     async Task ApplyMarksAsync(IReadOnlyList<PlannedAggregate> planned, CancellationToken cancellation)
     {
         using var patience = new Patience(clock, cancellation);
         foreach (var aggregate in planned)
         {
-            if (!aggregate.Marks && !aggregate.Moves)
+            if (!aggregate.Marks)
                 continue;
             cancellation.ThrowIfCancellationRequested();
             // Gone, or gone on, meanwhile: the next run has it again.
@@ -132,8 +132,6 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
                 continue;
             if (!marks.Aggregate.Equals(aggregate.Aggregate))
                 throw _sides.Source.Lies($"answers with {PositionStream.Named(marks.Aggregate)} where it was asked for {PositionStream.Named(aggregate.Aggregate)}");
-            if (!aggregate.Marks && marks.Snapshots.Count == 0)
-                continue;
             if (await _sides.Receiver.ApplyMarksAsync(marks, patience.Ended).ConfigureAwait(false))
                 _marked++;
             progress(new(TransferPhase.Marks, _marked, null));

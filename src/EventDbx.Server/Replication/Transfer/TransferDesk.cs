@@ -92,9 +92,7 @@ public sealed class TransferDesk(Database database, Func<ServerConfig> settings,
         var before = $"failed to connect to remote {remote.Endpoint}";
         try
         {
-            // As somebody may have written it into the file by hand.
-            var kept = RemoteRules.Checked(remote.Endpoint, remote.PublicKey);
-            return await dial(kept.Endpoint, PeerKey.Parse(kept.PublicKey), cancellation).ConfigureAwait(false);
+            return await dial(remote.Endpoint, PeerKey.Parse(remote.PublicKey), cancellation).ConfigureAwait(false);
         }
         catch (RefusedException refused)
         {

@@ -210,8 +210,7 @@ public sealed class PushPullTests
                 (there.Before, there.After) = (null, null);
                 if (lost is null)
                 {
-                    Assert.True(at > 10, "The run asks so few things that nothing was cut.");
-                    Assert.True(cuts > 20);
+                    Assert.True(cuts > 14, "The run asks so few things that hardly anything was cut.");
                     return;
                 }
 
@@ -279,7 +278,7 @@ public sealed class PushPullTests
 
     [Theory]
     [InlineData("out of order", "lists order::o-1 out of order"), InlineData("no end", "lists no aggregate, and says that there are more"), InlineData("foreign", "lists other::x, which was not asked for")]
-    [InlineData("roots", "answers 0 roots where it was asked for 1"), InlineData("nothing", "sent nothing behind version 0"), InlineData("gap", "sent version 2 of order::o-1 where version 1 was due"), InlineData("alien", "sent an event of alien::a where one of order::o-1 was due")]
+    [InlineData("roots", "answers 0 roots where it was asked for 1"), InlineData("nothing", "has version 2 of order::o-1, and sent nothing behind version 0"), InlineData("gap", "sent version 2 of order::o-1 where version 1 was due"), InlineData("alien", "sent an event of alien::a where one of order::o-1 was due")]
     [InlineData("more", "took 7 events of 6")]
     public async Task A_remote_that_says_what_cannot_be_is_named(string lie, string said)
     {
