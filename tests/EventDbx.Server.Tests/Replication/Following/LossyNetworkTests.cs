@@ -78,7 +78,7 @@ public sealed class LossyNetworkTests
     {
         var text = new StringBuilder();
         for (var i = 0; i < events; i++)
-            text.Append(CultureInfo.InvariantCulture, $$"""{"aggregate_type":"{{type}}","aggregate_id":"a-{{i / 50}}","event_type":"e","payload":{"n":{{i}}}}""").Append('\n');
+            text.Append(CultureInfo.InvariantCulture, $$$"""{"aggregate_type":"{{{type}}}","aggregate_id":"a-{{{i / 50}}}","event_type":"e","payload":{"n":{{{i}}}}}""").Append('\n');
         var file = line.Directory[$"{type}.ndjson"];
         await File.WriteAllTextAsync(file, text.ToString(), Cancellation);
         await MirrorProcessTests.RunAsync(line, "import", file);
