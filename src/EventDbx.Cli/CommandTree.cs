@@ -5,6 +5,7 @@ using EventDbx.Cli.Commands.Audit;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Doctor;
+using EventDbx.Cli.Commands.Following;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
@@ -45,6 +46,8 @@ internal static class CommandTree
         RemoteCommand.Create(),
         TransferCommand.Push(),
         TransferCommand.Pull(),
+        FollowCommand.Create(),
+        PromoteCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),

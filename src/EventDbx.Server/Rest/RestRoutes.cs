@@ -33,8 +33,8 @@ internal static class RestRoutes
     static readonly RestAccess Remotes = RestAccess.RootTo("manage remotes");
     static readonly RestAccess Push = RestAccess.RootTo(Replication.Transfer.TransferDesk.PushRight);
     static readonly RestAccess Pull = RestAccess.RootTo(Replication.Transfer.TransferDesk.PullRight);
-    static readonly RestAccess Follow = RestAccess.RootTo(FollowRoutes.MayFollow);
-    static readonly RestAccess Promote = RestAccess.RootTo(FollowRoutes.MayPromote);
+    static readonly RestAccess Follow = RestAccess.RootTo(Replication.Following.FollowDesk.MayFollow);
+    static readonly RestAccess Promote = RestAccess.RootTo(Replication.Following.FollowDesk.MayPromote);
     static readonly RestAccess Plugins = RestAccess.RootTo("manage plugins");
     static readonly RestAccess TestPlugins = RestAccess.RootTo("test plugins");
     static readonly RestAccess Replay = RestAccess.RootTo("replay events");
