@@ -79,6 +79,8 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["DELETE /admin/replication/allowed/{peer}"] = new("/admin/replication/allowed/p", null, 403, 200),
         ["POST /admin/replication/push"] = new("/admin/replication/push", """{"remote":"none"}""", 403, 404),
         ["POST /admin/replication/pull"] = new("/admin/replication/pull", """{"remote":"none"}""", 403, 404),
+        ["POST /admin/replication/follow"] = new("/admin/replication/follow", """{"remote":"none"}""", 403, 404),
+        ["POST /admin/replication/promote"] = new("/admin/replication/promote", null, 403, 400),
         ["GET /admin/plugins"] = new("/admin/plugins", null, 403, 200),
         ["POST /admin/plugins/test"] = new("/admin/plugins/test", null, 403, 200),
         ["PUT /admin/plugins/{name}"] = new("/admin/plugins/p", """{"config":{"type":"log"}}""", 403, 201),

@@ -128,7 +128,7 @@ public sealed class MirrorProcessTests
     }
 
     internal static async Task<string> TokenAsync(CommandLine line) =>
-        JsonDocument.Parse(await RunAsync(line, "token", "generate", "--group", "g", "--user", "u", "--ttl", "0", "--json", "--action", "*")).RootElement.GetProperty("token").GetString()!;
+        JsonDocument.Parse(await RunAsync(line, "token", "generate", "--group", "g", "--user", "u", "--ttl", "0", "--json", "--root")).RootElement.GetProperty("token").GetString()!;
 
     internal static async Task UntilAsync(Func<Task<bool>> reached, string what)
     {

@@ -158,8 +158,11 @@ public sealed class MirrorServerTests
         public async Task StartAsync()
         {
             await Leader.InitializeAsync();
+            var before = Leader.Host.Database.LogSize;
             await File.AppendAllTextAsync(
                 Leader.ConfigPath, $"\n[replication.allow.mirror]\npublic_key = \"{NodeIdentity.ReadOrCreate(_keys["replication.key"]).Key}\"\npull = true\n", Cancellation);
+            // It leaves an entry, which is not to come in the middle of what is compared.
+            await FollowerStand.UntilAsync(() => Leader.Host.Database.LogSize > before, () => "The change of the configuration should stand in the log.");
             await Mirror.InitializeAsync();
             await File.AppendAllTextAsync(
                 Mirror.ConfigPath,
