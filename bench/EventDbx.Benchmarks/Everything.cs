@@ -24,6 +24,7 @@ internal static class Everything
         ("grpc-append", GrpcBenchmark.Run, s_quickRest),
         ("feed", FeedBenchmark.Run, ["--events", "3000", "--aggregates", "500", "--rounds", "1", "--clients", "1,3", "--writers", "1", "--subscribers", "0,10", "--seconds", "0.5"]),
         ("plugins", PluginBenchmark.Run, ["--events", "2000", "--aggregates", "500", "--seconds", "0.5", "--rounds", "1", "--writers", "1"]),
+        ("replication", ReplicationBenchmark.Run, ["--events", "2000", "--pushed", "1000,4000", "--rounds", "1", "--seconds", "0.5", "--writers", "1"]),
         ("port", PortBenchmark.Run, ["--seconds", "0.5", "--rounds", "1"]),
         ("start", StartBenchmark.Run, ["--rounds", "2"]),
         ("memory", MemoryBenchmark.Run, ["--seconds", "2", "--rest", "1"]),

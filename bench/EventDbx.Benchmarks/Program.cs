@@ -21,6 +21,7 @@ Verb[] verbs =
     new("grpc-append", "--dir DIR [--connections 1,16,64] [--seconds 10] [--rounds 3] [--native DIR] [--only PART,…]", "appends over gRPC against an empty call, and as a stream", GrpcBenchmark.Run),
     new("feed", "--dir DIR [--events 200000] [--rounds 3] [--clients 1,10] [--writers 1,16] [--subscribers 0,1,10,100,1000] [--seconds 5]", "the feed as server-sent events, against reading it in process; appends while others follow", FeedBenchmark.Run),
     new("plugins", "--dir DIR [--events 50000] [--rounds 5] [--seconds 4] [--writers 1,16] [--aggregates 10000]", "appends beside plugins that are well, and that are down; deliveries by kind against the bare transport", PluginBenchmark.Run),
+    new("replication", "--dir DIR [--events 100000] [--pushed 10000,1000000] [--rounds 5] [--seconds 4] [--writers 1,16]", "push against batches in process, its memory; how fast a mirror catches up, and how far behind it is", ReplicationBenchmark.Run),
     new("port", "--dir DIR [--seconds 10] [--rounds 3]", "every protocol on one port, alone and at once", PortBenchmark.Run),
     new("start", "--dir DIR [--rounds 20] [--native DIR]", "help, and a server's first answer", StartBenchmark.Run),
     new("memory", "--dir DIR [--seconds 60] [--connections 16] [--native DIR]", "of the server, idle and behind appends", MemoryBenchmark.Run),

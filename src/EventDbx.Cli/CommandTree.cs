@@ -5,6 +5,7 @@ using EventDbx.Cli.Commands.Audit;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Doctor;
+using EventDbx.Cli.Commands.Following;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
@@ -15,6 +16,7 @@ using EventDbx.Cli.Commands.Remote;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
+using EventDbx.Cli.Commands.Transfers;
 using EventDbx.Cli.Commands.Verify;
 using EventDbx.Cli.Commands.Witness;
 
@@ -42,6 +44,10 @@ internal static class CommandTree
         QueueCommand.Create(),
         KeyCommand.Create(),
         RemoteCommand.Create(),
+        TransferCommand.Push(),
+        TransferCommand.Pull(),
+        FollowCommand.Create(),
+        PromoteCommand.Create(),
         ImportCommand.Create(),
         VerifyCommand.Create(),
         LogCommand.Create(),

@@ -6,6 +6,7 @@ using EventDbx.Server.Feed;
 using EventDbx.Server.Grpc;
 using EventDbx.Server.GraphQL;
 using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Replication.Following;
 using EventDbx.Server.Rest;
 using EventDbx.Server.Telemetry;
@@ -69,11 +70,11 @@ public sealed class ServerHost : IAsyncDisposable
         Peers = new(options, database, Admin.Settings, Commands);
         _dispatcher = new(Admin.Surroundings, Admin.Plugins, database.Deliveries, options.OpenPlugin ?? (plugin => PluginChannels.Open(plugin, Admin.Surroundings)));
         Plugins = new PluginControl(Admin.Surroundings, Admin.Plugins, _dispatcher);
+        var dial = options.Dial ?? TransferDesk.DialFrom(Replication.NodeIdentity.PathOf(options.Config, options.Database.Directory), options.Clock);
+        Transfers = new(database, Admin.Settings.Read, dial, options.Clock);
         Telemetry.Observe(_dispatcher, database);
-        if (options is { OpenMirror: { } mirror, DialLeader: { } dial })
-            Follower = new(mirror(database), new() { Settings = Admin.Surroundings.Settings, Dial = dial, Clock = options.Clock, Jitter = Admin.Surroundings.Jitter, Log = options.Log });
-        if (Follower is not null)
-            Telemetry.Observe(Follower);
+        Follower = new(MirrorStore.Of(database), new() { Settings = Admin.Surroundings.Settings, Dial = dial, Clock = options.Clock, Jitter = Admin.Surroundings.Jitter, Log = options.Log });
+        Telemetry.Observe(Follower);
         _app = Build();
     }
 
@@ -98,11 +99,14 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The plugins: how they are set up, and what they have yet to take.</summary>
     internal IPluginControl Plugins { get; }
 
+    /// <summary>Push and pull.</summary>
+    internal TransferDesk Transfers { get; }
+
     /// <summary>Keeps the store up with its leader, where it is a mirror.</summary>
-    internal Follower? Follower { get; }
+    internal Follower Follower { get; }
 
     /// <summary>Null while all is well; else what is wrong, in a sentence.</summary>
-    internal string? Unhealthy => Database.Unhealthy ?? Follower?.Trouble;
+    internal string? Unhealthy => Database.Unhealthy ?? Follower.Trouble;
 
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
@@ -161,6 +165,8 @@ public sealed class ServerHost : IAsyncDisposable
             Signer = options.Database.Signer ?? (() => KeyFile.OfLogThatHasSigned(options.Database.Directory)),
             NewSigner = options.Database.NewSigner ?? (options.Database.Signer is null ? () => KeyFile.OfLog(options.Database.Directory) : null),
             LogOrigin = options.Database.LogOrigin ?? options.Config.LogOrigin,
+            NoteVerifier = options.Database.NoteVerifier ?? Checkpoints.NoteKey.Verifies,
+            Follow = options.Database.Follow ?? options.Config.Followed,
             CheckpointInterval = options.Database.CheckpointInterval ?? options.CheckpointInterval,
             WriterFailed = cause => options.Log?.Invoke(new(
                 Timestamp.From(options.Clock.GetUtcNow()), LogLevel.Critical, "engine",
@@ -179,7 +185,7 @@ public sealed class ServerHost : IAsyncDisposable
             await host._app.StartAsync(cancellation).ConfigureAwait(false);
             // When requests are answered: no plugin, however slow, keeps the server from starting.
             await host._dispatcher.StartAsync().ConfigureAwait(false);
-            host.Follower?.Start();
+            host.Follower.Start();
             return host;
         }
         catch
@@ -217,7 +223,7 @@ public sealed class ServerHost : IAsyncDisposable
         LogRoot = Database.LogRoot.ToString(),
         Connections = _listeners.Connections,
         Unhealthy = Unhealthy,
-        Follows = Follower?.Status,
+        Follows = Follower.Status,
         LogOriginWaiting = Database.LogOriginWaiting,
         Checkpoint = FindCheckpoint(),
     };
@@ -259,14 +265,12 @@ public sealed class ServerHost : IAsyncDisposable
         }
         finally
         {
-            if (Follower is not null)
-                await Follower.StopAsync(deadline < ServerLimits.FollowerStopWithin ? deadline : ServerLimits.FollowerStopWithin).ConfigureAwait(false);
+            await Follower.StopAsync(deadline < ServerLimits.FollowerStopWithin ? deadline : ServerLimits.FollowerStopWithin).ConfigureAwait(false);
             // Behind the last request, so that what it appended is still on its way; what is not taken in time goes at the next start.
             await _dispatcher.StopAsync(deadline < ServerLimits.PluginStopWithin ? deadline : ServerLimits.PluginStopWithin).ConfigureAwait(false);
             await _app.DisposeAsync().ConfigureAwait(false);
             await _dispatcher.DisposeAsync().ConfigureAwait(false);
-            if (Follower is not null)
-                await Follower.DisposeAsync().ConfigureAwait(false);
+            await Follower.DisposeAsync().ConfigureAwait(false);
             await Admin.DisposeAsync().ConfigureAwait(false);
             if (_otlp is not null)
                 await _otlp.DisposeAsync().ConfigureAwait(false);

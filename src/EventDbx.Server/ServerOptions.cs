@@ -67,11 +67,8 @@ public sealed record ServerOptions
     /// <summary>Opens the way to a plugin; null: as its kind says.</summary>
     internal Func<Plugins.PluginDefinition, Plugins.IPluginChannel>? OpenPlugin { get; init; }
 
-    /// <summary>Opens the sessions of the follower; null: as PeerDialer does.</summary>
-    internal Replication.Dial? DialLeader { get; init; }
-
-    /// <summary>The store as the follower sees it; null: the open database itself.</summary>
-    internal Func<Database, Replication.Following.MirrorStore>? OpenMirror { get; init; }
+    /// <summary>Opens sessions with remotes, for push, pull and the follower; null: as nodes do.</summary>
+    internal Replication.Dial? Dial { get; init; }
 
     /// <summary>Changes bounds of connections: tests do not wait as long as people may.</summary>
     internal Action<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerLimits>? ChangeLimits { get; init; }

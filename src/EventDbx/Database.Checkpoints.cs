@@ -1,4 +1,3 @@
-using System.Globalization;
 using EventDbx.Checkpoints;
 
 namespace EventDbx;
@@ -7,12 +6,6 @@ namespace EventDbx;
 public sealed partial class Database
 {
     readonly CheckpointIssuer _checkpoints;
-
-    /// <summary>What checkpoints of this epoch call the log: what the first of them has called it.</summary>
-    public string LogOrigin { get; }
-
-    /// <summary>The origin that the options ask for, where this epoch has checkpoints under another one; null mostly. It takes effect with the next epoch.</summary>
-    public string? LogOriginWaiting { get; }
 
     /// <summary>Full tiles of the log that proofs have read.</summary>
     internal TileCache Tiles { get; } = new();
@@ -39,10 +32,10 @@ public sealed partial class Database
     /// </exception>
     public Task StoreCosignaturesAsync(SignedNote withMore) => _checkpoints.StoreCosignaturesAsync(withMore);
 
-    /// <summary>The newest checkpoint of this epoch as it is stored, and when it was signed; null when there is none. Signs nothing, hands nothing out.</summary>
+    /// <summary>The newest checkpoint of this epoch as it is stored, and when it was signed; null when there is none, and in a mirror. Signs nothing, hands nothing out.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: its row cannot be read.</exception>
     public (SignedNote Note, Checkpoint Checkpoint, Timestamp SignedAt)? FindCheckpoint() =>
-        _checkpoints.Newest is { } row ? (row.Note, row.Checkpoint, new Timestamp(row.SignedAt)) : null;
+        Following is null && _checkpoints.Newest is { } row ? (row.Note, row.Checkpoint, new Timestamp(row.SignedAt)) : null;
 
     /// <summary>The public key that checkpoints of this epoch are signed with, as a vkey.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is none, or it is not the one that has signed.</exception>
@@ -51,18 +44,17 @@ public sealed partial class Database
     /// <summary>The same under the name that a checkpoint has.</summary>
     internal string ReadLogKey(string origin) => _checkpoints.ReadKey(origin);
 
-    static (string Origin, string? Waiting) OriginsOf(DatabaseOptions options, StoreRow row, IStorageView view)
+    static OriginNames OriginsOf(DatabaseOptions options, StoreIdentity identity, IStorageView view)
     {
-        var name = options.LogOrigin ?? $"eventdbx.local/{row.DatabaseId:D}";
-        var wanted = row.Epoch == 1 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}/e{row.Epoch}");
+        var wanted = OriginOf(options, identity.DatabaseId, identity.Epoch);
         try
         {
-            return CheckpointRow.Newest(view, row.Epoch)?.Checkpoint.Origin is { } signed && signed != wanted ? (signed, wanted) : (wanted, null);
+            return CheckpointRow.Newest(view, identity.Epoch)?.Checkpoint.Origin is { } signed && signed != wanted ? new(signed, wanted) : new(wanted, null);
         }
         catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.IntegrityViolation)
         {
             // The first signing finds it too, and then none is signed any more; what is not about checkpoints goes on.
-            return (wanted, null);
+            return new(wanted, null);
         }
     }
 

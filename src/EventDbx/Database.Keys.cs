@@ -241,7 +241,8 @@ public sealed partial class Database
             Note(actor, origin, "begun", next.Generation, check)).ConfigureAwait(false);
     }
 
-    static ControlOperation Note(Actor? actor, string? origin, string step, uint generation, ReadOnlyMemory<byte> check) => new()
+    /// <summary>Null in a mirror, whose data key is its own and whose log is its leader's.</summary>
+    ControlOperation? Note(Actor? actor, string? origin, string step, uint generation, ReadOnlyMemory<byte> check) => Following is not null ? null : new()
     {
         Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Origin = origin, Kind = "key_rotation", Subject = "data_encryption_key",
         Body = Encoding.UTF8.GetBytes(string.Create(
@@ -350,6 +351,8 @@ public sealed partial class Database
         if (_documents is null || _keys is null)
             throw new RefusedException(RefusalCode.InvalidArgument, "The documents of this store are not sealed: whatever is there is taken as it is.");
         var (found, newest) = _documents.Accept(name);
+        if (Following is not null)
+            return;
         var revision = found?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null";
         await _loop.CommitAsync(new(new ControlOperation
         {

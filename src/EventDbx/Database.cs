@@ -17,6 +17,7 @@ public sealed partial class Database : IAsyncDisposable
 {
     readonly DatabaseOptions _options;
     readonly IStorageEngine _engine;
+    readonly GroupPlanner _planner;
     readonly CommitLoop _loop;
     readonly FoldPointWriter _foldPoints;
     readonly OpenStore? _store;
@@ -30,7 +31,6 @@ public sealed partial class Database : IAsyncDisposable
     {
         (_options, _store) = (options, store);
         _engine = options.WrapEngine?.Invoke(engine) ?? engine;
-        Identity = new(row.DatabaseId, row.Epoch);
         Nonces = options.Random is { } random ? new(random) : new();
         // A copy of our own: the caller may dispose theirs, and the writer must not find out in the middle of a commit.
         var which = KeyAtHand.None;
@@ -43,16 +43,21 @@ public sealed partial class Database : IAsyncDisposable
             var log = LogTreeStore.Load(view);
             start = new(log.Size, log.Tree.Root());
             _schemas = SchemaSet.Load(view);
-            (LogOrigin, LogOriginWaiting) = OriginsOf(options, row, view);
+            _standing = new(new(row.DatabaseId, row.Epoch), MirrorRow.Find(view, row));
+            _origins = OriginsOf(options, _standing.Identity, view);
         }
+
+        _toFollow = options.Follow;
 
         if (LogOriginWaiting is { } waiting)
             options.Progress?.Invoke($"Checkpoints of this epoch are signed as {LogOrigin}, and so are those to come. The origin that is configured, {waiting}, takes effect with the next epoch.");
 
         MadeIds = new(Identity.DatabaseId);
         HiddenCursors = new(Nonces);
-        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds };
-        planner.Begin(_schemas);
+        var planner = new GroupPlanner(Keyring, Nonces, options.Clock, Math.Max(1, options.HeadCacheEntries), options.Restriction) { MadeIds = MadeIds, Following = options.Follow };
+        planner.Begin(_schemas, _standing);
+        _planner = planner;
+        _mirror = new(this);
         Telemetry = new(this);
         _foldPoints = new(this);
         _loop = new(
@@ -60,6 +65,7 @@ public sealed partial class Database : IAsyncDisposable
             options.Durability == Durability.Relaxed ? options.RelaxedInterval : null, options.GroupCommits, _foldPoints.Due)
         {
             SchemasChanged = schemas => _schemas = schemas,
+            StandingChanged = TakeStanding,
             Failed = options.WriterFailed,
             GroupCommitted = Telemetry.GroupCommitted,
             SyncedApart = Telemetry.SyncedApart,
@@ -76,10 +82,10 @@ public sealed partial class Database : IAsyncDisposable
         Telemetry.Observe(engine, store is null ? null : Path.GetFullPath(options.Directory), planner);
     }
 
-    /// <summary>Drawn when the store was made.</summary>
+    /// <summary>Drawn when the store was made; a mirror's is its leader's.</summary>
     public Guid DatabaseId => Identity.DatabaseId;
 
-    /// <summary>1, and one more after each accepted loss.</summary>
+    /// <summary>1, and more after each accepted loss and each promotion of a mirror.</summary>
     public uint Epoch => Identity.Epoch;
 
     public bool Encrypted => Keyring.Encrypted;
@@ -132,8 +138,6 @@ public sealed partial class Database : IAsyncDisposable
         Findings = () => Health.Count,
     };
 
-    internal StoreIdentity Identity { get; }
-
     internal StagingArea Staging { get; }
 
     /// <summary>The schemas in force: those of every append that was answered.</summary>
@@ -143,7 +147,7 @@ public sealed partial class Database : IAsyncDisposable
 
     internal NoncePool Nonces { get; }
 
-    internal StoreMadeIds MadeIds { get; }
+    internal StoreMadeIds MadeIds { get; private set; }
 
     internal HiddenCursors HiddenCursors { get; }
 
@@ -306,41 +310,11 @@ public sealed partial class Database : IAsyncDisposable
         }
     }
 
-    /// <summary>Changes of several types in one commit. Returns how many.</summary>
-    internal async Task<int> ChangeSchemasAsync(
-        Actor? actor, string? origin, Func<SchemaBook, IReadOnlyList<(string Type, AggregateSchema? Schema)>> change, CancellationToken cancellation)
-    {
-        await _changingSchemas.WaitAsync(cancellation).ConfigureAwait(false);
-        try
-        {
-            var book = _schemas.Book;
-            var changes = change(book);
-            if (changes.Count == 0)
-                return 0;
-            // Whether all of them can be enforced, before one of them is history: those that go first, for there may be only so many.
-            foreach (var (type, schema) in changes.OrderBy(static one => one.Schema is not null))
-                book = schema is null ? book.Without(type) : book.With(schema);
-            var commit = new PendingCommit([.. changes.OrderBy(static one => one.Schema is not null).Select(one => new SchemaOperation
-            {
-                Aggregate = ControlOperation.AboutTheDatabase, Actor = actor, Origin = origin, Type = one.Type, Schema = one.Schema, Body = SchemaOperation.BodyOf(one.Schema),
-            })]);
-            var outcomes = await _loop.CommitAsync(commit).ConfigureAwait(false);
-            if (commit.Refused)
-                throw new RefusedException(Array.Find(outcomes, static outcome => outcome.Refusal is not null).Refusal!.Value);
-            ShowSchemas(atOpen: false);
-            return changes.Count;
-        }
-        finally
-        {
-            _changingSchemas.Release();
-        }
-    }
-
     /// <summary>
     /// Writes <c>schemas.json</c>, in which people and scripts see the schemas in force. The store itself holds them: a file that
     /// says otherwise, after a crash or by another hand, is set aside and written anew.
     /// </summary>
-    void ShowSchemas(bool atOpen)
+    internal void ShowSchemas(bool atOpen)
     {
         try
         {
@@ -406,5 +380,6 @@ public sealed partial class Database : IAsyncDisposable
         _rotating.Dispose();
         Staging.Dispose();
         _changingSchemas.Dispose();
+        _mirror.Dispose();
     }
 }

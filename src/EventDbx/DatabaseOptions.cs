@@ -51,6 +51,15 @@ public sealed record DatabaseOptions
     /// <summary>What checkpoints call this log. Null: <c>eventdbx.local/</c> and the database id. From the second epoch on <c>/e2</c>, <c>/e3</c> … is appended, so that it may not end like that. Where this epoch has checkpoints under another origin, that one stays until the next.</summary>
     public string? LogOrigin { get; init; }
 
+    /// <summary>
+    /// Name of a leader that this database is to follow: until <see cref="Mirroring.IMirror.BeginAsync"/> has compared the two it writes no history of its own, and nothing of it stands in the store.
+    /// Null: none; a store that is a mirror is one all the same.
+    /// </summary>
+    public string? Follow { get; init; }
+
+    /// <summary>Whether a signed note has a good signature of a vkey: with it a mirror holds its leader's checkpoints against the log. Null: it does not look at them.</summary>
+    public Func<string, Checkpoints.SignedNote, bool>? NoteVerifier { get; init; }
+
     /// <summary>While the log grows, a checkpoint is signed at once and then as often as this. Null: only when somebody asks.</summary>
     public TimeSpan? CheckpointInterval { get; init; }
 

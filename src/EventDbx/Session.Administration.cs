@@ -4,6 +4,7 @@ using EventDbx.Encryption;
 namespace EventDbx;
 
 /// <summary>The verbs of whoever runs the database: tokens, keys, settings, documents. Each change leaves an entry in the log. Root only.</summary>
+/// <remarks>A mirror's log is its leader's: there they work as well, and leave none.</remarks>
 public sealed partial class Session
 {
     /// <summary>Something was done to a token: it stands in the log, for the log is the audit trail.</summary>
@@ -18,9 +19,10 @@ public sealed partial class Session
         {
             Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Origin = _origin, Kind = TokenChanges.NameOf(what), Subject = token.ToString("D"), Body = body.ToArray(),
         };
-        return CommitAsync(
-            what == TokenChange.Revoke ? new(note, new TokenOperation { Aggregate = ControlOperation.AboutTheDatabase, Token = token, Dead = true }) : new(note),
-            cancellation);
+        var dead = what == TokenChange.Revoke ? new TokenOperation { Aggregate = ControlOperation.AboutTheDatabase, Token = token, Dead = true } : null;
+        if (_database.Following is not null)
+            return dead is null ? Task.CompletedTask : CommitAsync(new(dead), cancellation);
+        return CommitAsync(dead is null ? new(note) : new(note, dead), cancellation);
     }
 
     /// <summary>A key was replaced: it stands in the log, as the control entry <c>key_change</c>.</summary>
@@ -29,7 +31,7 @@ public sealed partial class Session
     public Task NoteKeyAsync(string key, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
         DemandRoot("replace keys");
-        return CommitControlAsync(ControlKinds.KeyChange, key, body.ToArray(), cancellation);
+        return _database.Following is not null ? Task.CompletedTask : CommitControlAsync(ControlKinds.KeyChange, key, body.ToArray(), cancellation);
     }
 
     /// <summary>The settings, or what is kept beside them, have changed: it stands in the log.</summary>
@@ -39,7 +41,7 @@ public sealed partial class Session
     public Task NoteChangeAsync(SettingChange what, string subject, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
         DemandRoot("change settings");
-        return CommitControlAsync(SettingChanges.NameOf(what), subject, body.ToArray(), cancellation);
+        return _database.Following is not null ? Task.CompletedTask : CommitControlAsync(SettingChanges.NameOf(what), subject, body.ToArray(), cancellation);
     }
 
     /// <summary>Replaces the data key while everything goes on; goes on with a replacement that was interrupted, given the same key.</summary>

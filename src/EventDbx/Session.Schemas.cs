@@ -21,6 +21,7 @@ public sealed partial class Session
     public async Task<AggregateSchema?> ChangeSchemaAsync(string type, Func<SchemaBook, AggregateSchema?> change, CancellationToken cancellation)
     {
         DemandRoot("change schemas");
+        _database.DemandLeads();
         if (Names.Check("aggregate_type", type, Limits.TypeBytesMax) is { } refusal)
             throw new RefusedException(refusal);
         return await _database.ChangeSchemaAsync(Actor, _origin, type, change, cancellation).ConfigureAwait(false);

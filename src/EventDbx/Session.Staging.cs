@@ -11,6 +11,7 @@ public sealed partial class Session
     public async Task<StagedEvent> StageAsync(EventDraft draft, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateAppend, draft.Aggregate);
+        _database.DemandLeads();
         if (draft.Check() is { } refusal)
             throw new RefusedException(refusal);
         Span<byte> random = stackalloc byte[EventIds.RandomBytes];
@@ -74,6 +75,7 @@ public sealed partial class Session
     public Task<IReadOnlyList<AppendResult>> CommitStagedAsync(CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateAppend);
+        _database.DemandLeads();
         return _database.Staging.RunAsync(
             async waiting =>
             {

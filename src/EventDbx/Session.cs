@@ -23,6 +23,9 @@ public sealed partial class Session : IImportTarget
     /// <summary>Who this is; stands in every entry it makes.</summary>
     public Actor? Actor { get; }
 
+    /// <summary>From where it writes, as its control entries say it (<see cref="From"/>); null: nobody said.</summary>
+    public string? Origin => _origin;
+
     /// <summary>What it may do. Every verb asks here before it does anything else.</summary>
     public Grants Grants { get; }
 
@@ -63,8 +66,10 @@ public sealed partial class Session : IImportTarget
         try
         {
             Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
-            var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
+            var operation = Prepare(draft);
+            var outcomes = await (operation.Patch is null ? CommitAsync(new(operation), cancellation) : CommitAppendsAsync([operation], cancellation)).ConfigureAwait(false);
             return Answer(draft.Aggregate, outcomes[0]);
         }
         catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, 1))
@@ -82,6 +87,7 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.AggregateAppend);
             foreach (var draft in drafts)
                 Demand(AccessAction.AggregateAppend, draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             return await CommitBatchAsync(PrepareAll(drafts, Prepare), cancellation).ConfigureAwait(false);
         }
@@ -100,6 +106,7 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.RecordsImport);
             foreach (var record in records)
                 Demand(AccessAction.RecordsImport, record.Draft.Aggregate);
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             return await CommitBatchAsync(PrepareAll(records, Prepare), cancellation).ConfigureAwait(false);
         }
@@ -116,6 +123,7 @@ public sealed partial class Session : IImportTarget
         Demand(AccessAction.RecordsImport);
         if (!Grants.Unrestricted)
             throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
+        _database.DemandLeads();
         var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
         return CommitControlAsync(ControlKinds.Import, _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
     }
@@ -128,6 +136,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> CreateAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         // Whether it exists is nobody's to ask here.
         if (!Sight.ShowsType(aggregate))
             throw new RefusedException(RefusalCode.PermissionDenied, $"The aggregate type `{aggregate.Type}` is hidden: only a root token may create aggregates of it.");
@@ -139,6 +148,7 @@ public sealed partial class Session : IImportTarget
     public Task RemoveAsync(AggregateKey aggregate, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         return CommitAsync(new(Prepare(Lifecycle.Remove, aggregate, null)), cancellation);
     }
@@ -147,6 +157,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> ArchiveAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Archive, aggregate, comment)), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].State!);
@@ -156,6 +167,7 @@ public sealed partial class Session : IImportTarget
     public async Task<AggregateState> RestoreAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         var outcomes = await CommitAsync(new(Prepare(Lifecycle.Restore, aggregate, comment)), cancellation).ConfigureAwait(false);
         return Sight.OfAnswer(outcomes[0].State!);
@@ -166,6 +178,7 @@ public sealed partial class Session : IImportTarget
     public async Task<Snapshot> SnapshotAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
     {
         Demand(AccessAction.AggregateArchive, aggregate);
+        _database.DemandLeads();
         DemandSight(aggregate);
         if (CheckNote(comment) is { } refusal)
             throw new RefusedException(refusal);
@@ -186,7 +199,7 @@ public sealed partial class Session : IImportTarget
         if (operations.Length == 0)
             return [];
         CheckBatch(operations);
-        var outcomes = await CommitAsync(new(operations), cancellation).ConfigureAwait(false);
+        var outcomes = await CommitAppendsAsync(operations, cancellation).ConfigureAwait(false);
         var results = new AppendResult[outcomes.Length];
         for (var i = 0; i < outcomes.Length; i++)
             results[i] = Answer(operations[i].Aggregate, outcomes[i]);
@@ -349,7 +362,7 @@ public sealed partial class Session : IImportTarget
         return reader.FindWrappedKey(aggregate);
     }
 
-    static Refusal? CheckActor(Actor? actor) => actor is null
+    internal static Refusal? CheckActor(Actor? actor) => actor is null
         ? null
         : Names.Check("group", actor.Group, Limits.TypeBytesMax) ?? Names.Check("user", actor.User, Limits.TypeBytesMax);
 
@@ -374,7 +387,7 @@ public sealed partial class Session : IImportTarget
         ? new Refusal(RefusalCode.InvalidArgument, $"{what} holds half of a surrogate pair, which UTF-8 cannot carry.")
         : null;
 
-    static Refusal? CheckNote(string? note)
+    internal static Refusal? CheckNote(string? note)
     {
         if (note is null)
             return null;

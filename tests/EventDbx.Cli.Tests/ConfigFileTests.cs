@@ -27,7 +27,7 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("[socket]\nbind_addr = \"1.2.3.4\"", 2, "`socket.bind_addr` must be an IP address and a port")]
     [InlineData("[admin]\nbind_addr = \"7\"", 2, "`admin.bind_addr` must be an IP address")]
     [InlineData("cache_threshold = 1\nmemory_threshold = 2", 2, "`memory_threshold` says again what `cache_threshold` says in line 1.")]
-    [InlineData("[remotes.standby]\naddress = \"x\"", 2, "unknown key `address` for a remote; known: endpoint, public_key.")]
+    [InlineData("[remotes.standby]\naddress = \"x\"", 2, "unknown key `address` for a remote; known: endpoint, public_key, mode.")]
     [InlineData("[replication.allow.east]\npublic_key = \"K1\"\npussh = true", 3, "unknown key `pussh` for an allowed peer; known: public_key, push, pull.")]
     [InlineData("[replication.allow.east]\npublic_key = \"K1\"\npush = \"true\"", 3, "`replication.allow.east.push` must be true or false.")]
     [InlineData("[replication.allow.east]\npublic_key = 5", 2, "`replication.allow.east.public_key` must be a string.")]

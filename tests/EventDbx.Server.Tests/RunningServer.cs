@@ -14,6 +14,9 @@ internal sealed class RunningServer : IAsyncDisposable
 
     public int Port => _host.Port;
 
+    /// <summary>Of replication.</summary>
+    public int PeerPort => _host.PeerPort!.Value;
+
     public Database Database => _host.Database;
 
     /// <param name="line">Whose directory and settings.</param>
@@ -35,6 +38,7 @@ internal sealed class RunningServer : IAsyncDisposable
                 Auth = await AuthSettings.EnsureAsync(file, cancellation),
                 Bind = IPAddress.Loopback,
                 Port = 0,
+                PeerEndPoint = new(IPAddress.Loopback, 0),
                 SocketPath = SocketPlace.For(file.Config.DataDir, _ => null),
                 Version = "test",
             },

@@ -18,9 +18,10 @@ internal sealed partial class ServerProcess : IDisposable
     /// <param name="home">Its home, and its working directory.</param>
     /// <param name="port">0: any.</param>
     /// <param name="logLevel">How much its log says.</param>
-    public static async Task<ServerProcess> StartAsync(string home, int port = 0, string logLevel = "info")
+    /// <param name="peerPort">Of replication; 0: any.</param>
+    public static async Task<ServerProcess> StartAsync(string home, int port = 0, string logLevel = "info", int peerPort = 0)
     {
-        var process = Start(home, logLevel, "start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lock-timeout", "60");
+        var process = Start(home, logLevel, peerPort, "start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lock-timeout", "60");
         List<string> lines = [];
         while (await process.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
@@ -41,7 +42,7 @@ internal sealed partial class ServerProcess : IDisposable
     /// <summary>Runs a command to its end.</summary>
     public static async Task<Outcome> RunAsync(string home, params string[] arguments)
     {
-        using var process = Start(home, "info", arguments);
+        using var process = Start(home, "info", 0, arguments);
         process.StandardInput.Close();
         var (output, error) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -75,9 +76,14 @@ internal sealed partial class ServerProcess : IDisposable
     /// <summary>kill -9.</summary>
     public async Task KillAsync()
     {
-        _process.Kill();
-        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Kill();
+        await WaitForExitAsync();
     }
+
+    /// <summary>kill -9, and nobody waits.</summary>
+    public void Kill() => _process.Kill();
+
+    public Task WaitForExitAsync() => _process.WaitForExitAsync(TestContext.Current.CancellationToken);
 
     public void Dispose()
     {
@@ -86,7 +92,7 @@ internal sealed partial class ServerProcess : IDisposable
         _process.Dispose();
     }
 
-    static Process Start(string home, string logLevel, params string[] arguments)
+    static Process Start(string home, string logLevel, int peerPort, params string[] arguments)
     {
         var start = new ProcessStartInfo(CommandLine.Program, arguments)
         {
@@ -95,7 +101,7 @@ internal sealed partial class ServerProcess : IDisposable
         start.Environment["HOME"] = start.Environment["USERPROFILE"] = home;
         start.Environment.Remove("EVENTDBX_TOKEN");
         // Many servers run beside each other, some of them on ports that are given.
-        start.Environment["EVENTDBX_SOCKET_BIND_ADDR"] = "127.0.0.1:0";
+        start.Environment["EVENTDBX_SOCKET_BIND_ADDR"] = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{peerPort}");
         start.Environment["EVENTDBX_LOG"] = logLevel;
         return Process.Start(start)!;
     }

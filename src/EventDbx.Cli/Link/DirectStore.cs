@@ -1,4 +1,5 @@
 using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Tokens;
 using EventDbx.Transfer;
 using EventDbx.Verification;
@@ -10,7 +11,8 @@ namespace EventDbx.Cli;
 /// <param name="tokens">The same; null where the command has nothing to do with tokens.</param>
 /// <param name="session">The caller's.</param>
 /// <param name="plugins">Closed with it.</param>
-internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session, PluginDesk plugins) : IStore
+/// <param name="transfers">Of this database.</param>
+internal sealed partial class DirectStore(Database database, TokenAuthority? tokens, Session session, PluginDesk plugins, TransferDesk transfers) : IStore
 {
     public Task<AppendResult> AppendAsync(EventDraft draft, CancellationToken cancellation) => session.AppendAsync(draft, cancellation);
 

@@ -4,6 +4,7 @@ using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Plugins;
 using EventDbx.Server.Replication;
+using EventDbx.Server.Replication.Transfer;
 using EventDbx.Server.Tokens;
 using EventDbx.Storage;
 
@@ -78,6 +79,41 @@ internal static class Link
             return await act(store is DirectStore direct ? direct.PeersOf(file) : (ServerStore)store).ConfigureAwait(false);
     }
 
+    /// <summary>Runs on what makes a mirror of a store, or a leader of a mirror, as the owner unless the command line itself gives a token.</summary>
+    /// <param name="call">The command line.</param>
+    /// <param name="follow">Whom the store is to follow: it is made where there is none, without a history of its own. Null: a store is needed, and opened as it is.</param>
+    /// <param name="act">What to do.</param>
+    /// <param name="cancellation">Gives it up.</param>
+    public static async Task<ExitCode> ToFollowingAsync(Call call, string? follow, Func<IFollowing, Task<ExitCode>> act, CancellationToken cancellation)
+    {
+        if (RemoteServer.Of(call) is { } elsewhere)
+        {
+            var remote = await OpenAsync(elsewhere, call, cancellation).ConfigureAwait(false);
+            await using (remote.ConfigureAwait(false))
+                return await act(remote).ConfigureAwait(false);
+        }
+
+        var token = call.Has(AccessToken.Option) ? await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false) : null;
+        var file = call.LoadConfig();
+        var server = await ReachServerAsync(file.Config.DataDir, cancellation).ConfigureAwait(false);
+        if (server is null && !Database.ExistsIn(file.Config.DataDir))
+        {
+            if (follow is null)
+                throw new RefusedException(RefusalCode.NotFound, "There is no store yet, and so no mirror to promote.");
+            if (token is not null)
+                throw Commands.Token.TokenCommand.NoneYet();
+            // Before a store and its key are made.
+            if (!file.Config.Remotes.ContainsKey(follow))
+                throw new RefusedException(RefusalCode.NotFound, $"no remote named '{follow}' is configured.");
+        }
+
+        var store = server is { } reached
+            ? OpenServer(reached, call, token)
+            : await OpenAsync(call, file, token, Caller.OfCommand, cancellation, follow).ConfigureAwait(false);
+        await using (store.ConfigureAwait(false))
+            return await act(store is DirectStore direct ? direct.FollowingOf(file, call.Shell) : (ServerStore)store).ConfigureAwait(false);
+    }
+
     /// <summary>How this command line opens the data directory. A key that is made for a new store is announced.</summary>
     public static async Task<DatabaseOptions> OptionsAsync(Call call, ConfigFile file, CancellationToken cancellation)
     {
@@ -97,7 +133,9 @@ internal static class Link
             HeadCacheEntries = config.CacheThreshold,
             Signer = () => KeyFile.OfLogThatHasSigned(config.DataDir),
             NewSigner = () => KeyFile.OfLog(config.DataDir),
+            NoteVerifier = NoteKey.Verifies,
             LogOrigin = config.LogOrigin,
+            Follow = config.Followed,
         };
     }
 
@@ -162,9 +200,10 @@ internal static class Link
     }
 
     /// <summary>The directory, once it is free; or the server that has it, once it listens.</summary>
-    static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, Caller caller, CancellationToken cancellation)
+    static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, Caller caller, CancellationToken cancellation, string? follow = null)
     {
         var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+        options = options with { Follow = follow ?? options.Follow };
         using var keys = new KeysInHand(options);
         var began = options.Clock.GetTimestamp();
         while (true)
@@ -197,7 +236,8 @@ internal static class Link
             if (token is not null || caller == Caller.OwnerOfTokens)
                 tokens = TokenAuthority.Open(database, await AuthSettings.EnsureAsync(file, cancellation).ConfigureAwait(false), clock, file);
             var session = (token is null ? database.OpenSession(new("cli", Environment.UserName)) : tokens!.Authenticate(token)).From("directory");
-            return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock));
+            var transfers = new TransferDesk(database, () => file.Config, TransferDesk.DialFrom(NodeIdentity.PathOf(file.Config), clock), clock);
+            return new DirectStore(database, tokens, session, new PluginDesk(database, file.Config, clock), transfers);
         }
         catch
         {

@@ -118,7 +118,7 @@ public static partial class ReplicationFrames
         var entries = new (ReadOnlyMemory<byte>, ReadOnlyMemory<byte>)[list.Count];
         for (var i = 0; i < entries.Length; i++)
             entries[i] = (list[i].GetData(0), list[i].GetData(1));
-        return new(place.GetUInt64(0), entries, place.GetData(1), EndOf(place.GetStruct(2)), place.GetData(3), place.GetData(4));
+        return new(place.GetUInt64(0), entries, place.GetData(1), EndOf(place.GetStruct(2)), place.GetData(3), place.GetData(4), place.GetText(5));
     }
 
     public static WireRefusal ReadRefusal(MessageReader message)

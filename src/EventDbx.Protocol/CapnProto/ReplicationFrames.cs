@@ -211,7 +211,7 @@ public static partial class ReplicationFrames
 
     public static ReadOnlyMemory<byte> WriteLogPage(MessageWriter message, WireLogPage page)
     {
-        var place = Begin(message, ReplicationResponseKind.PullLog).SetStruct(0, 1, 5);
+        var place = Begin(message, ReplicationResponseKind.PullLog).SetStruct(0, 1, 6);
         place.SetUInt64(0, page.After);
         var list = place.SetStructs(0, page.Entries.Count, 0, 2);
         for (var i = 0; i < list.Count; i++)
@@ -224,6 +224,7 @@ public static partial class ReplicationFrames
         Put(place.SetStruct(2, 2, 2), page.End);
         place.SetData(3, page.Checkpoint.Span);
         place.SetData(4, page.RootBefore.Span);
+        place.SetText(5, page.CheckpointKey);
         return message.Frame;
     }
 

@@ -89,7 +89,8 @@ public readonly record struct WireLogEnd(ReadOnlyMemory<byte> DatabaseId, uint E
 
 /// <summary>A stretch of a log.</summary>
 public sealed record WireLogPage(
-    ulong After, IReadOnlyList<(ReadOnlyMemory<byte> Row, ReadOnlyMemory<byte> AggregateKey)> Entries, ReadOnlyMemory<byte> Root, WireLogEnd End, ReadOnlyMemory<byte> Checkpoint, ReadOnlyMemory<byte> RootBefore);
+    ulong After, IReadOnlyList<(ReadOnlyMemory<byte> Row, ReadOnlyMemory<byte> AggregateKey)> Entries, ReadOnlyMemory<byte> Root, WireLogEnd End, ReadOnlyMemory<byte> Checkpoint, ReadOnlyMemory<byte> RootBefore,
+    string CheckpointKey = "");
 
 /// <summary>Why a request was refused.</summary>
 /// <param name="Message">For people.</param>

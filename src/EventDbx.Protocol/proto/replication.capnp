@@ -167,6 +167,7 @@ struct LogPage {
   end @3 :LogEnd;
   checkpoint @4 :Data;
   rootBefore @5 :Data;
+  checkpointKey @6 :Text;  # The vkey that signed it.
 }
 
 struct ReplicationRequest {

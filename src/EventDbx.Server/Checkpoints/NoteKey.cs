@@ -93,6 +93,9 @@ public sealed class NoteKey
     /// <summary>The same key under another name.</summary>
     public NoteKey Named(string name) => new(name, Algorithm, _key);
 
+    /// <summary>Whether a note has a good signature of the log's key that a vkey names.</summary>
+    public static bool Verifies(string vkey, SignedNote note) => TryParse(vkey, out var key, out _) && key.Algorithm == NoteAlgorithm.Signature && key.GoodOf(note) is not null;
+
     /// <summary>The first of a note's signatures that is of this key and good; null when there is none.</summary>
     public NoteSignature? GoodOf(SignedNote note) => GoodOf(note.Text, note.Signatures);
 

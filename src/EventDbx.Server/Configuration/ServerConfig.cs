@@ -206,6 +206,9 @@ public sealed record ServerConfig
     public ImmutableSortedDictionary<string, RemoteConfig> Remotes { get; init; } =
         ImmutableSortedDictionary.Create<string, RemoteConfig>(StringComparer.Ordinal);
 
+    /// <summary>The name of the remote that is followed; null: none is.</summary>
+    public string? Followed => Remotes.FirstOrDefault(static remote => remote.Value.Mode == RemoteMode.Follow).Key;
+
     /// <summary>Who may push to this node, or pull from it, by name; nobody else.</summary>
     public ImmutableSortedDictionary<string, AllowedPeer> ReplicationAllow { get; init; } = Nobody;
 

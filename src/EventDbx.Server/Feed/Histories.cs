@@ -1,15 +1,16 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using EventDbx.Access;
 using EventDbx.Reading;
 
 namespace EventDbx.Server.Feed;
 
-/// <summary>Where the histories of two epochs part: what a cursor from before a loss has still in common with what is there now.</summary>
+/// <summary>Where the histories of two epochs part: what a cursor from before a loss, or from before a mirror was made a leader, has still in common with what is there now.</summary>
 internal static class Histories
 {
     const string LossKind = "accepted_loss";
 
-    static readonly ConditionalWeakTable<Database, Lazy<Task<List<(uint Epoch, ulong Kept)>>>> Found = [];
+    static readonly ConditionalWeakTable<Database, Lazy<Epochs>> Found = [];
 
     /// <exception cref="RefusedException">
     /// <see cref="RefusalCode.CursorGone"/>: it is of another epoch. <see cref="RefusalCode.InvalidArgument"/>: beyond the log.
@@ -17,49 +18,66 @@ internal static class Histories
     public static async Task RefuseGoneAsync(ServerHost host, FeedCursor cursor)
     {
         var database = host.Database;
-        if (cursor.Epoch == database.Epoch)
+        var epoch = database.Epoch;
+        if (cursor.Epoch == epoch)
         {
             if (cursor.Position > database.LogSize)
-                throw new RefusedException(RefusalCode.InvalidArgument, $"`after` is {cursor}, and the log ends at {database.Epoch}-{database.LogSize}. Nothing has been there yet.");
+                throw new RefusedException(RefusalCode.InvalidArgument, $"`after` is {cursor}, and the log ends at {epoch}-{database.LogSize}. Nothing has been there yet.");
             return;
         }
 
-        if (cursor.Epoch > database.Epoch || cursor.Epoch == 0)
-            throw Gone(cursor, $"is of an epoch that this database has not had; it is in epoch {database.Epoch}. Was it given by another one?");
-        var losses = await Found.GetValue(database, static key => new(() => Task.Run(() => Search(key)))).Value.ConfigureAwait(false);
-        var parted = losses.Where(loss => loss.Epoch > cursor.Epoch).Select(loss => (ulong?)loss.Kept).Min();
-        throw Gone(cursor, parted is not { } kept
-            ? $"is from before a loss that was accepted; the database is in epoch {database.Epoch} now, and does not know where the histories part. Begin again at {database.Epoch}-0."
-            : cursor.Position <= kept
-                ? $"is from before a loss that was accepted. The histories part behind position {kept}: all it has read is as it was, go on at {database.Epoch}-{cursor.Position}."
-                : $"is from before a loss that was accepted. The histories part behind position {kept}: what it has read beyond is gone, go on at {database.Epoch}-{kept} and read what took its place.");
+        if (cursor.Epoch > epoch || cursor.Epoch == 0)
+            throw Gone(cursor, $"is of an epoch that this database has not had; it is in epoch {epoch}. Was it given by another one?");
+        var starts = await Found.GetValue(database, static key => new(() => new(key))).Value.ReadAsync(epoch).ConfigureAwait(false);
+        var parted = starts.Where(start => start.Epoch > cursor.Epoch).OrderBy(static start => start.Kept).Select(static start => ((ulong, bool)?)(start.Kept, start.Lost)).FirstOrDefault();
+        throw Gone(cursor, parted is not var (kept, lost)
+            ? $"is from before a loss that was accepted; the database is in epoch {epoch} now, and does not know where the histories part. Begin again at {epoch}-0."
+            : $"is from before {(lost ? "a loss that was accepted" : "this database was made the leader")}. The histories part behind position {kept}: " + (cursor.Position <= kept
+                ? $"all it has read is as it was, go on at {epoch}-{cursor.Position}."
+                : $"what it has read beyond is {(lost ? "gone" : "not here")}, go on at {epoch}-{kept} and read what took its place."));
     }
 
     static RefusedException Gone(FeedCursor cursor, string why) => new(RefusalCode.CursorGone, $"The cursor {cursor} {why}");
 
-    /// <summary>Reads the log for the losses it tells of: once, when the first such cursor comes.</summary>
-    static List<(uint Epoch, ulong Kept)> Search(Database database)
+    /// <summary>What the log tells of its epochs; read once for each that the database is in, when the first such cursor comes.</summary>
+    sealed class Epochs(Database database)
     {
-        var session = database.OpenSession();
-        var losses = new List<(uint, ulong)>();
-        // No event has an empty type, so only control entries come.
-        var filter = new FeedFilter { EventType = "", IncludeControl = true };
-        var end = database.LogSize;
-        for (var reached = 0UL; reached < end;)
-        {
-            var page = session.ReadFeed(reached, Limits.PageItemsMax, filter);
-            foreach (var item in page.Items)
-            {
-                if (item.Control is { Kind: LossKind } loss)
-                {
-                    using var body = JsonDocument.Parse(loss.Body);
-                    losses.Add((body.RootElement.GetProperty("epoch").GetUInt32(), body.RootElement.GetProperty("kept").GetUInt64()));
-                }
-            }
+        readonly Lock _gate = new();
+        (uint Epoch, Task<List<(uint Epoch, ulong Kept, bool Lost)>> Starts)? _read;
 
-            reached = page.ReachedPosition;
+        public Task<List<(uint Epoch, ulong Kept, bool Lost)>> ReadAsync(uint epoch)
+        {
+            lock (_gate)
+            {
+                // One that failed is tried again.
+                if (_read is not { Starts.IsFaulted: false } read || read.Epoch != epoch)
+                    _read = read = (epoch, Task.Run(Search));
+                return read.Starts;
+            }
         }
 
-        return losses;
+        List<(uint Epoch, ulong Kept, bool Lost)> Search()
+        {
+            var session = database.OpenSession();
+            var starts = new List<(uint, ulong, bool)>();
+            // No event has an empty type, so only control entries come.
+            var filter = new FeedFilter { EventType = "", IncludeControl = true };
+            var end = database.LogSize;
+            for (var reached = 0UL; reached < end;)
+            {
+                var page = session.ReadFeed(reached, Limits.PageItemsMax, filter);
+                foreach (var item in page.Items)
+                {
+                    if (item.Control is not { Kind: LossKind or ControlKinds.Epoch } start)
+                        continue;
+                    using var body = JsonDocument.Parse(start.Body);
+                    starts.Add((body.RootElement.GetProperty("epoch").GetUInt32(), body.RootElement.GetProperty("kept").GetUInt64(), start.Kind == LossKind));
+                }
+
+                reached = page.ReachedPosition;
+            }
+
+            return starts;
+        }
     }
 }

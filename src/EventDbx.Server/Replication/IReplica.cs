@@ -101,7 +101,7 @@ public sealed record ReplicaFilter
 /// <param name="Version">Of its newest event; 0: it has none.</param>
 /// <param name="Root">Root of its tree: binds the newest event and all before it.</param>
 /// <param name="Archived">Whether it takes no appends.</param>
-/// <param name="Snapshots">How many snapshots were taken of it by hand, where that is known without reading them; <see cref="LocalReplica"/> does not count, and says 0. They are compared with the marks of aggregates that a run changes.</param>
+/// <param name="Snapshots">How many snapshots were taken of it by hand.</param>
 public sealed record ReplicaPosition(AggregateKey Aggregate, ulong Version, Hash32 Root, bool Archived, uint Snapshots);
 
 /// <param name="Positions">In key order.</param>

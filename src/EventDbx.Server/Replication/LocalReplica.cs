@@ -29,7 +29,7 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
             if (take < 1)
                 throw new RefusedException(RefusalCode.InvalidArgument, $"{take} positions are asked for; it takes 1 to {Limits.PageItemsMax}.");
             var page = _session.GetPositions(new HistoryFilter { Types = filter.Types, Aggregates = filter.Aggregates }, after, take);
-            return new PositionPage([.. page.Positions.Select(at => new ReplicaPosition(at.Aggregate, at.Version, at.Root, at.Archived, 0))], page.More);
+            return new PositionPage([.. page.Positions.Select(at => new ReplicaPosition(at.Aggregate, at.Version, at.Root, at.Archived, at.Snapshots))], page.More);
         },
         cancellation);
 

@@ -70,7 +70,7 @@ internal static class WireRecords
         : throw new MessageException($"The id of a database has 16 bytes, not {end.DatabaseId.Length}.");
 
     public static WireLogPage Of(LogPage page) => new(
-        page.After, [.. page.Entries.Select(static entry => (entry.Row, entry.AggregateKey))], Of(page.Root), Of(page.End), page.Checkpoint, Of(page.RootBefore));
+        page.After, [.. page.Entries.Select(static entry => (entry.Row, entry.AggregateKey))], Of(page.Root), Of(page.End), page.Checkpoint, Of(page.RootBefore), page.CheckpointKey);
 
     public static LogPage Read(WireLogPage page)
     {
@@ -84,7 +84,8 @@ internal static class WireRecords
 
         return new()
         {
-            After = page.After, Entries = entries, RootBefore = ReadHash(page.RootBefore.Span), Root = ReadHash(page.Root.Span), End = Read(page.End), Checkpoint = page.Checkpoint, Bytes = (int)bytes,
+            After = page.After, Entries = entries, RootBefore = ReadHash(page.RootBefore.Span), Root = ReadHash(page.Root.Span), End = Read(page.End), Checkpoint = page.Checkpoint,
+            CheckpointKey = page.CheckpointKey, Bytes = (int)bytes,
         };
     }
 

@@ -9,12 +9,6 @@ namespace EventDbx.Server.Rest;
 /// <summary>Whom this database is the mirror of: begun, and ended.</summary>
 internal static class FollowRoutes
 {
-    /// <summary>As it follows "only a root token may", on both roads.</summary>
-    public const string MayFollow = "make the database follow another one";
-
-    /// <inheritdoc cref="MayFollow"/>
-    public const string MayPromote = "promote a mirror";
-
     static readonly string[] FollowMembers = ["remote"];
 
     static readonly string[] PromoteMembers = ["comment"];
@@ -22,7 +16,7 @@ internal static class FollowRoutes
     /// <summary>A line for each change until it has caught up, or does not go on; then how it stands. The server follows on, whoever listens.</summary>
     public static async Task FollowAsync(RestCall call)
     {
-        var follower = FollowerOf(call);
+        var follower = call.Host.Follower;
         var name = RequestJson.Read(call.Body, static (ref json, _) => ReadText(ref json, "a request to follow", FollowMembers)) is { } remote && remote.Trim() is { Length: > 0 } trimmed
             ? trimmed
             : throw new RefusedException(RefusalCode.InvalidArgument, "remote name cannot be empty.");
@@ -65,7 +59,7 @@ internal static class FollowRoutes
 
     public static async Task PromoteAsync(RestCall call)
     {
-        var follower = FollowerOf(call);
+        var follower = call.Host.Follower;
         var comment = call.Body.IsEmpty ? null : RequestJson.Read(call.Body, static (ref json, _) => ReadText(ref json, "a request to promote", PromoteMembers));
         var followed = follower.Leader;
         var promotion = await follower.PromoteAsync(call.Session.Actor, comment, () => KeepAsync(call, null), call.Cancellation).ConfigureAwait(false);
@@ -91,8 +85,6 @@ internal static class FollowRoutes
             return true;
         },
         CancellationToken.None).ConfigureAwait(false);
-
-    static Follower FollowerOf(RestCall call) => call.Host.Follower ?? throw new RefusedException(new Refusal(RefusalCode.Unavailable, "This server cannot follow.") { Final = true });
 
     static string? ReadText(ref Utf8JsonReader json, string what, string[] known)
     {

@@ -31,8 +31,10 @@ internal static class RestRoutes
     static readonly RestAccess SeeConfig = RestAccess.RootTo("see the configuration");
     static readonly RestAccess Audit = RestAccess.RootTo("read the audit trail");
     static readonly RestAccess Remotes = RestAccess.RootTo("manage remotes");
-    static readonly RestAccess Follow = RestAccess.RootTo(FollowRoutes.MayFollow);
-    static readonly RestAccess Promote = RestAccess.RootTo(FollowRoutes.MayPromote);
+    static readonly RestAccess Push = RestAccess.RootTo(Replication.Transfer.TransferDesk.PushRight);
+    static readonly RestAccess Pull = RestAccess.RootTo(Replication.Transfer.TransferDesk.PullRight);
+    static readonly RestAccess Follow = RestAccess.RootTo(Replication.Following.FollowDesk.MayFollow);
+    static readonly RestAccess Promote = RestAccess.RootTo(Replication.Following.FollowDesk.MayPromote);
     static readonly RestAccess Plugins = RestAccess.RootTo("manage plugins");
     static readonly RestAccess TestPlugins = RestAccess.RootTo("test plugins");
     static readonly RestAccess Replay = RestAccess.RootTo("replay events");
@@ -116,6 +118,8 @@ internal static class RestRoutes
         new("GET", Allowed, Remotes, RestBody.None, AllowedRoutes.ListAsync),
         new("PUT", Allowed + "/{peer}", Remotes, RestBody.Required, AllowedRoutes.PutAsync) { Parameters = ["create"], LeavesEntry = true },
         new("DELETE", Allowed + "/{peer}", Remotes, RestBody.None, AllowedRoutes.RemoveAsync) { LeavesEntry = true },
+        new("POST", "/admin/replication/push", Push, RestBody.Required, TransferRoutes.PushAsync) { TakesLong = true },
+        new("POST", "/admin/replication/pull", Pull, RestBody.Required, TransferRoutes.PullAsync) { LeavesEntry = true, TakesLong = true },
         new("POST", "/admin/replication/follow", Follow, RestBody.Required, FollowRoutes.FollowAsync) { LeavesEntry = true, TakesLong = true },
         new("POST", "/admin/replication/promote", Promote, RestBody.Optional, FollowRoutes.PromoteAsync) { LeavesEntry = true, TakesLong = true },
         new("GET", "/admin/plugins", Plugins, RestBody.None, PluginRoutes.ListAsync),

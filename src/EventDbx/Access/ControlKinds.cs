@@ -18,12 +18,15 @@ public static class ControlKinds
     /// <summary>An older document, or none, was accepted for the newest one.</summary>
     public const string DocumentAccepted = "document_accepted";
 
+    /// <summary>A new epoch began where another log ended: a mirror was made a leader.</summary>
+    public const string Epoch = "epoch";
+
     /// <summary>In the order in which texts list them.</summary>
     public static IReadOnlyList<string> All { get; } =
     [
         LifecycleNames.Create, LifecycleNames.Remove, LifecycleNames.Archive, LifecycleNames.Restore, LifecycleNames.Snapshot, SchemaOperation.Kind,
         .. Enum.GetValues<TokenChange>().Select(TokenChanges.NameOf), .. Enum.GetValues<SettingChange>().Select(SettingChanges.NameOf),
-        KeyChange, KeyRotation, DocumentAccepted, Import, AcceptedLoss.Kind,
+        KeyChange, KeyRotation, DocumentAccepted, Import, AcceptedLoss.Kind, Epoch,
     ];
 
     /// <summary>Why there is no such kind: nothing found would read as nothing happened. Null where there is.</summary>

@@ -41,12 +41,26 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
             _running = Task.Run(() => RunAsync(interval));
     }
 
+    /// <summary>Another epoch has begun, or the log is another one's from now on: what was the newest is so no more. On the writer.</summary>
+    public void BeginEpoch() => Reload();
+
+    /// <summary>What the leader signed, as far as it was verified here: a mirror says nothing of the log in its own name.</summary>
+    SignedNote OfLeader(string leader, ulong atLeast)
+    {
+        var mirror = database.Standing.Mirror;
+        return mirror?.Note is { } note && mirror.Checkpoint!.Size >= atLeast ? note : throw new RefusedException(
+            RefusalCode.Unavailable,
+            $"This database follows `{leader}`, which signs the checkpoints of this log; {(mirror?.Checkpoint is { } newest ? $"the newest one that has arrived is of {newest.Size} entries" : "none has arrived yet")}. Try again once the next one has, or ask `{leader}`.");
+    }
+
     /// <summary>See <see cref="Database.ReadCheckpointAsync"/>.</summary>
     public async Task<SignedNote> ReadAsync(ulong atLeast, bool handOut, CancellationToken cancellation)
     {
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
+            if (database.Following is { } leader)
+                return OfLeader(leader, atLeast);
             if (Newest is { } newest && newest.Size >= atLeast)
             {
                 if (!handOut || newest.HandedOut)
@@ -102,6 +116,12 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
     /// <summary>The public key, after a look at whether it is the one that has signed.</summary>
     public string ReadKey(string origin)
     {
+        if (database.Following is { } leader)
+        {
+            return database.Standing.Mirror is { Note: not null } mirror ? mirror.CheckpointKey : throw new RefusedException(
+                RefusalCode.Unavailable, $"This database follows `{leader}`, which signs the checkpoints of this log; none has arrived yet, and with it the key.");
+        }
+
         var signer = Signer();
         using var view = database.Engine.OpenView();
         return CheckpointRow.Newest(view, database.Epoch) is { } last && !signer.Verifies(last.Checkpoint.Origin, last.Note)
@@ -154,6 +174,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
         {
             while (true)
             {
+                await database.WaitUntilLeadingAsync(_stopping.Token).ConfigureAwait(false);
                 await database.Loop.WaitBeyondAsync(Newest?.Size ?? 0, _stopping.Token).ConfigureAwait(false);
                 try
                 {
@@ -166,6 +187,8 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
                     {
                         if (_failure is not null)
                             return;
+                        if (database.Following is not null)
+                            continue;
                         _lastTrouble = $"No checkpoint could be signed: {cause.Message}";
                     }
                 }
@@ -194,6 +217,7 @@ internal sealed class CheckpointIssuer(Database database, DatabaseOptions option
 
     async Task SignAsync()
     {
+        database.DemandLeads();
         var signer = SignerToSign();
         if (Prepare(signer) is not { } operation)
             return;

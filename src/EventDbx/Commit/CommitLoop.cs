@@ -37,6 +37,7 @@ internal sealed class CommitLoop : IDisposable
     bool _stopping;
     bool _ending;
     Exception? _failure;
+    Standing? _standing;
     long _unsyncedSince;
     LogPoint _committed;
     volatile LogPointBox _synced;
@@ -54,7 +55,7 @@ internal sealed class CommitLoop : IDisposable
     {
         _groupCommits = groupCommits;
         (_engine, _planner, _noteSynced, _relaxed, _foldPointDue) = (engine, planner, noteSynced, relaxed, foldPointDue);
-        (_committed, _synced) = (start, new(start));
+        (_committed, _synced, _standing) = (start, new(start), planner.Standing);
         _thread = new(Run) { Name = "eventdbx writer", IsBackground = true };
         _thread.Start();
     }
@@ -83,6 +84,9 @@ internal sealed class CommitLoop : IDisposable
 
     /// <summary>Told, on the writer, which schemas are in force once a group is committed and before anybody is answered.</summary>
     public Action<Schemas.SchemaSet>? SchemasChanged { get; init; }
+
+    /// <summary>Told, on the writer, what the store is by now, where a group has changed it: before the watermark is written and before anybody is answered.</summary>
+    public Action<Standing>? StandingChanged { get; init; }
 
     /// <summary>Told once when the loop stops for good.</summary>
     public Action<Exception>? Failed { get; init; }
@@ -224,6 +228,8 @@ internal sealed class CommitLoop : IDisposable
         var point = new LogPoint(_planner.LogSize, _planner.LogSize == _committed.Size ? _committed.Root : _planner.LogRoot);
         var grew = point.Size != _committed.Size;
         _committed = point;
+        if (!ReferenceEquals(_standing, _planner.Standing))
+            StandingChanged?.Invoke(_standing = _planner.Standing!);
         if (sync)
         {
             Syncs++;

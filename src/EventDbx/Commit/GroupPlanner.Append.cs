@@ -62,7 +62,7 @@ internal sealed partial class GroupPlanner
         Spend(append, view);
         if (head is null)
         {
-            entry.Cipher = append.Recorded is null ? keyring.WithCurrent(append.Cipher) : append.Cipher;
+            entry.Cipher = append.Recorded is null || append.Mirrored ? keyring.WithCurrent(append.Cipher) : append.Cipher;
             entry.Head = head = new() { CreatedAt = createdAt, FirstPosition = _log!.Size + 1, WrappedKey = entry.Cipher?.Wrapped ?? default };
         }
 

@@ -7,7 +7,7 @@ internal sealed partial class GroupPlanner
     const ulong MadeIdsLookedAt = 4096;
 
     /// <summary>Knows the ids that the store makes itself; null where none is asked for.</summary>
-    public StoreMadeIds? MadeIds { get; init; }
+    public StoreMadeIds? MadeIds { get; set; }
 
     /// <summary>The original of a repeated event id, a conflict, or null when the id is new.</summary>
     Outcome? FindKnown(AppendOperation append, IStorageView view)
@@ -17,7 +17,7 @@ internal sealed partial class GroupPlanner
         var inGroup = _idsOfGroup.TryGetValue((append.Aggregate, append.EventId), out var known);
         var id = known.Row;
         if (!inGroup && !TryFindId(append, view, out id))
-            return append.Import is { } import ? import.Version is { } version ? FindImported(append, version, view) : null : FindMade(append, view);
+            return append.Mirrored ? null : append.Import is { } import ? import.Version is { } version ? FindImported(append, version, view) : null : FindMade(append, view);
         if (append.Import is { Version: { } recorded } && recorded != id.Version)
         {
             return Refuse(RefusalCode.IdempotencyConflict,

@@ -1,3 +1,5 @@
+using EventDbx.Mirroring;
+
 namespace EventDbx.Commit;
 
 /// <summary>Everything that is no append: lifecycle, fold points, control entries about the database.</summary>
@@ -36,7 +38,7 @@ internal sealed partial class GroupPlanner
     Outcome PlanCreate(LifecycleOperation operation, HeadEntry entry, WritePlan plan)
     {
         Touch(entry, inBatch: false);
-        entry.Cipher = operation.Recorded is null ? keyring.WithCurrent(operation.Cipher) : operation.Cipher;
+        entry.Cipher = operation.Recorded is null || operation.Mirrored ? keyring.WithCurrent(operation.Cipher) : operation.Cipher;
         var now = operation.Recorded?.CreatedAt ?? Now();
         var position = PutControl(LifecycleNames.Create, operation, now, entry.Cipher, plan);
         entry.Blob = StateText.Empty;
@@ -127,18 +129,25 @@ internal sealed partial class GroupPlanner
         return default;
     }
 
-    Outcome PlanControl(ControlOperation operation, WritePlan plan)
+    Outcome PlanControl(ControlOperation operation, IStorageView view, WritePlan plan)
     {
         if (operation.Recorded is { } recorded)
+        {
+            if (operation.Mirrored && EpochStart.TryRead(recorded) is { } start)
+                EnterEpoch(start.Epoch, view, plan);
             PutEntry(recorded, recorded.Leaf(default, default), plan);
+        }
         else
+        {
             PutControl(operation.Kind, operation.Subject, operation.Body, Now(), operation, default, plan);
+        }
+
         return default;
     }
 
     ulong PutControl(string kind, LifecycleOperation operation, long time, AggregateCipher? newCipher, WritePlan plan) =>
         operation.Recorded is { } recorded
-            ? PutEntry(recorded, recorded.Leaf(default, default), plan)
+            ? PutEntry(operation.Mirrored && newCipher is not null ? recorded.WithKey(newCipher.Wrapped) : recorded, recorded.Leaf(default, default), plan)
             : PutControl(
                 kind, LifecycleNames.Subject(operation.Aggregate), LifecycleNames.Body(operation.Comment), time, operation,
                 newCipher?.Wrapped ?? default, plan);
@@ -170,6 +179,9 @@ internal static class LifecycleNames
     public const string Archive = "archive";
     public const string Restore = "restore";
     public const string Snapshot = "snapshot";
+
+    /// <summary>Whether a control entry of this kind is about an aggregate.</summary>
+    public static bool IsOfAggregate(string kind) => kind is Create or Remove or Archive or Restore or Snapshot;
 
     /// <summary>type/id, with <c>%</c> and <c>/</c> percent-encoded inside each, so that no two aggregates share a subject.</summary>
     public static string Subject(AggregateKey aggregate) => $"{Encode(aggregate.Type)}/{Encode(aggregate.Id)}";

@@ -11,8 +11,8 @@ internal sealed partial class GroupPlanner
     /// <summary>Left of what patterns may take for all patches of the unit: others wait for this thread.</summary>
     long _patternStepsOfUnit;
 
-    /// <summary>The schemas a store was opened with; null before that.</summary>
-    public void Begin(SchemaSet schemas) => Schemas = schemas;
+    /// <summary>What a store was opened with.</summary>
+    public void Begin(SchemaSet schemas, Standing standing) => (Schemas, Standing, _standingBefore) = (schemas, standing, (standing, Following));
 
     Outcome PlanSchema(SchemaOperation operation, WritePlan plan)
     {

@@ -22,8 +22,13 @@ internal sealed partial class GroupPlanner
         if (archived is null && head.StateForm == StateForm.Blob)
             entry.Blob ??= fields;
         Touch(entry, inBatch: false);
-        if (entry.Archived)
+        head.Snapshots++;
+        if (archived is not null)
+        {
+            Checked.Put(plan, Family.Archive, entry.Aggregate.Row, ArchiveRow.Write(entry.Aggregate, head, fields, archived.ArchivedAt, cipher, nonces));
             Reshape(entry);
+        }
+
         var now = operation.Recorded?.CreatedAt ?? Math.Max(Now(), head.UpdatedAt);
         if (operation.Recorded is { } recorded)
             PutEntry(recorded, recorded.Leaf(default, default), plan);

@@ -75,12 +75,14 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _plugins = null;
         _log = null;
         _nextKey = null;
+        (Standing, Following) = _standingBefore;
     }
 
     public void Plan(IStorageView view, WritePlan plan)
     {
         _log ??= LogTreeStore.Load(view);
         TakeUpNextKey();
+        _standingBefore = (Standing, Following);
         _groupNumber++;
         _changed.Clear();
         _idsOfGroup.Clear();
@@ -110,7 +112,7 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 break;
             Planned++;
             // What it has put, no view has yet: nothing else of this group may look at the same rows.
-            if (unit.Operations is [.., KeyRotationOperation])
+            if (unit.Operations is [.., KeyRotationOperation or StandingOperation])
                 break;
         }
 
@@ -145,6 +147,8 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
         _tokensOfUnit.Clear();
         _deliveriesOfUnit.Clear();
         unit.Begin();
+        if (RefuseOutOfPlace(unit))
+            return true;
 
         var fits = true;
         try
@@ -200,9 +204,9 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
             }
 
             // It drops what waits for the aggregate, and that may be in this very plan.
-            if (operation is KeyRotationOperation || (operation is LifecycleOperation { Kind: Lifecycle.Remove } && _deliveriesChanged.Count > 0))
+            if (operation is KeyRotationOperation or StandingOperation || (operation is LifecycleOperation { Kind: Lifecycle.Remove } && _deliveriesChanged.Count > 0))
                 return false;
-            if (operation is ControlOperation or TokenOperation or DocumentOperation or SchemaOperation || (operation is AppendOperation { Patch: null, Merges: false } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
+            if (operation is ControlOperation or TokenOperation or DocumentOperation or SchemaOperation or MirrorNoteOperation || (operation is AppendOperation { Patch: null, Merges: false } plain && _reshaped.Count == 0 && SnapshotInterval(plain.Aggregate) == 0))
                 continue;
             var entry = Load(operation.Aggregate, view);
             if (entry.ChangedInGroup == _groupNumber && (entry.Reshaped || operation is LifecycleOperation or SnapshotOperation or AppendOperation { Merges: true } || (operation is AppendOperation append && MustWait(append, entry, unit))))
@@ -250,16 +254,19 @@ internal sealed partial class GroupPlanner(Keyring keyring, NoncePool nonces, Ti
                 LifecycleOperation lifecycle => PlanLifecycle(lifecycle, view, plan),
                 FoldPointOperation foldPoint => PlanFoldPoint(foldPoint, view, plan),
                 SnapshotOperation snapshot => PlanSnapshot(snapshot, view, plan),
-                ControlOperation control => PlanControl(control, plan),
+                ControlOperation control => PlanControl(control, view, plan),
                 TokenOperation token => PlanToken(token, view),
                 DeliveryOperation delivery => PlanDelivery(delivery, view, plan),
                 DocumentOperation document => PlanDocument(document, view, plan),
                 KeyRotationOperation rotation => PlanKeyRotation(rotation, view, plan),
                 SchemaOperation schema => PlanSchema(schema, plan),
+                StandingOperation standing => PlanStanding(standing, view, plan),
+                MirrorNoteOperation note => PlanMirrorNote(note, plan),
                 CheckpointOperation checkpoint => PlanCheckpoint(checkpoint, view, plan),
                 _ => throw new InvalidOperationException("An operation without a plan."),
             };
-            if ((outcome.Refusal ?? (batch ? CheckCommitBytes(plan) : null)) is { } refusal)
+            // What is in a log already fitted where it was committed.
+            if ((outcome.Refusal ?? (batch && unit.Operations[i].Recorded is null ? CheckCommitBytes(plan) : null)) is { } refusal)
             {
                 unit.Refuse(i, refusal);
                 return true;

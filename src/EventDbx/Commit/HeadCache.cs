@@ -65,7 +65,7 @@ internal sealed class HeadEntry
     {
         StateForm = head.StateForm, Version = head.Version, CreatedAt = head.CreatedAt, UpdatedAt = head.UpdatedAt,
         FirstPosition = head.FirstPosition, LastPosition = head.LastPosition, StateFields = head.StateFields,
-        StateBytes = head.StateBytes, StateDigest = head.StateDigest, Root = head.Root, WrappedKey = head.WrappedKey,
+        StateBytes = head.StateBytes, Snapshots = head.Snapshots, StateDigest = head.StateDigest, Root = head.Root, WrappedKey = head.WrappedKey,
         Tree = head.Tree.Clone(),
     };
 }

@@ -13,6 +13,9 @@ internal abstract class Operation
     /// <summary>The entry as the log already has it, when an index is rebuilt: written again byte for byte.</summary>
     public EntryRow? Recorded { get; init; }
 
+    /// <summary>Whether <see cref="Recorded"/> is of another store's log, of which this one is the mirror: the same entry, its key wrapped with a data key of this store.</summary>
+    public bool Mirrored { get; init; }
+
     /// <summary>Bytes it adds to a group, roughly: what the queue and the group are bounded by.</summary>
     public abstract int Bytes { get; }
 }
@@ -273,6 +276,9 @@ internal sealed class PendingCommit
     public Outcome[] Outcomes { get; }
 
     public int Bytes { get; }
+
+    /// <summary>The position that its first entry has to have; null: whichever comes next.</summary>
+    public ulong? At { get; init; }
 
     /// <summary>Only to see whether it would be refused: planned, and taken back.</summary>
     public bool Rehearsal { get; init; }

@@ -49,6 +49,24 @@ internal sealed class AggregateCipher : IDisposable
         return new(Name, _key, wrapped);
     }
 
+    /// <summary>The cipher of an aggregate whose key came from elsewhere, wrapped with a data key of this store.</summary>
+    /// <param name="name">The aggregate.</param>
+    /// <param name="key">32 bytes; copied.</param>
+    /// <param name="dataKey">Wraps it.</param>
+    /// <param name="nonces">Gives a nonce.</param>
+    public static AggregateCipher Adopt(AggregateKey name, ReadOnlySpan<byte> key, DataKey dataKey, NoncePool nonces)
+    {
+        Span<byte> wrapped = stackalloc byte[DataKey.WrappedBytes];
+        dataKey.Wrap(name, key, wrapped, nonces);
+        return new(name, key, wrapped);
+    }
+
+    /// <summary>The key itself, for a mirror of the log: secret.</summary>
+    public byte[] CopyKey() => [.. _key];
+
+    /// <summary>Whether this is the key, however it is wrapped.</summary>
+    public bool HasKey(ReadOnlySpan<byte> key) => CryptographicOperations.FixedTimeEquals(_key, key);
+
     /// <summary>Whether both have the same key, however it is wrapped: what one sealed the other opens.</summary>
     public bool HasKeyOf(AggregateCipher other) => ReferenceEquals(this, other) || CryptographicOperations.FixedTimeEquals(_key, other._key);
 

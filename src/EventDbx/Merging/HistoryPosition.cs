@@ -5,7 +5,8 @@ namespace EventDbx.Merging;
 /// <param name="Version">Of its newest event; 0: it has none.</param>
 /// <param name="Root">Root of its tree over all of them.</param>
 /// <param name="Archived">Whether it takes no appends.</param>
-public readonly record struct HistoryPosition(AggregateKey Aggregate, ulong Version, Hash32 Root, bool Archived);
+/// <param name="Snapshots">How many snapshots somebody took of it.</param>
+public readonly record struct HistoryPosition(AggregateKey Aggregate, ulong Version, Hash32 Root, bool Archived, uint Snapshots);
 
 /// <summary>A page of positions.</summary>
 /// <param name="Positions">In key order.</param>

@@ -60,7 +60,7 @@ internal sealed class HistoryReader(StoreReader reader)
     {
         var scan = new AggregateScan(reader.View, new() { Type = type }, after is null ? default : after.Row);
         while (found.Count < most && scan.Next() is var (aggregate, head, archived))
-            found.Add(new(aggregate, head.Version, head.Root, archived));
+            found.Add(At(aggregate, head, archived));
     }
 
     void LookUp(AggregateKey[] aggregates, AggregateKey? after, int most, List<HistoryPosition> found)
@@ -76,15 +76,17 @@ internal sealed class HistoryReader(StoreReader reader)
                 if (heads[i] is { } row)
                 {
                     var head = HeadRow.TryRead(Checked.Body(Family.Heads, some[i].Row, row)) ?? throw Violation.OfRow(Family.Heads, some[i].Row, "it cannot be read");
-                    found.Add(new(some[i], head.Version, head.Root, false));
+                    found.Add(At(some[i], head, archived: false));
                 }
-                else if (reader.FindHead(some[i]) is var (archived, isArchived))
+                else if (reader.FindHead(some[i]) is var (other, archived))
                 {
-                    found.Add(new(some[i], archived.Version, archived.Root, isArchived));
+                    found.Add(At(some[i], other, archived));
                 }
             }
         }
     }
+
+    static HistoryPosition At(AggregateKey aggregate, HeadRow head, bool archived) => new(aggregate, head.Version, head.Root, archived, head.Snapshots);
 
     /// <summary>Roots at versions, in the order asked for; null where the aggregate is not at that version.</summary>
     public Hash32?[] Roots(IReadOnlyList<(AggregateKey Aggregate, ulong Version)> places)

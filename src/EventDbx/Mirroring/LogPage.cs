@@ -6,8 +6,8 @@ namespace EventDbx.Mirroring;
 /// <paramref name="AggregateKey"/>, or in clear where the log's store is plain.
 /// </param>
 /// <param name="AggregateKey">
-/// 32 bytes, the key of the entry's aggregate: in the first entry of each aggregate on a page. Empty in the others, for control entries, and where
-/// the log's store is plain. Secret: it travels inside a session alone, and is kept wrapped.
+/// 32 bytes, the key of the entry's aggregate: in the first event of each aggregate on a page, and in every control entry <c>create</c>, which begins an aggregate with a key of its
+/// own. Empty in all others, and where the log's store is plain. Secret: it travels inside a session alone, and is kept wrapped.
 /// </param>
 public readonly record struct LogEntryRow(ReadOnlyMemory<byte> Row, ReadOnlyMemory<byte> AggregateKey);
 
@@ -20,7 +20,7 @@ public sealed record LogPage
     /// <summary>From position <see cref="After"/> + 1 on. Empty: there is nothing new.</summary>
     public required IReadOnlyList<LogEntryRow> Entries { get; init; }
 
-    /// <summary>Root of the log tree over everything up to <see cref="After"/>: whether whoever asked has the same history so far.</summary>
+    /// <summary>Root of the log tree over everything up to <see cref="After"/>: a mirror whose own root there is another has another history. Of nothing, SHA-256 of nothing.</summary>
     public required Hash32 RootBefore { get; init; }
 
     /// <summary>Root of the log tree over everything up to the last entry of this page; of an empty page, up to <see cref="After"/>.</summary>
@@ -31,6 +31,9 @@ public sealed record LogPage
 
     /// <summary>The newest signed checkpoint that this page and those before it cover, as a signed note; empty where there is none.</summary>
     public ReadOnlyMemory<byte> Checkpoint { get; init; }
+
+    /// <summary>The public key that signed it, as a vkey under its origin; empty where there is no checkpoint.</summary>
+    public string CheckpointKey { get; init; } = "";
 
     /// <summary>Bytes of rows, for those who bound them.</summary>
     public int Bytes { get; init; }

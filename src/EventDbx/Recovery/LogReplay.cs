@@ -104,80 +104,22 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
 
     AppendOperation? Append(EntryRow entry, ulong position)
     {
-        var aggregate = entry.Aggregate!;
-        if (!TryOpenKey(aggregate, entry, position, out var cipher))
+        if (!TryOpenKey(entry.Aggregate!, entry, position, out var cipher))
             return null;
-        if (!EventBody.TryOpen(cipher, entry, out var salt, out var text) || !JsonPayload.TryParse(text.Span, out var payload, out _))
-        {
-            Stopped = $"the payload of entry {position} does not open";
-            return null;
-        }
-
-        var type = Encoding.UTF8.GetBytes(entry.Type);
-        return new()
-        {
-            Aggregate = aggregate, Actor = entry.Actor, EventType = entry.Type, EventTypeUtf8 = type, Payload = payload, Note = entry.Note,
-            EventId = entry.EventId, Salt = salt.ToArray(), Cipher = cipher, SealedBody = entry.Body.ToArray(), Recorded = entry,
-            Fingerprint = (entry.Flags & EntryRow.RowFlags.ClientId) != 0 ? entry.PayloadFingerprintOf(payload.Text.Span) : null,
-            Import = new()
-            {
-                Draft = new() { Aggregate = aggregate, EventType = entry.Type, Payload = text, EventId = entry.EventId, Note = entry.Note },
-                CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Version = entry.Version, Salt = salt, MerkleRoot = entry.Root,
-            },
-        };
-    }
-
-    SchemaOperation? Schema(EntryRow entry, ulong position)
-    {
-        try
-        {
-            using var body = System.Text.Json.JsonDocument.Parse(entry.Body);
-            var schema = body.RootElement.GetProperty("schema");
-            return new()
-            {
-                Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Type = entry.Subject, Recorded = entry, Body = entry.Body.ToArray(),
-                Schema = schema.ValueKind == System.Text.Json.JsonValueKind.Null
-                    ? null : Schemas.SchemaJson.ReadSchema(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(schema)),
-            };
-        }
-        catch (Exception cause) when (cause is System.Text.Json.JsonException or KeyNotFoundException or InvalidOperationException or RefusedException)
-        {
-            Stopped = $"the schema of entry {position} cannot be read: {cause.Message}";
-            return null;
-        }
+        if (EventBody.TryOpen(cipher, entry, out var salt, out var text) && JsonPayload.TryParse(text.Span, out var payload, out _))
+            return RecordedOperations.Event(entry, cipher, salt, payload, mirrored: false);
+        Stopped = $"the payload of entry {position} does not open";
+        return null;
     }
 
     Operation? Control(EntryRow entry, ulong position)
     {
-        var kind = entry.Type switch
-        {
-            LifecycleNames.Create => Lifecycle.Create,
-            LifecycleNames.Remove => Lifecycle.Remove,
-            LifecycleNames.Archive => Lifecycle.Archive,
-            LifecycleNames.Restore => Lifecycle.Restore,
-            _ => (Lifecycle?)null,
-        };
-        if (entry.Type == LifecycleNames.Snapshot && LifecycleNames.Aggregate(entry.Subject) is { } kept)
-            return new SnapshotOperation { Aggregate = kept, Actor = entry.Actor, Comment = LifecycleNames.CommentIn(entry.Body), Version = LifecycleNames.VersionIn(entry.Body), Recorded = entry };
-        if (entry.Type == SchemaOperation.Kind)
-            return Schema(entry, position);
-        if (kind is null)
-        {
-            return new ControlOperation
-            {
-                Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Kind = entry.Type, Subject = entry.Subject, Body = entry.Body.ToArray(), Recorded = entry,
-            };
-        }
-
-        if (LifecycleNames.Aggregate(entry.Subject) is not { } aggregate)
-        {
-            Stopped = $"entry {position}, `{entry.Type}`, names no aggregate: {entry.Subject}";
-            return null;
-        }
-
         AggregateCipher? cipher = null;
-        if (kind == Lifecycle.Create && !TryOpenKey(aggregate, entry, position, out cipher))
+        if (RecordedOperations.Begun(entry) is { } begun && !TryOpenKey(begun, entry, position, out cipher))
             return null;
-        return new LifecycleOperation { Aggregate = aggregate, Actor = entry.Actor, Kind = kind.Value, Recorded = entry, Cipher = cipher };
+        if (RecordedOperations.Control(entry, cipher, mirrored: false, out var why) is { } operation)
+            return operation;
+        Stopped = $"entry {position} cannot be read: {why}";
+        return null;
     }
 }

@@ -68,11 +68,46 @@ public static class StoreInspection
 
         if (watermark.Newest is not { } mark)
             return log.Size == 0 ? null : $"the log has {log.Size} entries, but the file `watermark` {(watermark.Exists ? "has no valid slot" : "is missing")}, so how many there should be is not known";
-        if (mark.DatabaseId != store.DatabaseId || mark.Epoch != store.Epoch)
+        if ((mark.DatabaseId != store.DatabaseId || mark.Epoch != store.Epoch) && !IsLeftBehind(mark, view, store, log.Size))
             return "the file `watermark` belongs to another database, or to another epoch of this one";
         if (log.Size < mark.LogSize)
             return $"{mark.LogSize} entries were synced, but only {log.Size} are there: entries {log.Size + 1} to {mark.LogSize} are missing";
         return CompareLog(view, log, mark, watermark.Synced?.LogSize ?? 0);
+    }
+
+    /// <summary>
+    /// Whether a watermark of another epoch, or of another database, is that of this store before its last commits: those that made it a mirror, made a mirror a leader, or took a mirror into
+    /// another epoch. The slot of a commit is written behind it, and a crash may come between. A recovery is no such commit: what it leaves half done is ended by the next one.
+    /// </summary>
+    /// <param name="mark">Of another epoch, or of another database.</param>
+    /// <param name="view">Of the store.</param>
+    /// <param name="store">Its row.</param>
+    /// <param name="size">Entries of its log.</param>
+    internal static bool IsLeftBehind(in WatermarkSlot mark, IStorageView view, StoreRow store, ulong size)
+    {
+        if (mark.LogSize == 0 && store.Mirror)
+            return true;
+        return mark.DatabaseId == store.DatabaseId && mark.Epoch < store.Epoch && BeginsEpoch(view, mark.LogSize, size, store);
+    }
+
+    /// <summary>Whether an entry behind a position begins the epoch that the store is in.</summary>
+    static bool BeginsEpoch(IStorageView view, ulong after, ulong size, StoreRow store)
+    {
+        for (var next = after + 1; next <= size;)
+        {
+            var rows = view.Range(Family.Log, Keyspace.Position(next), Keyspace.Position(size + 1), Limits.PageItemsMax, Limits.PageBytesMax);
+            if (rows.Count == 0)
+                return false;
+            foreach (var row in rows)
+            {
+                next = Keyspace.ReadPosition(row.Key) + 1;
+                if (EntryRow.MayBeControl(row.Value) && EntryRow.TryRead(Checked.Body(Family.Log, row.Key, row.Value)) is { IsControl: true } entry
+                    && (entry.Type == Mirroring.NewEpoch.Kind || store.Mirror) && Mirroring.EpochStart.TryRead(entry)?.Epoch == store.Epoch)
+                    return true;
+            }
+        }
+
+        return false;
     }
 
     static string? CompareLog(IStorageView view, LogTree log, in WatermarkSlot mark, ulong syncedMark)

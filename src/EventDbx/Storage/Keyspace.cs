@@ -19,6 +19,9 @@ internal static partial class Keyspace
     /// <summary>In <c>meta</c>: format, database id, epoch, encryption.</summary>
     public static ReadOnlySpan<byte> StoreRow => "store"u8;
 
+    /// <summary>In <c>meta</c>: whose log this store is the mirror of; there in a mirror alone.</summary>
+    public static ReadOnlySpan<byte> MirrorRow => "mirror"u8;
+
     /// <summary>In <c>meta</c>: size and frontier of the log tree.</summary>
     public static ReadOnlySpan<byte> LogRow => "log"u8;
 

@@ -26,6 +26,11 @@ internal static class LogTreeStore
         return log;
     }
 
+    /// <summary>Size and frontier alone: all that a root needs.</summary>
+    public static MerkleTree LoadFrontier(IStorageView view) => Checked.Get(view, Family.Meta, Keyspace.LogRow) is { } body
+        ? LogSizeRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, Keyspace.LogRow, "it cannot be read")
+        : new();
+
     /// <summary>Puts the size, and into every family how far it reflects the log.</summary>
     public static void PutSize(WritePlan plan, MerkleTree tree)
     {

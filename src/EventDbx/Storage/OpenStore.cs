@@ -20,7 +20,7 @@ internal sealed class OpenStore
     readonly DataDirectory _directory;
     readonly DirectoryLock _lock;
     readonly Watermark _watermark;
-    readonly StoreIdentity _identity;
+    volatile StoreIdentity _identity;
     ulong _syncedMark;
 
     OpenStore(DataDirectory directory, DirectoryLock held, Watermark watermark, RocksDbEngine engine, StoreRow row)
@@ -291,6 +291,9 @@ internal sealed class OpenStore
         using var watermark = Watermark.Open(_directory.Watermark);
         return watermark.Newest;
     }
+
+    /// <summary>Of this database and epoch from now on; called by the writer before the sync is noted.</summary>
+    public void Become(StoreIdentity identity) => _identity = identity;
 
     /// <summary>Called by the writer after each sync.</summary>
     public void NoteSynced(LogPoint point)

@@ -19,6 +19,9 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
 
     public ulong ClientIds { get; private set; }
 
+    /// <summary>Snapshots of the aggregate that somebody asked for, so far.</summary>
+    uint _asked;
+
     /// <summary>Takes every snapshot that somebody asked for; null where they are not compared with their entries.</summary>
     public SnapshotLedger? SnapshotsSeen { get; init; }
 
@@ -50,6 +53,7 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
         if (keyring is null && !SealedValue.HasForm(head.WrappedKey.Span))
             throw Violation.Of($"The head of {aggregate} has no sealed key, in a store that gives one to every aggregate.");
         var chain = new EventChain(aggregate, cipher, opens: keyring is not null);
+        _asked = 0;
         TakeEvents(chain, head, cipher, each);
         CheckHead(chain, head);
         HeadChecks.FirstEntry(view, aggregate, head, chain.First);
@@ -175,7 +179,10 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
         if (snapshot.Root != chain.Root)
             throw Violation.Of($"The snapshot of {chain.Aggregate} at version {chain.Version} says another root than {chain.Root}, to which its events lead.");
         if (!snapshot.Automatic)
+        {
+            _asked++;
             SnapshotsSeen?.See(chain.Aggregate, chain.Version, snapshot);
+        }
         else if (snapshot.CreatedAt != chain.LastTime || snapshot.Comment != SnapshotRow.AutomaticComment(chain.Version))
             throw Violation.OfRow(Family.Snapshots, key, $"it says that it was made by itself with version {chain.Version}, but not when and as what that is");
     }
@@ -193,6 +200,14 @@ internal sealed class AggregateVerifier(IStorageView view, Keyring? keyring, Agg
             throw Violation.Of($"The head of {aggregate} speaks of a state of {head.StateFields} fields and {head.StateBytes} bytes; its events lead to {chain.State.Count} and {StateText.ContentBytes(chain.State.Fields)}.");
         if (chain.Version > 0 && (head.LastPosition != chain.LastPosition || head.UpdatedAt != chain.LastTime))
             throw Violation.Of($"The head of {aggregate} says that version {head.Version} is at position {head.LastPosition} and of {new Timestamp(head.UpdatedAt)}; it is at {chain.LastPosition} and of {new Timestamp(chain.LastTime)}.");
+        if (head.Snapshots != _asked)
+        {
+            var miscounted = $"The head of {aggregate} speaks of {head.Snapshots} snapshots that somebody took; there are {_asked}.";
+            if (SnapshotsSeen is null)
+                throw Violation.Of(miscounted);
+            SnapshotsSeen.Miscounted(miscounted);
+        }
+
         // Of one that was created here, the first event may have happened elsewhere before that.
         if (chain.First is var (position, _) && head.FirstPosition > position)
             throw Violation.Of($"The head of {aggregate} says that it was begun after its version 1 at position {position}.");

@@ -1,4 +1,5 @@
 using EventDbx.Checkpoints;
+using EventDbx.Mirroring;
 using EventDbx.Recovery;
 
 namespace EventDbx.Verification;
@@ -7,14 +8,14 @@ namespace EventDbx.Verification;
 /// <remarks>
 /// Each one is signed with the log's key, under the one origin of its epoch. Of this epoch it is a prefix of the log. Of an older one
 /// too, as far as the loss that ended the epoch has kept what was there: beyond, or where history was changed, it speaks of entries
-/// that were lost, and is counted apart. One row an epoch is in memory.
+/// that were lost, and is counted apart. One row an epoch is in memory. Epochs begin where the log says so, and the last one is that of the store.
 /// </remarks>
 internal sealed class CheckpointVerifier
 {
     readonly VerifySource _source;
     readonly List<(uint Epoch, RowCursor Rows)> _epochs = [];
     readonly Dictionary<uint, ulong> _differs = [];
-    readonly List<(ulong Position, AcceptedLoss Loss)> _losses = [];
+    readonly List<(ulong Position, EpochStart Start)> _starts = [];
     readonly Dictionary<uint, Checkpoint> _newest = [];
     readonly Dictionary<uint, string> _origins = [];
     readonly ICheckpointSigner? _signer;
@@ -49,12 +50,25 @@ internal sealed class CheckpointVerifier
     public Checkpoint? Newest => _newest.GetValueOrDefault(_source.Identity.Epoch);
 
     /// <summary>Takes the next control entry in log order.</summary>
+    /// <param name="position">Its place.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="before">The tree of all entries before it.</param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public void Note(ulong position, EntryRow entry)
+    public void Note(ulong position, EntryRow entry, MerkleTree before)
     {
-        if (entry.Type == AcceptedLoss.Kind)
-            _losses.Add((position, AcceptedLoss.TryRead(entry) ?? throw Violation.Of($"The control entry `{AcceptedLoss.Kind}` at position {position} cannot be read.")));
+        if (!EpochStart.IsKind(entry.Type))
+            return;
+        var start = EpochStart.TryRead(entry) ?? throw Violation.Of($"The control entry `{entry.Type}` at position {position} cannot be read.");
+        if (start.Root is { } root && (start.Kept != position - 1 || root != before.Root() || start.Epoch <= EpochSoFar))
+        {
+            throw Violation.Of(
+                $"The control entry `{entry.Type}` at position {position} begins epoch {start.Epoch} behind {start.Kept} entries with root {root}; there are {before.Size} with root {before.Root()}, of epoch {EpochSoFar}.");
+        }
+
+        _starts.Add((position, start));
     }
+
+    uint EpochSoFar => _starts is [.., var (_, last)] ? last.Epoch : 1;
 
     /// <summary>The tree has grown by one entry.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
@@ -105,23 +119,26 @@ internal sealed class CheckpointVerifier
                 CheckEnded(epoch);
         }
 
+        if (EpochSoFar != _source.Identity.Epoch)
+            throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, $"it is in epoch {_source.Identity.Epoch}, and the log in {EpochSoFar}");
         CheckNamed();
     }
 
     /// <summary>Where an older epoch differs from the log, a loss was accepted that says why.</summary>
     void CheckEnded(uint epoch)
     {
-        var losses = _losses.FindAll(of => of.Loss.Epoch > epoch);
-        if (losses.Count == 0)
+        var ends = _starts.FindAll(of => of.Start.Epoch > epoch);
+        if (ends.Count == 0)
             throw Violation.Of($"There are checkpoints of epoch {epoch}, but nothing in the log has ended it.");
-        if (_differs.TryGetValue(epoch, out var size) && !losses.Exists(of => of.Loss.HistoryChanged is not null || of.Loss.Kept < size))
+        if (_differs.TryGetValue(epoch, out var size) && !ends.Exists(of => of.Start is { Kind: AcceptedLoss.Kind } loss && (loss.HistoryChanged || loss.Kept < size)))
             throw Violation.Of($"The checkpoint of {size} entries of epoch {epoch} is no prefix of the log, and the loss that ended the epoch had kept them.");
     }
 
     /// <summary>The loss that began this epoch has named the newest checkpoint before it.</summary>
     void CheckNamed()
     {
-        if (_losses.FindLast(of => of.Loss.Epoch == _source.Identity.Epoch) is not (var position, { } loss))
+        // A promotion names what the leader signed, which is kept there.
+        if (_starts is not [.., (var position, { Kind: AcceptedLoss.Kind } loss)])
             return;
         Checkpoint? newest = null;
         foreach (var (epoch, _) in _epochs)

@@ -26,7 +26,7 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
 
     public SchemaLedger Schemas { get; } = new();
 
-    /// <summary>Told of each size with its tree, and of each loss that was accepted.</summary>
+    /// <summary>Told of each size with its tree, and of each epoch that begins.</summary>
     public required CheckpointVerifier Checkpoints { get; init; }
 
     /// <summary>Takes the entries of snapshots; null where they are not compared.</summary>
@@ -98,7 +98,7 @@ internal sealed class LogVerifier(IStorageView view, MerkleTree stored, Watermar
                 lifecycles.Note(position, entry);
                 Schemas.Note(position, entry);
                 Snapshots?.Note(entry);
-                Checkpoints.Note(position, entry);
+                Checkpoints.Note(position, entry, _log.Tree);
                 Touch(position, Touched is null ? null : LifecycleNames.Aggregate(entry.Subject));
                 Append(entry.Leaf(default, default));
                 continue;

@@ -17,6 +17,7 @@ internal sealed class SnapshotLedger(int most)
     bool _version0Known = true;
     UInt128 _sum;
     UInt128 _sumOfVersion0;
+    string? _miscounted;
 
     /// <summary>Takes the next control entry in log order.</summary>
     public void Note(EntryRow entry)
@@ -49,7 +50,10 @@ internal sealed class SnapshotLedger(int most)
             _sum -= number;
     }
 
-    /// <summary>All were seen, and no other.</summary>
+    /// <summary>Takes a head that counts otherwise: which snapshot is missing or too many says more, where that is it.</summary>
+    public void Miscounted(string what) => _miscounted ??= what;
+
+    /// <summary>All were seen, and no other, and heads count them as they are.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
     public void End(IStorageView view)
     {
@@ -58,6 +62,8 @@ internal sealed class SnapshotLedger(int most)
             version0 += number;
         if (_sum != 0 || (_version0Known && version0 != _sumOfVersion0))
             throw Find(view);
+        if (_miscounted is not null)
+            throw Violation.Of(_miscounted);
     }
 
     /// <summary>Names the first that has no counterpart. Slow, and only on the way to a violation; so it may remember them all.</summary>

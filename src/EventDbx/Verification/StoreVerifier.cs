@@ -1,3 +1,4 @@
+using EventDbx.Recovery;
 using System.Diagnostics;
 
 namespace EventDbx.Verification;
@@ -55,6 +56,9 @@ internal sealed class StoreVerifier
         // The watermark first: what it knows is in any view opened later.
         var mark = source.ReadWatermark is { } read ? read() : null;
         using var view = source.Engine.OpenScan();
+        // A mirror goes along with its leader, and may become one itself, between the two: the log says whether it did.
+        if (StoreRow.Find(view) is { } row && row.DatabaseId == source.Identity.DatabaseId && row.Epoch > source.Identity.Epoch)
+            source = source with { Identity = source.Identity with { Epoch = row.Epoch } };
         var verifier = new StoreVerifier(source, view, resume, progress, cancellation);
         try
         {
@@ -193,6 +197,8 @@ internal sealed class StoreVerifier
                 log = LogSizeRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
             else if (row.Key.AsSpan().SequenceEqual(Keyspace.StoreRow))
                 store = StoreRow.TryRead(body) ?? throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
+            else if (row.Key.AsSpan().SequenceEqual(Keyspace.MirrorRow))
+                continue; // Below, with the row that says that it has to be there.
             else if (row.Key.AsSpan().StartsWith(Keyspace.DocumentPrefix))
                 _ = DocumentRow.TryRead(body, out _) ? true : throw Violation.OfRow(Family.Meta, row.Key, "it cannot be read");
             else if (!row.Key.AsSpan().StartsWith(Keyspace.SchemaPrefix))
@@ -204,6 +210,7 @@ internal sealed class StoreVerifier
         if (store.Format != StoreRow.CurrentFormat || store.DatabaseId != _source.Identity.DatabaseId || store.Epoch != _source.Identity.Epoch || store.Encrypted != _source.Encrypted
             || _source.Keyring?.Made(store) == false)
             throw Violation.OfRow(Family.Meta, Keyspace.StoreRow, "it is of another database, epoch or key than the one that was opened");
+        _ = MirrorRow.Find(_view, store);
         return log;
     }
 
@@ -241,7 +248,7 @@ internal sealed class StoreVerifier
     {
         if (mark is { } found)
         {
-            if (found.DatabaseId != _source.Identity.DatabaseId || found.Epoch != _source.Identity.Epoch)
+            if ((found.DatabaseId != _source.Identity.DatabaseId || found.Epoch != _source.Identity.Epoch) && !StoreInspection.IsLeftBehind(found, _view, StoreRow.Find(_view)!, size))
                 throw Violation.Of("The file `watermark` belongs to another database, or to another epoch of this one.");
         }
         else if (_source.ReadWatermark is not null && size > 0)

@@ -9,6 +9,12 @@ public sealed partial class BothRoadsTests
     [
         ["remote", "ls"],
         ["remote", "ls", "--json"],
+        ["push", "standby"],
+        ["push", "standby", "--dry-run", "--json"],
+        ["pull", "standby", "--schema"],
+        ["pull", "", "--aggregate", "order"],
+        ["push", "standby", "--schema-only", "--aggregate", "order"],
+        ["pull", "standby", "--aggregate-id", "order"],
         ["remote", "add", "standby", "10.1.2.3", "--public-key", Key],
         ["remote", "add", "standby", "10.1.2.4", "--public-key", Key],
         ["remote", "add", "standby", "2001:db8::7", "--public-key", Key, "--port", "7000", "--replace", "--json"],

@@ -70,8 +70,8 @@ public sealed class LocalReplicaTests
         await using var from = east.Open();
         await using var to = west.Open();
         await FillAsync(from);
-        IReplica source = new LocalReplica(from, new("replication", "west"));
-        var target = new LocalReplica(to, new("replication", "east"));
+        await using var source = new LocalReplica(from, new("replication", "west"));
+        await using var target = new LocalReplica(to, new("replication", "east"));
         var places = (await ListAsync(source)).Select(at => (at.Aggregate, 0UL)).ToList();
 
         var first = await source.PullEventsAsync(places, 10, None);

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using EventDbx.Server.Tests.Replication.Following;
 using EventDbx.Server.Tests.Rest;
 
 namespace EventDbx.Server.Tests.Telemetry;
@@ -36,7 +37,7 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
         var panels = dashboard.GetProperty("panels").EnumerateArray().ToList();
         Assert.Equal(panels.Count, panels.Select(panel => panel.GetProperty("id").GetInt32()).Distinct().Count());
         Assert.Equal(
-            ["Overview", "Appends", "Commit", "Feed and checkpoints", "Plugins", "Requests", "Errors", "RocksDB and disk", "Process"],
+            ["Overview", "Appends", "Commit", "Feed and checkpoints", "Plugins", "Mirrors", "Requests", "Errors", "RocksDB and disk", "Process"],
             panels.Where(panel => panel.GetProperty("type").GetString() == "row").Select(panel => panel.GetProperty("title").GetString()));
         foreach (var panel in panels.Where(panel => panel.GetProperty("type").GetString() != "row"))
         {
@@ -50,7 +51,7 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
     {
         var expressions = RuleExpression().Matches(File.ReadAllText(Path.Combine(Deploy, "prometheus", "eventdbx.rules.yml"))).Select(rule => rule.Groups[1].Value).ToList();
 
-        Assert.Equal(14, expressions.Count);
+        Assert.Equal(16, expressions.Count);
         Assert.Empty(expressions.SelectMany(MetricsOf).Distinct().Except(busy.Page.Names));
     }
 
@@ -131,8 +132,10 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
     /// <summary>A server that has done something of everything, and what it says of it.</summary>
     public sealed class Busy : IAsyncLifetime
     {
+        static readonly ScriptedLeader s_leader = new(new FakeLog());
+
         // With checkpoints, and every request slow.
-        readonly RestServer _server = new() { ChangeOptions = static options => options with { Config = options.Config with { SlowRequestMs = 1 }, Clock = new SlowedClock() } };
+        readonly RestServer _server = new() { ChangeOptions = static options => options with { Config = options.Config with { SlowRequestMs = 1 }, Clock = new SlowedClock(), Dial = s_leader.DialAsync } };
 
         public string Text { get; private set; } = "";
 
@@ -140,14 +143,17 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
 
         public async ValueTask InitializeAsync()
         {
+            await File.WriteAllTextAsync(
+                _server.ConfigPath, "page_limit = 50\n[remotes.leader]\nendpoint = \"tcp://127.0.0.1:1\"\npublic_key = \"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\"\n", Cancellation);
             await _server.InitializeAsync();
             await _server.Host.Plugins.SetAsync(_server.Owner, "trail", EventDbx.Server.Plugins.PluginJson.ReadUpsert("""{"config":{"type":"log"}}"""u8.ToArray(), allowProcess: false), Cancellation);
             await _server.AppendAsync("t", "1", "e", "{}");
             Assert.Equal(409, (await _server.PostAsync("/v1/events", """{"aggregate_type":"t","aggregate_id":"1","event_type":"e","payload":{},"expected_version":7}""")).Status);
             await _server.Host.Database.ReadCheckpointAsync(1, handOut: false, Cancellation);
+            await FollowAsync();
             Page = MetricsPage.Parse(Text = (await _server.GetAsync("/metrics")).Body);
             using var late = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-            while (Page["""dbx_requests_slow_total{surface="rest"}"""] is null || Page["dbx_checkpoint_entries"] is null)
+            while (Page["""dbx_requests_slow_total{surface="rest"}"""] is null || Page["dbx_checkpoint_entries"] is null || Page["""dbx_follower_lag_entries{remote="leader"}"""] is null)
             {
                 late.Token.ThrowIfCancellationRequested();
                 Page = MetricsPage.Parse(Text = (await _server.GetAsync("/metrics")).Body);
@@ -155,6 +161,25 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
         }
 
         public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+        /// <summary>It becomes the mirror of somebody who has the same history, when all has been written.</summary>
+        async Task FollowAsync()
+        {
+            var database = _server.Host.Database;
+            s_leader.Log.DatabaseId = database.DatabaseId;
+            s_leader.Log.Append([.. Enumerable.Range(0, (int)database.LogSize).Select(static i => $"{i}")]);
+            s_leader.Lie = page => page with { RootBefore = database.LogRoot, Root = database.LogRoot, End = page.End with { Root = database.LogRoot } };
+            await _server.Host.Follower.FollowAsync(
+                "leader",
+                () => _server.Host.Admin.ChangePeersAsync(
+                    async peers =>
+                    {
+                        await peers.FollowAsync(_server.Owner, "leader");
+                        return true;
+                    },
+                    Cancellation),
+                Cancellation);
+        }
 
         /// <summary>A clock on which everything takes a hundred times as long.</summary>
         sealed class SlowedClock : TimeProvider

@@ -135,10 +135,16 @@ public sealed class PositionTests
                     await session.CreateAsync(aggregate, null, default);
                 for (var events = id % 4; events > 0; events--)
                     await session.AppendAsync(TestStore.Draft(aggregate), default);
+                for (var snapshots = id % 5; snapshots > 3; snapshots--)
+                    await session.SnapshotAsync(aggregate, null, default);
                 if (id % 3 == 0)
                     await session.ArchiveAsync(aggregate, null, default);
+                if (id == 6)
+                    await session.SnapshotAsync(aggregate, null, default);
+                if (id == 8)
+                    await session.AppendAsync(TestStore.Draft(aggregate), default);
                 var now = session.GetAggregate(aggregate);
-                all.Add(new(aggregate, now.Version, now.MerkleRoot, now.Archived));
+                all.Add(new(aggregate, now.Version, now.MerkleRoot, now.Archived, id switch { 4 or 6 => 1, _ => 0 }));
             }
         }
 

@@ -4,6 +4,7 @@ using EventDbx.Schemas;
 using EventDbx.Storage;
 using EventDbx.Storage.Rows;
 using EventDbx.Tests.Engine;
+using EventDbx.Verification;
 
 namespace EventDbx.Tests.Verification;
 
@@ -50,6 +51,43 @@ public sealed class ChangedSnapshotTests
         Assert.Equal(3UL, session.VerifyAll(null, default).Snapshots);
         Put(database, Key(1, 3), body);
         Assert.Contains("another number of snapshots than the log speaks of", Found(session), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_head_that_counts_other_snapshots_than_there_are_is_found(bool archived)
+    {
+        using var store = new TestStore();
+        await using var database = store.Open();
+        var session = await FillAsync(database);
+        if (archived)
+        {
+            await session.ArchiveAsync(Order, null, default);
+            await session.SnapshotAsync(Order, "archived", default);
+        }
+
+        var all = session.VerifyAll(null, default).Snapshots;
+        Assert.Equal(archived ? 4UL : 3UL, all);
+        var family = archived ? Family.Archive : Family.Heads;
+        // Within the archive record the head begins after 13 bytes.
+        var at = (archived ? 13 : 0) + 2 + (5 * 8) + 8 + 3;
+        foreach (var change in (sbyte[])[1, -1])
+        {
+            RawRows.Change(database, family, Order.Row.ToArray(), body =>
+            {
+                body[at] = (byte)(body[at] + change);
+                return body;
+            });
+            Assert.Contains("snapshots that somebody took; there are", Found(session), StringComparison.Ordinal);
+            Assert.Contains("snapshots that somebody took; there are", Assert.Throws<RefusedException>(() => session.Verify(Order, VerifyLevel.Full, default)).Message, StringComparison.Ordinal);
+            RawRows.Change(database, family, Order.Row.ToArray(), body =>
+            {
+                body[at] = (byte)(body[at] - change);
+                return body;
+            });
+            Assert.Equal(all, session.VerifyAll(null, default).Snapshots);
+        }
     }
 
     [Theory]

@@ -16,7 +16,7 @@ internal static class RemoteAdd
 
     public static Verb Create() => new("add", "Register another node, and pin its public key.", RemoteCommand.Name, Address)
     {
-        Remarks = [RemoteCommand.NotYet, "Compare the fingerprint that it prints with what `dbx remote key` shows on the other node.", RemoteCommand.Who],
+        Remarks = ["Compare the fingerprint that it prints with what `dbx remote key` shows on the other node.", RemoteCommand.Who],
         Examples =
         [
             new("dbx remote add standby 10.1.2.3 --public-key 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", "A standby, at the usual port."),

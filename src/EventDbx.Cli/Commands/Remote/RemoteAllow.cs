@@ -19,7 +19,7 @@ internal static class RemoteAllow
 
     public static Verb Create() => new("allow", "Let another node come to this one: to push, to pull, or both.", Name)
     {
-        Remarks = [RemoteCommand.NotYet, "Nobody may who is not allowed here; whom this node goes to is `dbx remote add`. What may be pulled is everything: no token narrows it.", RemoteCommand.Who],
+        Remarks = ["Nobody may who is not allowed here; whom this node goes to is `dbx remote add`. What may be pulled is everything: no token narrows it.", RemoteCommand.Who],
         Examples =
         [
             new("dbx remote allow standby --pull --public-key 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", "A standby that fetches."),

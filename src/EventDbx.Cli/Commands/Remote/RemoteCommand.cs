@@ -26,9 +26,6 @@ internal static class RemoteCommand
     /// <summary>Who changes peers, where the command line does not say.</summary>
     public const string Who = "Without `--token` and `--server` it is done as the owner of the data directory, whatever EVENTDBX_TOKEN says.";
 
-    /// <summary>What there is of replication so far.</summary>
-    public const string NotYet = "Nothing is pushed, pulled or followed by this version yet: this is who will be believed, and who will be let in.";
-
     public static Option<string> PublicKeyOption(string of) => Options.Text("--public-key", "KEY", $"The public key of {of}, as `dbx remote key` prints it there.");
 
     /// <summary>The value of an option that is not optional.</summary>

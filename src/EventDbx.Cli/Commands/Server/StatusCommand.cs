@@ -4,6 +4,7 @@ using System.Text;
 using EventDbx.Server;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
+using EventDbx.Server.Replication.Following;
 using EventDbx.Storage;
 
 namespace EventDbx.Cli.Commands.Server;
@@ -122,6 +123,14 @@ internal static class StatusCommand
                 text.Append(CultureInfo.InvariantCulture, $"  witness={trouble}\n");
         }
 
+        if (status.Follows is { } follows)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  follows={follows.Remote} {FollowerStatus.NameOf(follows.Condition)} at {follows.Position}");
+            text.Append(follows.LeaderEnd is { } end ? string.Create(CultureInfo.InvariantCulture, $" of {end}, {follows.LagEntries} behind, last contact {follows.SinceContact?.TotalSeconds:0} s ago\n") : "\n");
+            if (follows.Problem is { } problem)
+                text.Append("  follow_problem=").Append(problem).Append('\n');
+        }
+
         if (status.LogOriginWaiting is { } waiting)
             text.Append("  log_origin=").Append(waiting).Append(" from the next epoch on; checkpoints of this one keep the name they have\n");
         if (status.Unhealthy is { } unhealthy)
@@ -173,6 +182,16 @@ internal static class StatusCommand
             .Member("unhealthy", status.Unhealthy);
         if (status.LogOriginWaiting is { } waiting)
             json.Member("log_origin_waiting", waiting);
+        if (status.Follows is { } follows)
+        {
+            json.Name("follows").BeginObject()
+                .Member("remote", follows.Remote).Member("condition", FollowerStatus.NameOf(follows.Condition)).Member("position", follows.Position);
+            _ = follows.LeaderEnd is { } end
+                ? json.Member("leader_end", end).Member("lag_entries", follows.LagEntries!.Value).Member("seconds_since_contact", (long)(follows.SinceContact?.TotalSeconds ?? 0))
+                : json.Member("leader_end", (string?)null).Member("lag_entries", (string?)null).Member("seconds_since_contact", (string?)null);
+            json.Member("problem", follows.Problem).EndObject();
+        }
+
         json.Name("checkpoint");
         if (status.Checkpoint is not { } checkpoint)
             return json.Value((string?)null).EndObject().ToString();

@@ -52,6 +52,8 @@ internal sealed class Follower(MirrorStore store, FollowerSurroundings surroundi
             await EndAsync(ServerLimits.FollowerStopWithin).ConfigureAwait(false);
             session = await FollowSession.BeginAsync(store, name, remote, surroundings.Dial, surroundings.Clock, cancellation).ConfigureAwait(false);
             await keep().ConfigureAwait(false);
+            // Whoever watches from now on is not told of the leader before.
+            _told.Connecting(name);
             Run((name, remote with { Mode = RemoteMode.Follow }, session));
             session = null;
         }
@@ -107,8 +109,10 @@ internal sealed class Follower(MirrorStore store, FollowerSurroundings surroundi
 
     /// <summary>Whose mirror the store is.</summary>
     /// <exception cref="RefusedException">It is none.</exception>
-    public string Leader => store.Mirror.State?.Leader.Name
-        ?? throw new RefusedException(RefusalCode.InvalidArgument, "This database is no mirror: it has a history of its own and takes writes already. Only a mirror (`dbx follow`) is promoted.");
+    public string Leader => LeaderOf(store.Mirror);
+
+    /// <inheritdoc cref="Leader"/>
+    public static string LeaderOf(IMirror mirror) => mirror.State?.Leader.Name ?? throw FollowDesk.NoMirror();
 
     /// <summary>Ends it; what is being applied is finished, if it is in time.</summary>
     public async Task StopAsync(TimeSpan within)

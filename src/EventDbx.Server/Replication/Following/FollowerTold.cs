@@ -42,10 +42,12 @@ internal sealed class FollowerTold(FollowerSurroundings surroundings, Func<ulong
 
     public void Connecting(string remote) => Set(() =>
     {
-        if (_remote != remote || _condition is null)
+        var isOther = _remote != remote || _condition is null;
+        if (isOther)
             (_remote, _leaderEnd, _contact, _logged) = (remote, null, null, null);
-        if (_condition is not (FollowCondition.Lost or FollowCondition.Refused) || _contact is null && _logged is null)
-            _condition = FollowCondition.Connecting;
+        // One that is lost is so until it answers.
+        if (isOther || _condition is not (FollowCondition.Lost or FollowCondition.Refused))
+            (_condition, _problem) = (FollowCondition.Connecting, null);
         return null;
     });
 

@@ -11,7 +11,7 @@ internal sealed class PlannedAggregate
     /// <summary>Version that the sender had when it was compared.</summary>
     public required ulong Target { get; init; }
 
-    /// <summary>Whether flags or snapshots differ.</summary>
+    /// <summary>Whether it has to be made, or its archive flag differs, or the sender has more snapshots.</summary>
     public required bool Marks { get; init; }
 
     public bool Done => Reached >= Target;

@@ -96,7 +96,8 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
         while (await reading.ConfigureAwait(false) is { } batch)
         {
             cancellation.ThrowIfCancellationRequested();
-            reading = batches.ReadAsync(cancellation);
+            // On another thread: a replica of this process may answer on the thread that asks.
+            reading = Task.Run(() => batches.ReadAsync(cancellation), CancellationToken.None);
             try
             {
                 var applied = (ulong)await _sides.Receiver.ApplyEventsAsync(batch, patience.Ended).ConfigureAwait(false);

@@ -6,11 +6,11 @@ using EventDbx.Server.Configuration;
 namespace EventDbx.Server.Replication.Transfer;
 
 /// <summary>Push and pull of a database that this process has open, for a server and for a command alike.</summary>
+/// <param name="database">Open; it stays so.</param>
 /// <param name="settings">The configuration of now: its remotes.</param>
 /// <param name="dial">Opens a session with a remote.</param>
-/// <param name="local">The replica of this node; whoever asks is the actor of what it writes.</param>
 /// <param name="clock">The time.</param>
-public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Session, IReplica> local, TimeProvider clock)
+public sealed class TransferDesk(Database database, Func<ServerConfig> settings, Dial dial, TimeProvider clock)
 {
     /// <summary>Runs a push or a pull. Steps of progress are told as they are taken up, the newest of each moment; the last step is the report.</summary>
     /// <remarks>Whoever stops enumerating, or cancels, ends it between two batches.</remarks>
@@ -18,13 +18,16 @@ public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Se
     /// <param name="request">What.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="RefusedException">
-    /// It went no further. What was done before is in the report that was the last step; without one, nothing was changed.
+    /// It went no further. What was done before is in the <see cref="TransferCutOff"/> that was the last step; without one, nothing was changed.
     /// </exception>
     public IAsyncEnumerable<TransferStep> RunAsync(Session by, TransferRequest request, CancellationToken cancellation)
     {
         by.DemandRoot(request.Direction == TransferDirection.Push ? PushRight : PullRight);
         return StepsAsync(by, request, cancellation);
     }
+
+    /// <summary>How a node dials: as the identity whose seed lies there, which is made where there is none and read for each session.</summary>
+    public static Dial DialFrom(string identityPath, TimeProvider clock) => new PeerDialer(() => NodeIdentity.ReadOrCreate(identityPath), clock).DialAsync;
 
     /// <summary>As it follows "only a root token may".</summary>
     internal const string PushRight = "push to a remote";
@@ -39,7 +42,8 @@ public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Se
         var remote = await DialAsync(request.Remote, cancellation).ConfigureAwait(false);
         await using (remote.ConfigureAwait(false))
         {
-            var here = local(by);
+            // Whoever asks is the actor of the control entries that a pull leaves.
+            var here = new LocalReplica(database, by.Actor ?? new("replication", request.Remote), by.Origin) { Clock = clock };
             await using (here.ConfigureAwait(false))
             {
                 // Who reads slowly, or a terminal, holds nothing up: the newest is enough.
@@ -60,8 +64,10 @@ public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Se
                     await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
 
-                if (running.IsCompletedSuccessfully || run.HasChanged)
+                if (running.IsCompletedSuccessfully)
                     yield return run.Report;
+                else if (run.HasChanged)
+                    yield return new TransferCutOff(run.Report);
                 await running.ConfigureAwait(false);
             }
         }
@@ -86,9 +92,7 @@ public sealed class TransferDesk(Func<ServerConfig> settings, Dial dial, Func<Se
         var before = $"failed to connect to remote {remote.Endpoint}";
         try
         {
-            // As somebody may have written it into the file by hand.
-            var kept = RemoteRules.Checked(remote.Endpoint, remote.PublicKey);
-            return await dial(kept.Endpoint, PeerKey.Parse(kept.PublicKey), cancellation).ConfigureAwait(false);
+            return await dial(remote.Endpoint, PeerKey.Parse(remote.PublicKey), cancellation).ConfigureAwait(false);
         }
         catch (RefusedException refused)
         {

@@ -26,7 +26,7 @@ public enum TransferPhase
 public sealed record TransferProgress(TransferPhase Phase, ulong Done, ulong? Total) : TransferStep;
 
 /// <summary>What a transfer has done; of a dry run, what it would do.</summary>
-/// <remarks>It is the last step. Where a transfer fails behind it, it says what was done before that.</remarks>
+/// <remarks>It is the last step of a transfer that came to its end.</remarks>
 public sealed record TransferReport : TransferStep
 {
     public required TransferDirection Direction { get; init; }
@@ -41,6 +41,9 @@ public sealed record TransferReport : TransferStep
     /// <summary>The same.</summary>
     public SchemasReport? Schemas { get; init; }
 }
+
+/// <summary>What a transfer had done that then failed, or was cancelled: the last step before that, where anything was done.</summary>
+public sealed record TransferCutOff(TransferReport Done) : TransferStep;
 
 /// <summary>Events that were new to the receiver.</summary>
 public sealed record EventsReport

@@ -60,9 +60,14 @@ internal sealed record CheckpointRow(uint Epoch, Checkpoint Checkpoint, SignedNo
 
     /// <summary>The one of the most entries in an epoch; null when it has none.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public static CheckpointRow? Newest(IStorageView view, uint epoch)
+    public static CheckpointRow? Newest(IStorageView view, uint epoch) => Newest(view, epoch, ulong.MaxValue);
+
+    /// <summary>The one of the most entries in an epoch, but of no more than <paramref name="sizeMax"/>; null when it has none.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
+    public static CheckpointRow? Newest(IStorageView view, uint epoch, ulong sizeMax)
     {
-        var rows = view.Range(Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), Keyspace.Checkpoint(epoch + 1, 0), 1, int.MaxValue, backwards: true);
+        var above = sizeMax == ulong.MaxValue ? Keyspace.Checkpoint(epoch + 1, 0) : Keyspace.Checkpoint(epoch, sizeMax + 1);
+        var rows = view.Range(Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), above, 1, int.MaxValue, backwards: true);
         if (rows is not [var (key, value)])
             return null;
         return TryRead(key, Checked.Body(Family.Checkpoints, key, value)) ?? throw Violation.OfRow(Family.Checkpoints, key, "it cannot be read");

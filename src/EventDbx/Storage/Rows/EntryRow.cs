@@ -222,12 +222,15 @@ internal sealed class EntryRow
         };
     }
 
-    /// <summary>The same entry with its aggregate's key wrapped otherwise. Its leaf stays: no hash binds how a key is wrapped.</summary>
-    public EntryRow WithKey(ReadOnlyMemory<byte> wrapped) => new()
+    /// <summary>The same entry with its aggregate's key wrapped otherwise, or, where that is empty, without it. Its leaf stays: no hash binds how a key is wrapped.</summary>
+    public EntryRow WithKey(ReadOnlyMemory<byte> wrapped) => With(wrapped, Body, PatchFingerprint);
+
+    /// <summary>The same entry as another store keeps it: its aggregate's key, what is sealed under it, and what is hidden with it. Its leaf stays: it is of what is inside.</summary>
+    public EntryRow With(ReadOnlyMemory<byte> wrapped, ReadOnlyMemory<byte> body, in Hash32 patchFingerprint) => new()
     {
-        Flags = Flags, Aggregate = Aggregate, Version = Version, Type = Type, Subject = Subject, EventId = EventId, CreatedAt = CreatedAt, Actor = Actor,
+        Flags = wrapped.IsEmpty ? Flags & ~RowFlags.Key : Flags | RowFlags.Key, Aggregate = Aggregate, Version = Version, Type = Type, Subject = Subject, EventId = EventId, CreatedAt = CreatedAt, Actor = Actor,
         Note = Note, BatchIndex = BatchIndex, BatchCount = BatchCount, SchemaRevision = SchemaRevision, PreviousRoot = PreviousRoot, Root = Root,
-        PatchFingerprint = PatchFingerprint, WrappedKey = wrapped, Salt = Salt, Body = Body,
+        PatchFingerprint = patchFingerprint, WrappedKey = wrapped, Salt = Salt, Body = body,
     };
 
     /// <summary>What makes another request with its event id the same request, as it is kept in family <c>ids</c>.</summary>

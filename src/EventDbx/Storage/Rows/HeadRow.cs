@@ -17,7 +17,7 @@ internal enum StateForm : byte
 /// <remarks>
 /// <code>
 /// format u8 = 1 | state form u8 | version u64 | created_at i64 | updated_at i64 | first position u64 | last position u64 |
-/// state fields u32 | state bytes u32 | state digest u64 | root [32] | wrapped key u16+ | frontier [32] × popcount(version)
+/// state fields u32 | state bytes u32 | snapshots u32 | state digest u64 | root [32] | wrapped key u16+ | frontier [32] × popcount(version)
 /// </code>
 /// The state digest binds the state to this head: the sum, modulo 2^64, of XxHash3 over key and body of each state row. A
 /// state row put back from an earlier version is found by the read that meets it.
@@ -42,6 +42,9 @@ internal sealed class HeadRow
 
     public int StateBytes { get; set; }
 
+    /// <summary>Snapshots that somebody took; automatic ones are not counted.</summary>
+    public uint Snapshots { get; set; }
+
     public ulong StateDigest { get; set; }
 
     public Hash32 Root { get; set; } = Hash32.Empty;
@@ -50,7 +53,7 @@ internal sealed class HeadRow
 
     public MerkleTree Tree { get; set; } = new();
 
-    public int EncodedBytes => 2 + (5 * 8) + 4 + 4 + 8 + Hash32.Length + 2 + WrappedKey.Length + Tree.EncodedBytes;
+    public int EncodedBytes => 2 + (5 * 8) + 4 + 4 + 4 + 8 + Hash32.Length + 2 + WrappedKey.Length + Tree.EncodedBytes;
 
     public void Write(Span<byte> target)
     {
@@ -64,6 +67,7 @@ internal sealed class HeadRow
         row.U64(LastPosition);
         row.U32((uint)StateFields);
         row.U32((uint)StateBytes);
+        row.U32(Snapshots);
         row.U64(StateDigest);
         row.Hash(Root);
         row.Short(WrappedKey.Span);
@@ -87,6 +91,7 @@ internal sealed class HeadRow
             LastPosition = row.U64(),
             StateFields = (int)row.U32(),
             StateBytes = (int)row.U32(),
+            Snapshots = row.U32(),
             StateDigest = row.U64(),
             Root = row.Hash(),
             WrappedKey = row.Short().ToArray(),

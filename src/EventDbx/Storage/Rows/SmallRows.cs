@@ -67,7 +67,7 @@ internal static class LogSizeRow
 
 /// <summary>The row <c>store</c> of family <c>meta</c>: what this store is.</summary>
 /// <remarks>
-/// <code>format u32 | database id [16] | epoch u32 | encrypted u8 | created_at i64 | key check u16+ | {rotation}</code>
+/// <code>format u32 | database id [16] | epoch u32 | flags u8 (1 encrypted, 2 mirror) | created_at i64 | key check u16+ | {rotation}</code>
 /// The key check opens only with the store's own data key: a wrong key is found before anything is read. The rotation stands there
 /// while one data key replaces another.
 /// </remarks>
@@ -76,15 +76,20 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
     /// <summary>How far the replacement of the data key is; null while none is under way.</summary>
     public KeyRotationState? Rotation { get; init; }
 
+    /// <summary>Whether it is the mirror of another store's log; then the row `mirror` says of whose.</summary>
+    public bool Mirror { get; init; }
+
     /// <summary>Which data key it is, 1 for the first; 0 in a plain store.</summary>
     public uint KeyGeneration => DataKey.GenerationOf(KeyCheck.Span);
 
     /// <summary>Raised with every change of any layout. Until 2.1.0 is tagged it may change freely.</summary>
     /// <remarks>
     /// 2: data keys have generations (the row `store`, sealed documents and their rows), fingerprints in an encrypted store are a MAC, control entries name
-    /// where they came from.
+    /// where they came from. 3: heads count the snapshots that somebody took.
     /// </remarks>
-    public const uint CurrentFormat = 2;
+    public const uint CurrentFormat = 3;
+
+    const int EncryptedFlag = 1, MirrorFlag = 2;
 
     public byte[] Write()
     {
@@ -93,7 +98,7 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
         row.U32(Format);
         row.Id(DatabaseId);
         row.U32(Epoch);
-        row.U8(Encrypted ? (byte)1 : (byte)0);
+        row.U8((byte)((Encrypted ? EncryptedFlag : 0) | (Mirror ? MirrorFlag : 0)));
         row.I64(CreatedAt);
         row.Short(KeyCheck.Span);
         Rotation?.Write(ref row);
@@ -115,11 +120,11 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
             return null;
         if (format != CurrentFormat)
             return new(format, default, 0, false, 0, default);
-        var (id, epoch, encrypted) = (row.Id(), row.U32(), row.U8());
-        var store = new StoreRow(format, id, epoch, encrypted == 1, row.I64(), row.Short().ToArray());
+        var (id, epoch, flags) = (row.Id(), row.U32(), row.U8());
+        var store = new StoreRow(format, id, epoch, (flags & EncryptedFlag) != 0, row.I64(), row.Short().ToArray()) { Mirror = (flags & MirrorFlag) != 0 };
         if (row.Ok && !row.Finished)
             store = store with { Rotation = KeyRotationState.Read(ref row) };
-        return row.Finished && encrypted <= 1 ? store : null;
+        return row.Finished && (flags & ~(EncryptedFlag | MirrorFlag)) == 0 ? store : null;
     }
 }
 
