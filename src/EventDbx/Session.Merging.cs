@@ -99,6 +99,7 @@ public sealed partial class Session
         try
         {
             DemandRoot("merge histories");
+            _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
             var fresh = FindNew(records, MergeBatch.Check(records), out var position);
             var appended = 0;
@@ -190,6 +191,7 @@ public sealed partial class Session
     public async Task<bool> ApplyMarksAsync(HistoryMarks marks, CancellationToken cancellation)
     {
         DemandRoot("apply marks");
+        _database.DemandLeads();
         cancellation.ThrowIfCancellationRequested();
         if (marks.Snapshots.Count > Limits.MergeSnapshotsMax)
             throw new RefusedException(RefusalCode.LimitExceeded, $"There are {marks.Snapshots.Count} snapshots of {marks.Aggregate}; at most {Limits.MergeSnapshotsMax} are taken over.");
@@ -274,6 +276,7 @@ public sealed partial class Session
     public Task<int> MergeSchemasAsync(ReadOnlyMemory<byte> json, bool replace, CancellationToken cancellation)
     {
         DemandRoot("change schemas");
+        _database.DemandLeads();
         var schemas = Schemas.SchemaJson.Read(json.Span);
         return _database.ChangeSchemasAsync(Actor, _origin, book => MergeBatch.Differences(book, schemas, replace), cancellation);
     }

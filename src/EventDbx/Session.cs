@@ -68,7 +68,8 @@ public sealed partial class Session : IImportTarget
             Demand(AccessAction.AggregateAppend, draft.Aggregate);
             _database.DemandLeads();
             cancellation.ThrowIfCancellationRequested();
-            var outcomes = await CommitAsync(new(Prepare(draft)), cancellation).ConfigureAwait(false);
+            var operation = Prepare(draft);
+            var outcomes = await (operation.Patch is null ? CommitAsync(new(operation), cancellation) : CommitAppendsAsync([operation], cancellation)).ConfigureAwait(false);
             return Answer(draft.Aggregate, outcomes[0]);
         }
         catch (RefusedException refused) when (_database.Telemetry.Refused.Note(refused, 1))
@@ -198,7 +199,7 @@ public sealed partial class Session : IImportTarget
         if (operations.Length == 0)
             return [];
         CheckBatch(operations);
-        var outcomes = await CommitAsync(new(operations), cancellation).ConfigureAwait(false);
+        var outcomes = await CommitAppendsAsync(operations, cancellation).ConfigureAwait(false);
         var results = new AppendResult[outcomes.Length];
         for (var i = 0; i < outcomes.Length; i++)
             results[i] = Answer(operations[i].Aggregate, outcomes[i]);

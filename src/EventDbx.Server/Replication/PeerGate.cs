@@ -30,7 +30,7 @@ internal sealed class PeerGate : IDisposable
     public PeerGate(ServerOptions options, Database database, LiveSettings settings, CommandGate commands)
     {
         (_options, _database, _commands) = (options, database, commands);
-        _open = options.OpenReplica ?? ((opened, actor) => new LocalReplica(opened, actor) { Clock = options.Clock, ReadLog = opened.ReadLog });
+        _open = options.OpenReplica ?? ((opened, actor) => new LocalReplica(opened, actor, "replication") { Clock = options.Clock, ReadLog = opened.ReadLog });
         _peers = new(settings);
         _identityPath = NodeIdentity.PathOf(options.Config, options.Database.Directory);
         _lines = new(ServerLimits.SessionRefusalLinesMax, TimeSpan.FromMinutes(1), options.Clock, more => Log(LogLevel.Warning, FormattableString.Invariant($"{more} more connections to the port of replication were refused within the last minute.")));

@@ -382,7 +382,7 @@ public sealed class SessionAttackTests
             Assert.Equal(signature, Convert.ToHexStringLower(identity.Sign(role)));
             Assert.True(SessionTranscript.Verifies(identity.Key, role, Convert.FromHexString(signature)));
             Assert.False(SessionTranscript.Verifies(identity.Key, [.. role[..^1], (byte)(role[^1] ^ 1)], Convert.FromHexString(signature)));
-            Assert.False(SessionTranscript.Verifies(identity.Key, role, Convert.FromHexString(signature)[..63]));
+            Assert.False(SessionTranscript.Verifies(identity.Key, role, Convert.FromHexString(signature).AsSpan(0, 63)));
         }
     }
 

@@ -1,4 +1,5 @@
 using EventDbx.Access;
+using EventDbx.Integrity;
 using EventDbx.Tests.Crash;
 using EventDbx.Tests.Engine;
 
@@ -167,6 +168,51 @@ public sealed class MergeTests
         }
 
         Assert.Equal(2UL, pair.ToDatabase.LogSize);
+    }
+
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(false, 0)]
+    [InlineData(true, 5000)]
+    public async Task A_patch_that_is_sent_again_to_the_receiver_gets_its_original_there_and_another_is_a_conflict(bool encrypted, int filler)
+    {
+        await using var pair = new MergePair(toEncrypted: encrypted);
+        var start = TestStore.Draft(Order, $$"""{"list":[1],"filler":"{{new string('x', filler)}}"}""");
+        await pair.From.AppendAsync(start, default);
+        var patch = Patch("""[{"op":"add","path":"/list/-","value":2},{"op":"add","path":"/new","value":{"a":1}}]""") with { EventId = Guid.NewGuid(), Note = "by phone" };
+        var first = Patch("""[{"op":"add","path":"/x","value":true}]""") with { EventId = Guid.NewGuid(), Aggregate = TestStore.Aggregate("order", "o-2") };
+        var original = (await pair.From.AppendAsync(patch, default)).Record;
+        await pair.From.AppendAsync(first, default);
+        await pair.From.AppendAsync(TestStore.Draft(Order, """{"list":[]}"""), default);
+        await pair.PushAsync(Order);
+        await pair.PushAsync(first.Aggregate);
+        await pair.To.ArchiveAsync(Order, null, default);
+        var size = pair.ToDatabase.LogSize;
+
+        Assert.Equal((false, original.Hash), await AnswerAsync(patch));
+        Assert.False((await AnswerAsync(first)).Appended);
+        Assert.Equal([false, false], (await pair.To.AppendBatchAsync([patch, first], default)).Select(result => result.Appended));
+        EventDraft[] others =
+        [
+            patch with { Note = null }, patch with { EventType = "other" },
+            Patch("""[{"op":"add","path":"/list/-","value":3},{"op":"add","path":"/new","value":{"a":1}}]""") with { EventId = patch.EventId, Note = patch.Note },
+            Patch("""[{"op":"replace","path":"/absent","value":3}]""") with { EventId = patch.EventId, Note = patch.Note },
+        ];
+        foreach (var other in others)
+        {
+            Assert.Equal("idempotency_conflict", (await Answers.RefusalOf(AnswerAsync(other))).Name);
+            Assert.Equal(1, (await Answers.RefusalOf(pair.To.AppendBatchAsync([first, other], default))).Operation);
+        }
+
+        Assert.Equal(size, pair.ToDatabase.LogSize);
+
+        async Task<(bool Appended, Hash32 Hash)> AnswerAsync(EventDraft draft)
+        {
+            var answer = await pair.To.AppendAsync(draft, default);
+            return (answer.Appended, answer.Record.Hash);
+        }
+
+        static EventDraft Patch(string patch) => new() { Aggregate = Order, EventType = "changed", Patch = Encoding.UTF8.GetBytes(patch) };
     }
 
     [Fact]

@@ -85,9 +85,9 @@ internal sealed record StoreRow(uint Format, Guid DatabaseId, uint Epoch, bool E
     /// <summary>Raised with every change of any layout. Until 2.1.0 is tagged it may change freely.</summary>
     /// <remarks>
     /// 2: data keys have generations (the row `store`, sealed documents and their rows), fingerprints in an encrypted store are a MAC, control entries name
-    /// where they came from.
+    /// where they came from. 3: heads count the snapshots that somebody took.
     /// </remarks>
-    public const uint CurrentFormat = 2;
+    public const uint CurrentFormat = 3;
 
     const int EncryptedFlag = 1, MirrorFlag = 2;
 

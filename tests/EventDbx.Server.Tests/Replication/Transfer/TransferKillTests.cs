@@ -25,7 +25,7 @@ public sealed class TransferKillTests
         try
         {
             await TransferStage.IntroduceAsync(leader, "leader", standby, "standby", proxy.Port);
-            var total = 0;
+            var (total, kills) = (0, 0);
             for (var round = 0; round < rounds; round++)
             {
                 var pull = random.Next(2) == 0;
@@ -42,6 +42,7 @@ public sealed class TransferKillTests
                 proxy.Instead = null;
                 if (proxy.HasCut)
                 {
+                    kills++;
                     await killed.Task.WaitAsync(patience.Token);
                     if (local)
                         here = await AgainAsync(here, leader, 0);
@@ -60,6 +61,7 @@ public sealed class TransferKillTests
                 Assert.Equal("local store already includes remote 'standby' changes\n", await TransferStage.DoneAsync(leader, "pull", "standby"));
             }
 
+            Assert.True(kills >= rounds / 2, $"Only {kills} servers were killed.");
             foreach (var node in (CommandLine[])[leader, standby])
             {
                 var verified = JsonDocument.Parse(await TransferStage.DoneAsync(node, "verify", "--all", "--json")).RootElement;
