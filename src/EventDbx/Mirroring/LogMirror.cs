@@ -131,9 +131,10 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
                 _ = database.Loop.CommitAsync(unit);
                 return unit;
             }
-            catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Overloaded && before is { Completion.IsCompleted: false })
+            catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Overloaded && before is not null)
             {
                 await before.Completion.ConfigureAwait(false);
+                before = null; // Full once more, it is full of what others bring: they are told so, and so is this one.
             }
         }
     }

@@ -14,7 +14,7 @@ internal sealed class LeaderScript(Random random)
 
     static readonly Guid[] Ids = [.. Enumerable.Range(1, 40).Select(static i => new Guid(i, 7, 0x7000, 0x80, 1, 2, 3, 4, 5, 6, 7))];
 
-    readonly MemoryEngine _elsewhere = new();
+    readonly Lazy<MemoryEngine> _elsewhere = new(static () => new());
     int _written;
 
     /// <summary>Every kind once, then as chance has it.</summary>
@@ -87,7 +87,7 @@ internal sealed class LeaderScript(Random random)
     async Task MergeAsync(Session session)
     {
         var merged = AggregateKey.Create("merged", $"m-{random.Next(2)}");
-        await using var elsewhere = Database.OpenOn(_elsewhere, new() { Directory = "", Encrypted = false });
+        await using var elsewhere = Database.OpenOn(_elsewhere.Value, new() { Directory = "", Encrypted = false });
         await elsewhere.OpenSession(new("far", "away")).AppendBatchAsync([Draft(merged) with { EventId = null }, Draft(merged) with { EventId = Guid.CreateVersion7() }], default);
         await session.MergeAsync(elsewhere.OpenSession().GetHistory(merged, session.GetPositions(new() { Aggregates = [merged] }, null, 1).Positions is [var here] ? here.Version : 0, 0), default);
         if (random.Next(2) == 0)
