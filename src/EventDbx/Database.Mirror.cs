@@ -68,7 +68,8 @@ public sealed partial class Database
     {
         var before = _standing;
         _store?.Become(now.Identity);
-        if (now.Mirror is not null && before.Mirror is null)
+        // Who waits already, because it is to follow, goes on waiting for the same.
+        if (now.Mirror is not null && before.Mirror is null && _leads.Task.IsCompleted)
             _leads = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _standing = now;
         if (now.Identity == before.Identity && (now.Mirror is null) == (before.Mirror is null))

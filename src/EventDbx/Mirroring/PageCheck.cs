@@ -13,7 +13,7 @@ namespace EventDbx.Mirroring;
 /// the checkpoint the root of this log at its size, the key of its epoch
 /// </code>
 /// What no hash binds (whether an id was chosen by the client, the fingerprint of a patch, where a batch ends) is taken on the word of the session, as whoever
-/// holds its key could have written any history. Source: docs/replication.md, "A mirror".
+/// holds its key could have written any history. Source: docs/replication.md, "What a mirror does".
 /// </remarks>
 internal sealed class PageCheck
 {

@@ -72,13 +72,19 @@ internal static class RecordedOperations
         try
         {
             using var body = System.Text.Json.JsonDocument.Parse(entry.Body);
-            var schema = body.RootElement.GetProperty("schema");
-            return new()
+            var json = body.RootElement.GetProperty("schema");
+            var schema = json.ValueKind == System.Text.Json.JsonValueKind.Null
+                ? null : Schemas.SchemaJson.ReadSchema(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(json));
+            if (schema is null || schema.Aggregate == entry.Subject)
             {
-                Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Type = entry.Subject, Recorded = entry, Mirrored = mirrored, Body = entry.Body.ToArray(),
-                Schema = schema.ValueKind == System.Text.Json.JsonValueKind.Null
-                    ? null : Schemas.SchemaJson.ReadSchema(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(schema)),
-            };
+                return new()
+                {
+                    Aggregate = ControlOperation.AboutTheDatabase, Actor = entry.Actor, Type = entry.Subject, Recorded = entry, Mirrored = mirrored, Body = entry.Body.ToArray(), Schema = schema,
+                };
+            }
+
+            why = $"its schema is of `{schema.Aggregate}`, and it is about `{entry.Subject}`";
+            return null;
         }
         catch (Exception cause) when (cause is System.Text.Json.JsonException or KeyNotFoundException or InvalidOperationException or RefusedException)
         {

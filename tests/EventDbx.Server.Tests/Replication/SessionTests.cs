@@ -35,7 +35,8 @@ public sealed class SessionTests
         var log = await remote.PullLogAsync(5, TimeSpan.FromSeconds(2), Cancellation);
         var bounded = await remote.PullLogAsync(6, TimeSpan.FromDays(2), Cancellation);
 
-        Assert.Equal((FakeReplica.Positions, false), (all.Positions, all.More));
+        Assert.Equal(FakeReplica.Positions, all.Positions);
+        Assert.False(all.More);
         Assert.Equal((FakeReplica.Positions[0], true), (Assert.Single(first.Positions), first.More));
         Assert.Equal(two, Assert.Single(rest.Positions).Aggregate);
         Assert.Equal([FakeReplica.HashOf(2), null], roots);

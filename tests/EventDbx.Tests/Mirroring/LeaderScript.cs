@@ -46,7 +46,7 @@ internal sealed class LeaderScript(Random random)
             4 => session.ArchiveAsync(name, random.Next(2) == 0 ? null : "done", default),
             5 => session.RestoreAsync(name, null, default),
             6 => session.SnapshotAsync(Names[random.Next(2)], "kept", default),
-            7 => session.ChangeSchemaAsync("order", [database.Schemas.Book.Find("order") is null ? SchemaEdit.Create([], 3) : SchemaEdit.SetSnapshotThreshold((ulong)random.Next(2, 5))], default),
+            7 => session.ChangeSchemaAsync("order", [database.Schemas.Book.Find("order") is null ? SchemaEdit.Create(["placed", "bezahlt-ß"], 3) : SchemaEdit.SetSnapshotThreshold((ulong)random.Next(2, 5))], default),
             8 => session.NoteTokenAsync(TokenChange.Issue, Ids[random.Next(Ids.Length)], "{}"u8.ToArray(), default),
             9 => ImportAsync(session),
             10 => session.NoteChangeAsync(SettingChange.Config, "config.toml", """{"keys":["x"]}"""u8.ToArray(), default),
