@@ -18,6 +18,10 @@ internal sealed partial class GroupPlanner
         if (append.Import?.Version is { } recorded && recorded != version + 1)
             return RecordConflict(append.Aggregate, recorded, version);
 
+        // Of one batch, which nobody has held against itself: a log that was damaged, or another one's.
+        if (append is { Recorded: not null, Fingerprint: not null } && _idsOfGroup.ContainsKey((append.Aggregate, append.EventId)))
+            return Refuse(RefusalCode.IntegrityViolation, $"Event id {append.EventId} stands twice in {append.Aggregate}.");
+
         var createdAt = append.Import is { } import ? import.CreatedAt.Ticks100ns : Math.Max(Now(), head?.UpdatedAt ?? long.MinValue);
         // One without events was created here; its first event may have happened elsewhere before that.
         if (createdAt < (head?.UpdatedAt ?? long.MinValue) && !(movesIn && version == 0))

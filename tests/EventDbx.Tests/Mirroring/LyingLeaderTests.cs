@@ -43,6 +43,52 @@ public sealed class LyingLeaderTests
         Assert.Null(pair.Mirror.Unhealthy);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_event_id_that_stands_twice_is_refused_and_the_writer_goes_on(bool inOneBatch)
+    {
+        await using var pair = Pair.Open(leaderEncrypted: false, mirrorEncrypted: false);
+        var id = Guid.CreateVersion7();
+        AppendOperation Twice()
+        {
+            Assert.True(JsonPayload.TryParse("{}"u8, out var payload, out _));
+            return new()
+            {
+                Aggregate = TestStore.Aggregate(), EventType = "placed", EventTypeUtf8 = "placed"u8.ToArray(), Payload = payload, EventId = id, Salt = new byte[16],
+                SealedBody = EventBody.Seal(null, id, new byte[16], payload.Text.Span, new()),
+            };
+        }
+
+        foreach (var unit in inOneBatch ? (PendingCommit[])[new(Twice(), Twice())] : [new(Twice()), new(Twice())])
+            await pair.Leader.Loop.CommitAsync(unit);
+        await pair.Mirror.BeginAsync(pair.Leader);
+        var page = pair.Leader.ReadLog(0, int.MaxValue);
+        // No hash says that a client has chosen it.
+        LogEntryRow Chosen(LogEntryRow entry)
+        {
+            var row = entry.Row.ToArray();
+            row[1] |= (byte)EntryRow.RowFlags.ClientId;
+            return entry with { Row = row };
+        }
+
+        var refused = await Following.RefusedAsync(() => pair.Mirror.Mirror.ApplyAsync(page with { Entries = [.. page.Entries.Select(Chosen)] }, default));
+
+        Assert.Equal((RefusalCode.IntegrityViolation, 0UL, null), (refused.Code, pair.Mirror.LogSize, pair.Mirror.Unhealthy));
+        Assert.StartsWith("Entry 2 of the leader's log is refused:", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(1, await pair.Mirror.Mirror.ApplyAsync(inOneBatch ? await OneMoreAsync(pair) : pair.Leader.ReadLog(0, 1), default));
+    }
+
+    /// <summary>Of another leader of the same database: one that is begun anew.</summary>
+    static async Task<LogPage> OneMoreAsync(Pair pair)
+    {
+        using var store = new TestStore();
+        await using var other = store.Open(encrypted: false);
+        await other.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+        var page = other.ReadLog(0, 1);
+        return page with { End = page.End with { DatabaseId = pair.Leader.DatabaseId } };
+    }
+
     [Fact]
     public void Members_of_an_entry_are_held_to_the_rules_of_an_append()
     {
@@ -94,9 +140,10 @@ public sealed class LyingLeaderTests
         var end = relaxed.ReadLog(0, int.MaxValue).End;
         Assert.Equal((1U, 0UL), (end.Epoch, end.Size));
         // What is not synced was not compared: of a mirror it is its leader's, and the next page is held against it.
+        Assert.Equal(RefusalCode.Unavailable, (await Following.RefusedAsync(() => relaxed.Mirror.BeginAsync(new("another", "key"), pair.Mirror.ReadLog(0, 1).End, Hash32.Of("x"u8), default))).Code);
         await relaxed.Mirror.BeginAsync(new("another", "key"), pair.Mirror.ReadLog(0, 1).End, Hash32.Empty, default);
-        Assert.Equal("another", relaxed.Mirror.State!.Leader.Name);
-        Assert.Equal(RefusalCode.Unavailable, (await Following.RefusedAsync(() => relaxed.Mirror.BeginAsync(new("third", "key"), pair.Mirror.ReadLog(0, 1).End, Hash32.Of("x"u8), default))).Code);
+        Assert.Equal(("another", 2UL), (relaxed.Mirror.State!.Leader.Name, relaxed.LogSize));
+        Assert.Equal((2U, 2UL), (relaxed.ReadLog(0, int.MaxValue).End.Epoch, relaxed.ReadLog(0, int.MaxValue).End.Size));
     }
 
     [Theory]
