@@ -64,7 +64,7 @@ public sealed record ServerStatus
 
     public required int Pid { get; init; }
 
-    /// <summary>Every address it listens on: <c>http://0.0.0.0:7070</c> or <c>https://0.0.0.0:7070</c>, <c>unix:/var/lib/eventdbx/dbx.sock</c>.</summary>
+    /// <summary>Every address it listens on: <c>http://0.0.0.0:7070</c> or <c>https://0.0.0.0:7070</c>, <c>tcp://0.0.0.0:6363</c> for replication, <c>unix:/var/lib/eventdbx/dbx.sock</c>.</summary>
     public required IReadOnlyList<string> Addresses { get; init; }
 
     /// <summary>Of the TCP listener.</summary>

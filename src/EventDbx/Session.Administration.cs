@@ -44,6 +44,18 @@ public sealed partial class Session
         return _database.Following is not null ? Task.CompletedTask : CommitControlAsync(SettingChanges.NameOf(what), subject, body.ToArray(), cancellation);
     }
 
+    /// <summary>The control entry that stands behind the events of an import.</summary>
+    public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation)
+    {
+        // It speaks of the whole database, in numbers that the caller gives.
+        Demand(AccessAction.RecordsImport);
+        if (!Grants.Unrestricted)
+            throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
+        _database.DemandLeads();
+        var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
+        return CommitControlAsync(ControlKinds.Import, _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
+    }
+
     /// <summary>Replaces the data key while everything goes on; goes on with a replacement that was interrupted, given the same key.</summary>
     /// <param name="next">The new key. It must be kept safely before this is called. A copy is made.</param>
     /// <param name="progress">Told after each batch.</param>

@@ -116,18 +116,6 @@ public sealed partial class Session : IImportTarget
         }
     }
 
-    /// <summary>The control entry that stands behind the events of an import.</summary>
-    public Task NoteImportAsync(long lines, long appended, long known, CancellationToken cancellation)
-    {
-        // It speaks of the whole database, in numbers that the caller gives.
-        Demand(AccessAction.RecordsImport);
-        if (!Grants.Unrestricted)
-            throw new RefusedException(RefusalCode.PermissionDenied, "Only who may import everywhere leaves a note about an import.");
-        _database.DemandLeads();
-        var body = string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"lines":{{lines}},"appended":{{appended}},"known":{{known}}}""");
-        return CommitControlAsync(ControlKinds.Import, _database.DatabaseId.ToString(), Encoding.UTF8.GetBytes(body), cancellation);
-    }
-
     Task<Outcome[]> CommitControlAsync(string kind, string subject, byte[] body, CancellationToken cancellation) => CommitAsync(
         new(new ControlOperation { Aggregate = ControlOperation.AboutTheDatabase, Actor = Actor, Origin = _origin, Kind = kind, Subject = subject, Body = body }),
         cancellation);

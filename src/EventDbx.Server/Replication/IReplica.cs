@@ -118,7 +118,7 @@ public sealed record AggregateMarks
 
     public bool Archived { get; init; }
 
-    /// <summary>Why it was archived, or created where it has no events.</summary>
+    /// <summary>Why it was created, where it has no events. Why it was archived is not known of the database of this process.</summary>
     public string? Comment { get; init; }
 
     /// <summary>Taken by hand, by version.</summary>

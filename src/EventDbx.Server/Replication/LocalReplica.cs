@@ -16,8 +16,8 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
     /// <summary>The clock of waits.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
-    /// <summary>Reads the log: entries after a position, so many bytes of them at most. Without it there is no log to pull.</summary>
-    public Func<ulong, int, LogPage>? ReadLog { get; init; }
+    /// <summary>Reads the log: entries after a position, so many bytes of them at most.</summary>
+    public Func<ulong, int, LogPage> ReadLog { get; init; } = database.ReadLog;
 
     /// <inheritdoc/>
     public Task<LogEnd> IdentifyAsync(CancellationToken cancellation) => Answer(_session.FindLogEnd, cancellation);
@@ -77,15 +77,13 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
     /// <inheritdoc/>
     public async Task<LogPage> PullLogAsync(ulong after, TimeSpan wait, CancellationToken cancellation)
     {
-        if (ReadLog is not { } read)
-            throw new RefusedException(RefusalCode.PermissionDenied, "The log of this database is not handed out here.");
         // Who is ahead of this log learns it at once.
         if (database.LogSize == after && wait > TimeSpan.Zero)
             await WaitAsync(after, wait < ServerLimits.ReplicaLogWaitMax ? wait : ServerLimits.ReplicaLogWaitMax, cancellation).ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
         if (_session.FindLogEnd() is var end && end.Size < after)
             throw new RefusedException(RefusalCode.Diverged, $"The log of this database has {end.Size} entries; who asks for what follows position {after} has another history.");
-        return read(after, Limits.PageBytesMax);
+        return ReadLog(after, Limits.PageBytesMax);
     }
 
     async Task WaitAsync(ulong after, TimeSpan wait, CancellationToken cancellation)

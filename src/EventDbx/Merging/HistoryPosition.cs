@@ -33,7 +33,7 @@ public sealed record HistoryMarks
 
     public bool Archived { get; init; }
 
-    /// <summary>Why it is archived; of one that is not and has no events, why it was created.</summary>
+    /// <summary>Of one without events, why it was created; to apply, also why it is to be archived or restored. What is archived does not know why.</summary>
     public string? Comment { get; init; }
 
     /// <summary>Snapshots that somebody took, by version.</summary>

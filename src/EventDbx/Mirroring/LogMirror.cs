@@ -22,12 +22,14 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
             using (var view = database.Engine.OpenView())
                 own = LogTreeStore.LoadFrontier(view);
             CheckBegin(leader, end, rootAtSize, own);
-            var before = database.Standing.Mirror;
+            var (before, id) = (database.Standing.Mirror, database.DatabaseId);
             await CommitAsync(new MirrorOperation
             {
                 Aggregate = ControlOperation.AboutTheDatabase, DatabaseId = end.DatabaseId, Size = own.Size,
                 Row = (before ?? new MirrorRow(leader, 0)) with { Leader = leader, LeaderEpoch = Math.Max(before?.LeaderEpoch ?? 0, end.Epoch) },
             }).ConfigureAwait(false);
+            if (database.DatabaseId != id)
+                database.MarkTakenOver();
         }
         finally
         {

@@ -166,6 +166,19 @@ public sealed class LocalReplicaTests
         }
     }
 
+    [Fact]
+    public async Task The_log_is_that_of_the_database()
+    {
+        using var store = new Store();
+        await using var database = store.Open();
+        await FillAsync(database);
+        await using var replica = new LocalReplica(database, new("replication", "west"));
+
+        var page = await replica.PullLogAsync(3, TimeSpan.Zero, None);
+
+        Assert.Equal((3UL, database.LogSize - 3, database.LogRoot), (page.After, (ulong)page.Entries.Count, page.Root));
+    }
+
     static async Task AssertRefusedAsync(RefusalCode code, Task call) => Assert.Equal(code, (await Assert.ThrowsAsync<RefusedException>(() => call.WaitAsync(Soon))).Refusal.Code);
 
     static async IAsyncEnumerable<ReplicaPosition> PositionsAsync(IReplica replica)

@@ -117,7 +117,8 @@ public sealed class SessionFuzzTests
         });
 
         var cost = GC.GetAllocatedBytesForCurrentThread() - before;
-        Assert.True(failure is MessageException or RefusedException, $"{failure}");
+        // Ten thousand names are as many as there may be.
+        Assert.True(what == "elements of no size" ? failure is MessageException or RefusedException : failure is null, $"{failure}");
         Assert.True(cost <= (64L * frame.Length) + (1024 * 1024), $"{cost} bytes for {frame.Length}");
     }
 

@@ -37,7 +37,7 @@ public sealed class ForgedPageTests
     {
         if (EntryRow.TryRead(row)!.IsControl)
         {
-            for (var at = 0; at < row.Length; at += 7)
+            for (var at = 0; at < row.Length; at += 3)
                 yield return ($"byte {at}", Flipped(row, at));
             yield break;
         }
@@ -81,7 +81,7 @@ public sealed class ForgedPageTests
         var whole = pair.Leader.ReadLog(0, int.MaxValue);
         using (var view = pair.Leader.Engine.OpenView())
         {
-            var root = new Reading.LogNodes(view, pair.Leader.LogSize).RootAt((ulong)batch + 1);
+            var root = new EventDbx.Reading.LogNodes(view, pair.Leader.LogSize).RootAt((ulong)batch + 1);
             var cut = With(whole, entries => entries.RemoveRange(batch + 1, entries.Count - batch - 1)) with { Root = root, Checkpoint = default };
             Assert.Contains("ends in a batch", (await RefusedAsync(pair, cut, "a cut batch")).Message, StringComparison.Ordinal);
         }
@@ -182,7 +182,7 @@ public sealed class ForgedPageTests
         await session.AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
         await session.AppendBatchAsync([TestStore.Draft(TestStore.Aggregate()), TestStore.Draft(TestStore.Aggregate("order", "o-2")), TestStore.Draft(TestStore.Aggregate("order", "o-2"))], default);
         await session.CreateAsync(TestStore.Aggregate("order", "empty"), "later", default);
-        await session.ChangeSchemaAsync("order", [Schemas.SchemaEdit.Create([], 3)], default);
+        await session.ChangeSchemaAsync("order", [EventDbx.Schemas.SchemaEdit.Create(["placed"], 3)], default);
         await session.AppendAsync(TestStore.Draft(TestStore.Aggregate("order", "empty")), default);
         await session.ArchiveAsync(TestStore.Aggregate("order", "o-2"), "done", default);
         await session.ReadCheckpointAsync(0, default);

@@ -48,13 +48,15 @@ public sealed class MirrorCrashTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_kill_about_a_promotion_leaves_a_mirror_or_a_leader_and_never_neither(bool committed)
+    [InlineData(false, 20)]
+    [InlineData(true, 20)]
+    [InlineData(false, 0)]
+    [InlineData(true, 0)]
+    public async Task A_kill_about_a_promotion_leaves_a_mirror_or_a_leader_and_never_neither(bool committed, int written)
     {
         var steps = new EngineSteps();
         await using var pair = Pair.Open(ofMirror: options => options with { WrapEngine = steps.Over });
-        await new LeaderScript(new(2)).RunAsync(pair.Leader, 20);
+        await new LeaderScript(new(2)).RunAsync(pair.Leader, written);
         await pair.Mirror.FollowAsync(pair.Leader);
 
         using var image = await KilledAsync(pair, committed ? steps.Committed : steps.Commit, () => pair.Mirror.Mirror.PromoteAsync(null, null, default));
@@ -104,6 +106,31 @@ public sealed class MirrorCrashTests
             Following.AssertSame(pair.Mirror, survivor);
             await survivor.OpenSession().VerifyAllAsync(null, TestContext.Current.CancellationToken);
         }
+    }
+
+    [Fact]
+    public async Task A_mirror_that_is_recovered_leads_in_an_epoch_of_its_own_and_its_leader_does_not_take_it_back()
+    {
+        await using var pair = Pair.Open();
+        await new LeaderScript(new(4)).RunAsync(pair.Leader, 40);
+        await pair.Mirror.FollowAsync(pair.Leader);
+        using var image = DirectoryImage.Copy(pair.MirrorOptions.Directory);
+        File.Delete(image.In("watermark"));
+        var options = pair.MirrorOptions with { Directory = image.Path, Follow = null };
+        Assert.Throws<StoreRefusedException>(() => Database.Open(options));
+
+        var report = EventDbx.Recovery.StoreRecovery.AcceptLoss(options);
+
+        Assert.Equal(pair.Leader.LogSize, report.Kept);
+        await using (var recovered = Database.Open(options))
+        {
+            Assert.Equal((2U, null, pair.Leader.LogSize + 1), (recovered.Epoch, recovered.Mirror.State, recovered.LogSize));
+            await recovered.OpenSession().VerifyAllAsync(null, TestContext.Current.CancellationToken);
+        }
+
+        await using var again = Database.Open(options with { Follow = "berlin" });
+        Assert.Equal(RefusalCode.Diverged, (await Following.RefusedAsync(() => again.Mirror.BeginAsync(Following.Leader, pair.Leader.ReadLog(0, 1).End, default, default))).Code);
+        Assert.Equal(RefusalCode.ReadOnly, (await Following.RefusedAsync(() => again.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default))).Code);
     }
 
     [Fact]

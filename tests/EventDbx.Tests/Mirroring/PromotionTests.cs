@@ -84,8 +84,8 @@ public sealed class PromotionTests
         var session = pair.Mirror.OpenSession();
 
         // An id that the leader made is one that this store makes, for it is the same database.
-        foreach (var (draft, original) in (EventDraft[])[append, patch, unnamed with { EventId = originals[2].EventId }]
-            .Zip(originals))
+        EventDraft[] repeated = [append, patch, unnamed with { EventId = originals[2].EventId }];
+        foreach (var (draft, original) in repeated.Zip(originals))
         {
             var again = await session.AppendAsync(draft, default);
             Assert.Equal((false, original.Hash, original.Version), (again.Appended, again.Record.Hash, again.Record.Version));

@@ -25,7 +25,7 @@ public sealed class ReadOnlyTests
         [nameof(Session.SnapshotAsync)] = static session => session.SnapshotAsync(Order, null, default),
         [nameof(Session.StageAsync)] = static session => session.StageAsync(TestStore.Draft(Order), default),
         [nameof(Session.CommitStagedAsync)] = static session => session.CommitStagedAsync(default),
-        [nameof(Session.ChangeSchemaAsync)] = static session => session.ChangeSchemaAsync("order", [Schemas.SchemaEdit.Create([], null)], default),
+        [nameof(Session.ChangeSchemaAsync)] = static session => session.ChangeSchemaAsync("order", [EventDbx.Schemas.SchemaEdit.Create(["placed"], null)], default),
         [nameof(Session.MergeAsync)] = static session => session.MergeAsync([], default),
         [nameof(Session.ApplyMarksAsync)] = static session => session.ApplyMarksAsync(new() { Aggregate = Order, Version = 1, Archived = true, Snapshots = [] }, default),
         [nameof(Session.MergeSchemasAsync)] = static session => session.MergeSchemasAsync("{}"u8.ToArray(), false, default),

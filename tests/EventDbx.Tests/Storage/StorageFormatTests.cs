@@ -32,7 +32,7 @@ public sealed class StorageFormatTests
         await using var database = Database.OpenOn(engine, new()
         {
             Directory = "", Encrypted = encrypted, Key = encrypted ? key : null, Clock = clock,
-            Signer = static () => new FakeSigner(),
+            Signer = static () => new FakeSigner(), NoteVerifier = static (_, _) => true,
             Random = bytes =>
             {
                 foreach (ref var b in bytes)
@@ -83,6 +83,17 @@ public sealed class StorageFormatTests
             Waiting = [new() { Aggregate = small, Version = 2, Position = 3, EventId = waiting, EventType = "touched", Attempts = 4, NextAttemptAt = new(17_358_000_000_000_000), LastError = "409 née", Held = true }],
             Dead = [new() { Aggregate = part, Version = 2, Position = 11, EventId = dead, EventType = "placed", Attempts = 10, At = new(17_358_000_000_000_001), LastError = "" }],
         });
+        // A mirror that was made a leader, and is a mirror again, with a checkpoint of its leader.
+        var leader = new EventDbx.Mirroring.MirrorLeader("berlin", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        var page = database.ReadLog(database.LogSize, 1);
+        await database.Mirror.BeginAsync(leader, page.End, page.RootBefore, default);
+        await database.Mirror.PromoteAsync(new("cli", "jane"), "moved", default);
+        page = database.ReadLog(database.LogSize, 1);
+        await database.Mirror.BeginAsync(leader, page.End, page.RootBefore, default);
+        var checkpoint = new EventDbx.Checkpoints.Checkpoint(database.LogOrigin, database.LogSize, database.LogRoot);
+        var signer = new FakeSigner("the leader's");
+        var note = EventDbx.Checkpoints.SignedNote.Of(checkpoint.Text(), [signer.Sign(checkpoint.Origin, checkpoint.Text())]);
+        await database.Mirror.ApplyAsync(page with { Checkpoint = Encoding.UTF8.GetBytes(note.ToString()), CheckpointKey = signer.VerifierKey(checkpoint.Origin) }, default);
     }
 
     /// <summary>Every row of every family; of the thousand alike only the first and the last.</summary>

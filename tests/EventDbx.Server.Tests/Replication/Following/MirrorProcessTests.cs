@@ -72,7 +72,7 @@ public sealed class MirrorProcessTests
             await VerifiedAsync(leading, root);
             await VerifiedAsync(mirroring, root);
 
-            await LeadsAsync(leading, leader, mirroring, mirror, size, root);
+            await LeadsAsync(leading, leader, mirroring, mirror!, size, root);
         }
         finally
         {
