@@ -71,19 +71,25 @@ public sealed partial class Database
         // Who waits already, because it is to follow, goes on waiting for the same.
         if (now.Mirror is not null && before.Mirror is null && _leads.Task.IsCompleted)
             _leads = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Who leads signs and writes: not before all of it is what it is in the new epoch.
+        if (now.Mirror is null && before.Mirror is { } ended)
+            _toFollow = ended.Leader.Name;
         _standing = now;
         if (now.Identity == before.Identity && (now.Mirror is null) == (before.Mirror is null))
             return;
-        if (now.Mirror is null)
-            _toFollow = null;
         MadeIds = new(now.Identity.DatabaseId);
         _planner.MadeIds = MadeIds;
         using (var view = _engine.OpenView())
             _origins = OriginsOf(_options, now.Identity, view);
         _checkpoints.BeginEpoch();
-        if (Following is null)
-            _leads.TrySetResult();
+        if (now.Mirror is not null)
+            return;
+        _toFollow = null;
+        _leads.TrySetResult();
     }
+
+    /// <summary>An empty store has taken over the id of a leader, durably: its watermark says so, too, before anything is in it.</summary>
+    internal void MarkTakenOver() => _store?.MarkEmpty();
 
     /// <param name="Now">Under which checkpoints are signed.</param>
     /// <param name="Waiting">That the options ask for; null where it is that one.</param>

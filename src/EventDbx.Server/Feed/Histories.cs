@@ -12,8 +12,9 @@ internal static class Histories
 
     static readonly ConditionalWeakTable<Database, Lazy<Epochs>> Found = [];
 
+    /// <summary>A cursor that may go on from its position: of this epoch, or of an older one whose entries up to there are those of this one.</summary>
     /// <exception cref="RefusedException">
-    /// <see cref="RefusalCode.CursorGone"/>: it is of another epoch. <see cref="RefusalCode.InvalidArgument"/>: beyond the log.
+    /// <see cref="RefusalCode.CursorGone"/>: it is of another epoch, and what followed it there does not follow it here. <see cref="RefusalCode.InvalidArgument"/>: beyond the log.
     /// </exception>
     public static async Task RefuseGoneAsync(ServerHost host, FeedCursor cursor)
     {
@@ -29,7 +30,11 @@ internal static class Histories
         if (cursor.Epoch > epoch || cursor.Epoch == 0)
             throw Gone(cursor, $"is of an epoch that this database has not had; it is in epoch {epoch}. Was it given by another one?");
         var starts = await Found.GetValue(database, static key => new(() => new(key))).Value.ReadAsync(epoch).ConfigureAwait(false);
-        var parted = starts.Where(start => start.Epoch > cursor.Epoch).OrderBy(static start => start.Kept).Select(static start => ((ulong, bool)?)(start.Kept, start.Lost)).FirstOrDefault();
+        var since = starts.FindAll(start => start.Epoch > cursor.Epoch);
+        // What a mirror had when it was made the leader is what its leader had, entry for entry: there a cursor goes on. After a loss somebody has to know of it.
+        if (since.Count > 0 && since.TrueForAll(start => !start.Lost && cursor.Position <= start.Kept))
+            return;
+        var parted = since.OrderBy(static start => start.Kept).Select(static start => ((ulong, bool)?)(start.Kept, start.Lost)).FirstOrDefault();
         throw Gone(cursor, parted is not var (kept, lost)
             ? $"is from before a loss that was accepted; the database is in epoch {epoch} now, and does not know where the histories part. Begin again at {epoch}-0."
             : $"is from before {(lost ? "a loss that was accepted" : "this database was made the leader")}. The histories part behind position {kept}: " + (cursor.Position <= kept

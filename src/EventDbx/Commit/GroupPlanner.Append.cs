@@ -35,7 +35,9 @@ internal sealed partial class GroupPlanner
             return new() { Refusal = no };
 
         var previousRoot = head?.Root ?? Hash32.Empty;
-        var leaf = EntryHash.OfEvent(
+        if (append.Leaf is not null && append.Recorded!.PreviousRoot != previousRoot)
+            return Refuse(RefusalCode.IntegrityViolation, $"Version {version + 1} of {append.Aggregate} follows on root {append.Recorded.PreviousRoot}, but its history has {previousRoot}.");
+        var leaf = append.Leaf ?? EntryHash.OfEvent(
             append.Aggregate, version + 1, append.EventTypeUtf8, append.EventId, createdAt, append.Actor, append.Note, previousRoot,
             append.Payload.Text.Span, append.Salt);
         if (append.Import is { Salt.Length: > 0, Hash: { } hash } && hash != leaf)

@@ -78,6 +78,9 @@ internal sealed class AppendOperation : Operation
     /// <summary>Bytes of the patch: what it brings is about what it makes.</summary>
     public int PatchBytes { get; init; }
 
+    /// <summary>Its leaf, where that was computed from its content already: of a mirrored event, whose whole page was. It holds behind <see cref="EntryRow.PreviousRoot"/> alone.</summary>
+    public Hash32? Leaf { get; init; }
+
     /// <summary>For imported records: what they bring along.</summary>
     public EventImport? Import { get; init; }
 

@@ -22,12 +22,14 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
             using (var view = database.Engine.OpenView())
                 own = LogTreeStore.LoadFrontier(view);
             CheckBegin(leader, end, rootAtSize, own);
-            var before = database.Standing.Mirror;
+            var (before, id) = (database.Standing.Mirror, database.DatabaseId);
             await CommitAsync(new MirrorOperation
             {
                 Aggregate = ControlOperation.AboutTheDatabase, DatabaseId = end.DatabaseId, Size = own.Size,
                 Row = (before ?? new MirrorRow(leader, 0)) with { Leader = leader, LeaderEpoch = Math.Max(before?.LeaderEpoch ?? 0, end.Epoch) },
             }).ConfigureAwait(false);
+            if (database.DatabaseId != id)
+                database.MarkTakenOver();
         }
         finally
         {
@@ -129,9 +131,10 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
                 _ = database.Loop.CommitAsync(unit);
                 return unit;
             }
-            catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Overloaded && before is { Completion.IsCompleted: false })
+            catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Overloaded && before is not null)
             {
                 await before.Completion.ConfigureAwait(false);
+                before = null; // Full once more, it is full of what others bring: they are told so, and so is this one.
             }
         }
     }

@@ -158,7 +158,7 @@ internal sealed class PageCheck
         _schemas.Find(entry.Aggregate!.Type, out var revision);
         if (entry.SchemaRevision != 0 && entry.SchemaRevision != revision)
             throw Forged(position, $"it is said to satisfy the schema of position {entry.SchemaRevision}, and the one in force is of {revision}");
-        return (RecordedOperations.Event(AsKept(entry, trace.Cipher, salt, text), trace.Cipher, salt, payload, mirrored: true), leaf);
+        return (RecordedOperations.Event(AsKept(entry, trace.Cipher, salt, text), trace.Cipher, salt, payload, mirrored: leaf), leaf);
     }
 
     /// <summary>The leader's row as this store keeps it: as it is, or, where the leader's is plain and this one encrypted, sealed here.</summary>

@@ -107,7 +107,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         if (!TryOpenKey(entry.Aggregate!, entry, position, out var cipher))
             return null;
         if (EventBody.TryOpen(cipher, entry, out var salt, out var text) && JsonPayload.TryParse(text.Span, out var payload, out _))
-            return RecordedOperations.Event(entry, cipher, salt, payload, mirrored: false);
+            return RecordedOperations.Event(entry, cipher, salt, payload, mirrored: null);
         Stopped = $"the payload of entry {position} does not open";
         return null;
     }

@@ -12,16 +12,16 @@ internal static class RecordedOperations
     /// <param name="cipher">Of its aggregate; null in a plain store.</param>
     /// <param name="salt">Opened.</param>
     /// <param name="payload">Opened.</param>
-    /// <param name="mirrored">Whether it is of another store's log.</param>
-    public static AppendOperation Event(EntryRow entry, AggregateCipher? cipher, ReadOnlyMemory<byte> salt, in JsonPayload payload, bool mirrored) => new()
+    /// <param name="mirrored">Of another store's log: the leaf, which was computed from it. Null: of this one's.</param>
+    public static AppendOperation Event(EntryRow entry, AggregateCipher? cipher, ReadOnlyMemory<byte> salt, in JsonPayload payload, Hash32? mirrored) => new()
     {
         Aggregate = entry.Aggregate!, Actor = entry.Actor, EventType = entry.Type, EventTypeUtf8 = Encoding.UTF8.GetBytes(entry.Type), Payload = payload, Note = entry.Note,
-        EventId = entry.EventId, Salt = salt.ToArray(), Cipher = cipher, SealedBody = entry.Body.ToArray(), Recorded = entry, Mirrored = mirrored,
+        EventId = entry.EventId, Salt = salt.ToArray(), Cipher = cipher, SealedBody = entry.Body.ToArray(), Recorded = entry, Mirrored = mirrored is not null, Leaf = mirrored,
         Fingerprint = (entry.Flags & EntryRow.RowFlags.ClientId) != 0 ? entry.PayloadFingerprintOf(payload.Text.Span) : null,
         Import = new()
         {
             Draft = new() { Aggregate = entry.Aggregate!, EventType = entry.Type, Payload = payload.Text, EventId = entry.EventId, Note = entry.Note },
-            CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Version = entry.Version, Salt = salt, MerkleRoot = entry.Root,
+            CreatedAt = new(entry.CreatedAt), Actor = entry.Actor, Version = entry.Version, Salt = salt, MerkleRoot = mirrored is null ? entry.Root : null,
         },
     };
 

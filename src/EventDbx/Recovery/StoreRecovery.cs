@@ -113,6 +113,8 @@ public static class StoreRecovery
 
     static string? FindDamage(DatabaseOptions options, DataDirectory directory)
     {
+        if (StoreInventory.ReadStoreRow(directory.Inventory) is { Length: > 0 } kept)
+            RefuseOtherFormat(StoreRow.TryRead(kept), directory);
         using (var watermark = Watermark.Open(directory.Watermark))
         {
             var sealedWell = watermark.StoppedCleanly && File.Exists(directory.Inventory);
@@ -122,7 +124,32 @@ public static class StoreRecovery
                 return refusal;
         }
 
+        // The check leaves a store of another format to whoever opens it: it would not know what is sound there.
+        RefuseOtherFormat(ReadRow(directory), directory);
         return FindDamagedTable(directory);
+    }
+
+    static void RefuseOtherFormat(StoreRow? row, DataDirectory directory)
+    {
+        if (row is not null && row.Format != StoreRow.CurrentFormat)
+            throw OpenStore.OtherFormat(row, directory.Path);
+    }
+
+    /// <summary>What a store that the check has seen says it is; null where it does not.</summary>
+    static StoreRow? ReadRow(DataDirectory directory)
+    {
+        if (!File.Exists(Path.Combine(directory.Store, "CURRENT")))
+            return null; // A crash while it was being made.
+        try
+        {
+            using var engine = RocksDbEngine.OpenReadOnly(directory.Store, new());
+            using var view = engine.OpenView();
+            return StoreRow.Find(view);
+        }
+        catch (Exception cause) when (Salvage.IsUnreadable(cause))
+        {
+            return null;
+        }
     }
 
     /// <summary>What an open is content with reads only the ends of tables; who asks for a recovery may have met their middle.</summary>

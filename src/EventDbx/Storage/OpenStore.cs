@@ -295,6 +295,19 @@ internal sealed class OpenStore
     /// <summary>Of this database and epoch from now on; called by the writer before the sync is noted.</summary>
     public void Become(StoreIdentity identity) => _identity = identity;
 
+    /// <summary>Writes the watermark of a store without entries, while nobody appends any.</summary>
+    public void MarkEmpty()
+    {
+        try
+        {
+            _watermark.WriteSynced(_identity.Slot(new(0, Hash32.Empty)), clean: false);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // The next one that is written says it; an open in between takes that of an empty mirror for its own.
+        }
+    }
+
     /// <summary>Called by the writer after each sync.</summary>
     public void NoteSynced(LogPoint point)
     {

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using EventDbx.Protocol.CapnProto;
 using EventDbx.Server.Replication;
+using EventDbx.Server.Tests.Plugins;
 using EventDbx.Server.Tests.Rest;
 
 namespace EventDbx.Server.Tests.Replication;
@@ -173,5 +174,23 @@ internal sealed class RawPeer : IAsyncDisposable
     {
         await _tls.DisposeAsync();
         _own.Dispose();
+    }
+}
+
+internal static class Stepping
+{
+    /// <summary>Moves the clock second by second until something has ended, well or badly; with a bound.</summary>
+    /// <returns>How far it was moved.</returns>
+    public static async Task<TimeSpan> StepUntilAsync(this SteppedClock clock, Task ended)
+    {
+        var (began, really) = (clock.Now, TimeProvider.System.GetTimestamp());
+        while (!ended.IsCompleted)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(really) < PeerStage.Patience, $"It has not ended after {clock.Now - began}.");
+            clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.WhenAny(ended, Task.Delay(2, TestContext.Current.CancellationToken));
+        }
+
+        return clock.Now - began;
     }
 }

@@ -99,6 +99,27 @@ public sealed class MergeArchivedTests
     }
 
     [Fact]
+    public async Task An_append_that_comes_between_keeps_marks_from_archiving_what_they_do_not_know()
+    {
+        var steps = new EngineSteps();
+        await using var pair = new MergePair(receiver: options => options with { WrapEngine = steps.Over });
+        await pair.FillAsync(Order, 3);
+        await pair.From.ArchiveAsync(Order, null, default);
+        await pair.PushAsync(Order);
+        using var held = steps.Commit.Hold();
+        var append = pair.To.AppendAsync(TestStore.Draft(Order), default);
+        await held.Reached;
+
+        var applying = pair.To.ApplyMarksAsync(pair.From.FindMarks(Order)!, default);
+        held.Release();
+
+        Assert.Equal(4UL, (await append.WaitAsync(TimeSpan.FromSeconds(60))).Record.Version);
+        var refusal = await Answers.RefusalOf(applying);
+        Assert.Equal((RefusalCode.VersionConflict, 4UL), (refusal.Code, refusal.ActualVersion));
+        Assert.False(pair.To.GetAggregate(Order).Archived);
+    }
+
+    [Fact]
     public async Task Marks_of_another_version_are_refused()
     {
         await using var pair = new MergePair();

@@ -2,6 +2,7 @@ using EventDbx.Access;
 using EventDbx.Integrity;
 using EventDbx.Schemas;
 using EventDbx.Tests.Engine;
+using EventDbx.Tests.Storage;
 
 namespace EventDbx.Tests.Mirroring;
 
@@ -13,6 +14,7 @@ internal sealed class LeaderScript(Random random)
 
     static readonly Guid[] Ids = [.. Enumerable.Range(1, 40).Select(static i => new Guid(i, 7, 0x7000, 0x80, 1, 2, 3, 4, 5, 6, 7))];
 
+    readonly Lazy<MemoryEngine> _elsewhere = new(static () => new());
     int _written;
 
     /// <summary>Every kind once, then as chance has it.</summary>
@@ -31,7 +33,7 @@ internal sealed class LeaderScript(Random random)
         }
     }
 
-    const int Kinds = 14;
+    const int Kinds = 15;
 
     Task StepAsync(Database database, int kind)
     {
@@ -53,6 +55,7 @@ internal sealed class LeaderScript(Random random)
             11 => LargeAsync(session),
             12 => StagedAsync(session),
             13 => session.ReadCheckpointAsync(0, default),
+            14 => MergeAsync(session),
             _ => session.AppendAsync(Draft(name), default),
         };
     }
@@ -78,6 +81,17 @@ internal sealed class LeaderScript(Random random)
         await session.ImportAsync(
             [new() { Draft = Draft(Names[5]) with { EventId = Guid.CreateVersion7() }, CreatedAt = Timestamp.From(DateTimeOffset.UtcNow), Actor = new("elsewhere", "x"), Version = version + 1 }], default);
         await session.NoteImportAsync(1, 1, 0, default);
+    }
+
+    /// <summary>Events of another database, for an aggregate that may be archived here.</summary>
+    async Task MergeAsync(Session session)
+    {
+        var merged = AggregateKey.Create("merged", $"m-{random.Next(2)}");
+        await using var elsewhere = Database.OpenOn(_elsewhere.Value, new() { Directory = "", Encrypted = false });
+        await elsewhere.OpenSession(new("far", "away")).AppendBatchAsync([Draft(merged) with { EventId = null }, Draft(merged) with { EventId = Guid.CreateVersion7() }], default);
+        await session.MergeAsync(elsewhere.OpenSession().GetHistory(merged, session.GetPositions(new() { Aggregates = [merged] }, null, 1).Positions is [var here] ? here.Version : 0, 0), default);
+        if (random.Next(2) == 0)
+            await session.ArchiveAsync(merged, "as there", default);
     }
 
     /// <summary>A state that outgrows its row.</summary>

@@ -48,13 +48,15 @@ public sealed class MirrorCrashTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_kill_about_a_promotion_leaves_a_mirror_or_a_leader_and_never_neither(bool committed)
+    [InlineData(false, 20)]
+    [InlineData(true, 20)]
+    [InlineData(false, 0)]
+    [InlineData(true, 0)]
+    public async Task A_kill_about_a_promotion_leaves_a_mirror_or_a_leader_and_never_neither(bool committed, int written)
     {
         var steps = new EngineSteps();
         await using var pair = Pair.Open(ofMirror: options => options with { WrapEngine = steps.Over });
-        await new LeaderScript(new(2)).RunAsync(pair.Leader, 20);
+        await new LeaderScript(new(2)).RunAsync(pair.Leader, written);
         await pair.Mirror.FollowAsync(pair.Leader);
 
         using var image = await KilledAsync(pair, committed ? steps.Committed : steps.Commit, () => pair.Mirror.Mirror.PromoteAsync(null, null, default));
