@@ -328,6 +328,11 @@ internal sealed class OpenApiWriter : IDisposable
         _json.WriteEndArray();
     }
 
+    /// <summary>Whether a mirror refuses it.</summary>
+    static bool WritesHistory(RestRoute route) => route.Method != "GET"
+        && (route.Access.Action is AccessAction.AggregateAppend or AccessAction.AggregateArchive or AccessAction.RecordsImport
+            || (route.LeavesEntry && route.Template.StartsWith("/admin/schemas", StringComparison.Ordinal)) || route.Template == "/admin/replication/pull");
+
     /// <summary>What a route may refuse with: every route, every route of its kind, and it alone.</summary>
     static SortedSet<RefusalCode> CodesOf(RestRoute route, JsonElement part)
     {
@@ -345,6 +350,8 @@ internal sealed class OpenApiWriter : IDisposable
             ]);
         }
 
+        if (WritesHistory(route))
+            codes.Add(RefusalCode.ReadOnly);
         if (route.IsAdmin)
             codes.Add(RefusalCode.TooManyRequests);
         if (part.TryGetProperty("refuses", out var refuses))

@@ -29,7 +29,8 @@ internal static class TransferRoutes
                         TransferJson.Write(output, cut.Done);
                         output.Write("}"u8);
                         break;
-                    case TransferProgress progress when told is null || call.Clock.GetElapsedTime(told.Value) >= ServerLimits.ProgressInterval:
+                    // What was done is told at once: who is cut off, or interrupts it, hears nothing more.
+                    case TransferProgress progress when progress.SoFar is not null || told is null || call.Clock.GetElapsedTime(told.Value) >= ServerLimits.ProgressInterval:
                         told = call.Clock.GetTimestamp();
                         TransferJson.Write(output, progress);
                         break;

@@ -17,7 +17,7 @@ internal static class PromoteCommand
         Remarks =
         [
             "The old leader must not take writes any more: what it still takes is in no history but its own. Stop it first, or part it from its clients; nothing here can do that.",
-            "Cursors that were handed out by the old leader behind the position where the histories part are answered with `cursor_gone`, which names it. The old leader can follow this one, " +
+            "A cursor that was handed out by the old leader is answered with `cursor_gone`, which says where to go on. The old leader can follow this one, " +
             "if it has nothing that is not here: `dbx follow NAME` there. Otherwise it begins again with an empty data directory.",
         ],
         Examples =

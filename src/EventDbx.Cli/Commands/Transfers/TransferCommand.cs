@@ -103,25 +103,38 @@ internal static class TransferCommand
     static async Task<ExitCode> RunAsync(Call call, IStore store, TransferRequest request, CancellationToken cancellation)
     {
         using var bars = new Bars(call.Shell);
-        await foreach (var step in store.TransferAsync(request, cancellation).ConfigureAwait(false))
+        TransferReport? soFar = null;
+        try
         {
-            switch (step)
+            await foreach (var step in store.TransferAsync(request, cancellation).ConfigureAwait(false))
             {
-                case TransferProgress progress:
+                if (step is TransferProgress progress)
+                {
                     bars.Report(progress);
-                    break;
-                case TransferCutOff { Done: var done }:
-                    bars.Dispose();
-                    await call.Shell.Out.WriteAsync(call.Json ? TransferText.Json(done) : TransferText.Of(done)).ConfigureAwait(false);
-                    break;
-                case TransferReport report:
-                    bars.Dispose();
-                    await call.Shell.Out.WriteAsync(call.Json ? TransferText.Json(report) : TransferText.Of(report)).ConfigureAwait(false);
-                    break;
+                    soFar = progress.SoFar ?? soFar;
+                }
+                else
+                {
+                    soFar = null;
+                    await ShowAsync(step as TransferReport ?? ((TransferCutOff)step).Done).ConfigureAwait(false);
+                }
             }
+        }
+        catch when (soFar is not null)
+        {
+            // A server that is not listened to any more says nothing more, and neither does one that is gone.
+            await ShowAsync(soFar).ConfigureAwait(false);
+            await call.NoteAsync("That is what is known: the batch that was under way may have gone over, too. Run the command again, and it goes on from there.").ConfigureAwait(false);
+            throw;
         }
 
         return ExitCode.Done;
+
+        async Task ShowAsync(TransferReport report)
+        {
+            bars.Dispose();
+            await call.Shell.Out.WriteAsync(call.Json ? TransferText.Json(report) : TransferText.Of(report)).ConfigureAwait(false);
+        }
     }
 
     static RefusedException NoStore(TransferRequest request) => new(

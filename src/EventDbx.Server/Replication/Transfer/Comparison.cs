@@ -153,7 +153,7 @@ internal sealed class Comparison(TransferRequest request, Side source, Side rece
             RefusalCode.Diverged,
             FormattableString.Invariant(
                 $"remote '{request.Remote}' has another history of aggregate {PositionStream.Named(aggregate)} (root at version {version}: remote {remote}, local {local}); aborting {Word}. ") +
-            "Events are never merged within one aggregate: find out which side is right, and leave this aggregate out until then.");
+            "Events are never merged within one aggregate: find out which side is right. Meanwhile `--aggregate` and `--aggregate-id` that name others take those over.");
     }
 
     string Word => request.Direction == TransferDirection.Push ? "push" : "pull";

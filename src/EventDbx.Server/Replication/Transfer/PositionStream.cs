@@ -6,6 +6,10 @@ namespace EventDbx.Server.Replication.Transfer;
 /// <param name="after">Those behind this one.</param>
 internal sealed class PositionStream(Side side, ReplicaFilter filter, AggregateKey? after)
 {
+    // Looked up for every position, and somebody may name thousands.
+    readonly HashSet<AggregateKey> _aggregates = [.. filter.Aggregates];
+    readonly HashSet<string> _types = [.. filter.Types.Except(filter.Aggregates.Select(static aggregate => aggregate.Type))];
+
     IReadOnlyList<ReplicaPosition> _page = [];
     AggregateKey? _last = after;
     int _at;
@@ -40,20 +44,7 @@ internal sealed class PositionStream(Side side, ReplicaFilter filter, AggregateK
     /// <summary>As messages name an aggregate.</summary>
     public static string Named(AggregateKey aggregate) => $"{aggregate.Type}::{aggregate.Id}";
 
-    bool Covers(AggregateKey aggregate)
-    {
-        if (filter is { Types.Count: 0, Aggregates.Count: 0 })
-            return true;
-        var ofType = false;
-        foreach (var one in filter.Aggregates)
-        {
-            if (one.Type != aggregate.Type)
-                continue;
-            if (one.Equals(aggregate))
-                return true;
-            ofType = true;
-        }
-
-        return !ofType && filter.Types.Contains(aggregate.Type);
-    }
+    /// <summary>Of a type that has aggregates named, only these.</summary>
+    bool Covers(AggregateKey aggregate) =>
+        filter is { Types.Count: 0, Aggregates.Count: 0 } || _types.Contains(aggregate.Type) || _aggregates.Contains(aggregate);
 }

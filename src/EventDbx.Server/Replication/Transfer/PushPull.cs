@@ -40,6 +40,8 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
     /// <summary>Whether anything was changed at the receiver.</summary>
     public bool HasChanged => _applied.Count > 0 || _marked > 0 || (_schemas is { Changes.Count: > 0 } && !request.DryRun);
 
+    TransferReport? SoFar => HasChanged ? Report : null;
+
     /// <exception cref="RefusedException">Why it went no further; <see cref="Report"/> has what was done.</exception>
     /// <exception cref="OperationCanceledException">Cancelled: the batch that was under way is through, or was never applied.</exception>
     public async Task RunAsync(CancellationToken cancellation)
@@ -89,7 +91,6 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
     /// <summary>One batch is applied while the next one is read: each side has one request at a time.</summary>
     async Task ApplyEventsAsync(IReadOnlyList<PlannedAggregate> planned, CancellationToken cancellation)
     {
-        progress(new(TransferPhase.Events, _done, _planning));
         var batches = new Batches(_sides.Source, planned, request.BatchEvents);
         using var patience = new Patience(clock, cancellation);
         var reading = batches.ReadAsync(cancellation);
@@ -114,7 +115,7 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
                 throw;
             }
 
-            progress(new(TransferPhase.Events, _done, _planning));
+            progress(new(TransferPhase.Events, _done, _planning) { SoFar = SoFar });
         }
     }
 
@@ -134,7 +135,7 @@ internal sealed class PushPull(TransferRequest request, IReplica local, IReplica
                 throw _sides.Source.Lies($"answers with {PositionStream.Named(marks.Aggregate)} where it was asked for {PositionStream.Named(aggregate.Aggregate)}");
             if (await _sides.Receiver.ApplyMarksAsync(marks, patience.Ended).ConfigureAwait(false))
                 _marked++;
-            progress(new(TransferPhase.Marks, _marked, null));
+            progress(new(TransferPhase.Marks, _marked, null) { SoFar = SoFar });
         }
     }
 

@@ -39,6 +39,9 @@ public sealed class TransferDesk(Database database, Func<ServerConfig> settings,
     {
         if (request.Problem is { } problem)
             throw new RefusedException(RefusalCode.InvalidArgument, problem);
+        // The engine would refuse the first batch; nobody needs to be asked before that.
+        if (request is { Direction: TransferDirection.Pull, DryRun: false } && database.Mirror.Following is { } leader)
+            throw new RefusedException(RefusalCode.ReadOnly, $"This database follows `{leader}` and takes no writes of its own, pulled ones neither: pull there, or make this one a leader with `dbx promote`.");
         var remote = await DialAsync(request.Remote, cancellation).ConfigureAwait(false);
         await using (remote.ConfigureAwait(false))
         {

@@ -87,6 +87,12 @@ public static class TransferJson
         members.Text("phase"u8, NameOf(progress.Phase));
         members.Number("done"u8, progress.Done);
         members.NumberOrNull("total"u8, progress.Total);
+        if (progress.SoFar is { } report)
+        {
+            output.Write(",\"so_far\":"u8);
+            Write(output, report);
+        }
+
         members.End();
     }
 
@@ -112,7 +118,10 @@ public static class TransferJson
     /// <summary>Reads a line of progress; null for one of a phase that a newer server has.</summary>
     public static TransferProgress? ReadProgress(JsonElement json) =>
         PhaseOf(json.GetProperty("phase").GetString()) is not { } phase ? null
-        : new(phase, json.GetProperty("done").GetUInt64(), json.GetProperty("total") is { ValueKind: JsonValueKind.Number } total ? total.GetUInt64() : null);
+        : new(phase, json.GetProperty("done").GetUInt64(), json.GetProperty("total") is { ValueKind: JsonValueKind.Number } total ? total.GetUInt64() : null)
+        {
+            SoFar = json.TryGetProperty("so_far", out var soFar) ? ReadReport(soFar) : null,
+        };
 
     /// <summary>Reads a report.</summary>
     public static TransferReport ReadReport(JsonElement json) => new()

@@ -23,7 +23,11 @@ public enum TransferPhase
 /// <param name="Phase">With what.</param>
 /// <param name="Done">So many.</param>
 /// <param name="Total">Of so many; null where nobody knows yet.</param>
-public sealed record TransferProgress(TransferPhase Phase, ulong Done, ulong? Total) : TransferStep;
+public sealed record TransferProgress(TransferPhase Phase, ulong Done, ulong? Total) : TransferStep
+{
+    /// <summary>What was done so far, for whoever hears nothing more; null: nothing was changed yet.</summary>
+    public TransferReport? SoFar { get; init; }
+}
 
 /// <summary>What a transfer has done; of a dry run, what it would do.</summary>
 /// <remarks>It is the last step of a transfer that came to its end.</remarks>

@@ -109,6 +109,7 @@ public sealed class PushPullTests
         Assert.StartsWith(
             string.Create(CultureInfo.InvariantCulture, $"remote 'east' has another history of aggregate order::o-1 (root at version {at}: remote {remoteRoot}, local {localRoot}); aborting {(direction == TransferDirection.Push ? "push" : "pull")}."),
             refused.Message, StringComparison.Ordinal);
+        Assert.EndsWith("Meanwhile `--aggregate` and `--aggregate-id` that name others take those over.", refused.Message, StringComparison.Ordinal);
         Assert.Equal(before, (local.Content, remote.Content));
     }
 

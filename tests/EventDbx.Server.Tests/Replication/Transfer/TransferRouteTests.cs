@@ -84,6 +84,31 @@ public sealed class TransferRouteTests : IAsyncLifetime
         Assert.True(_remote.Events is > 2 and <= 12 && _remote.Events % 2 == 0, $"{_remote.Events} events are through, in batches of 2.");
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_command_that_is_interrupted_while_a_server_pushes_says_what_was_done(bool json)
+    {
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _remote.Before = what =>
+        {
+            if (what == "apply" && _remote.Batches.Count == 1)
+                Assert.True(go.Task.Wait(Patience), "The test did not go on.");
+        };
+        using var line = new CommandLine { Terminal = true, InterruptAt = " 5 events" };
+
+        var outcome = await line.RunAsync(
+            ["push", "east", "--batch-size", "5", "--server", $"http://127.0.0.1:{_server.Host.Port}", "--token", _server.Root, .. json ? ["--json"] : Array.Empty<string>()])
+            .WaitAsync(Patience, TestContext.Current.CancellationToken);
+        go.SetResult();
+
+        Assert.Equal(EventDbx.Cli.Output.ExitCode.Failed, outcome.Code);
+        if (json)
+            Assert.Equal(5, System.Text.Json.JsonDocument.Parse(outcome.Out).RootElement.GetProperty("events").GetProperty("events").GetInt32());
+        else
+            Assert.Equal("Pushed 5 event(s) to 'east'\n  5 event(s) across 1 aggregate(s)\n    order: 5 event(s)\n", outcome.Out);
+        Assert.Contains("the batch that was under way may have gone over, too", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("interrupted", outcome.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{}", 400, "`remote` is missing."), InlineData("""{"remote":"none"}""", 404, "no remote named 'none' is configured."), InlineData("""{"remote":"east","dry":true}""", 400, "`dry` is no member of a request for a push or pull")]
     [InlineData("""{"remote":"east","dry_run":1}""", 400, "`dry_run` is true or false; this one is a number."), InlineData("""{"remote":"east","batch_size":-1}""", 400, "`batch_size` is a whole number from 0 up")]
