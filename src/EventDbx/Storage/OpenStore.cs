@@ -267,7 +267,7 @@ internal sealed class OpenStore
             Rotation = before?.Rotation is { } rotation ? rotation with { Cursor = 0 }
                 : former is null ? null : KeyRotationState.Of(former, keys!.Current, IdBytes(id), new()) with { End = rotationEnd },
         };
-        engine.Commit(new RowPlanner(row), sync: true);
+        engine.Commit(new NewStorePlanner(row), sync: true);
         return row;
     }
 
@@ -295,17 +295,14 @@ internal sealed class OpenStore
     /// <summary>Of this database and epoch from now on; called by the writer before the sync is noted.</summary>
     public void Become(StoreIdentity identity) => _identity = identity;
 
-    /// <summary>Writes the watermark of a store without entries, while nobody appends any.</summary>
+    /// <summary>Writes the watermark of a store without entries, while nobody appends any. Where that fails the next one says it; an open in between takes the one of an empty mirror for its own.</summary>
     public void MarkEmpty()
     {
         try
         {
             _watermark.WriteSynced(_identity.Slot(new(0, Hash32.Empty)), clean: false);
         }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
-        {
-            // The next one that is written says it; an open in between takes that of an empty mirror for its own.
-        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException) { }
     }
 
     /// <summary>Called by the writer after each sync.</summary>
@@ -398,16 +395,5 @@ internal sealed class OpenStore
             return;
         PrivateDirectory.Create(path);
         DurableFile.SyncDirectoryOf(path);
-    }
-
-    sealed class RowPlanner(StoreRow row) : IGroupPlanner
-    {
-        public void Plan(IStorageView view, WritePlan plan)
-        {
-            Checked.Put(plan, Family.Meta, Keyspace.StoreRow, row.Write());
-            LogTreeStore.PutSize(plan, new());
-        }
-
-        public void Forget() { }
     }
 }
