@@ -11,9 +11,14 @@ public sealed class TransferKillTests
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     [Fact]
-    public Task Servers_that_are_killed_under_a_transfer_have_whole_batches_and_the_next_run_does_the_rest() => Seeded.RunAsync(async random =>
+    public Task Servers_that_are_killed_under_a_transfer_have_whole_batches_and_the_next_run_does_the_rest()
     {
         Assert.SkipWhen(TestTiers.Current == TestTier.Default, "Processes are started and killed again and again: in the CI tier.");
+        return Seeded.RunAsync(KillAsync);
+    }
+
+    static async Task KillAsync(Random random)
+    {
         var rounds = TestTiers.Choose(0, 6, 200);
         using CommandLine leader = new(), standby = new();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
@@ -73,7 +78,7 @@ public sealed class TransferKillTests
             here.Dispose();
             there.Dispose();
         }
-    });
+    }
 
     static async Task<ServerProcess> AgainAsync(ServerProcess killed, CommandLine node, int peerPort)
     {
