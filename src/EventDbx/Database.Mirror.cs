@@ -88,6 +88,10 @@ public sealed partial class Database
         _leads.TrySetResult();
     }
 
+    /// <summary>The newest checkpoint is kept for good from now on, once the writer comes to it. Nobody waits.</summary>
+    internal void HandOutCheckpointSoon() => _ = ReadCheckpointAsync(0, handOut: true, CancellationToken.None)
+        .ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+
     /// <summary>An empty store has taken over the id of a leader, durably: its watermark says so, too, before anything is in it.</summary>
     internal void MarkTakenOver() => _store?.MarkEmpty();
 

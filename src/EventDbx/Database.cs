@@ -41,7 +41,7 @@ public sealed partial class Database : IAsyncDisposable
         using (var view = engine.OpenView())
         {
             var log = LogTreeStore.Load(view);
-            start = new(log.Size, log.Tree.Root());
+            start = new(log.Size, log.Tree.Root()) { Epoch = row.Epoch };
             _schemas = SchemaSet.Load(view);
             _standing = new(new(row.DatabaseId, row.Epoch), MirrorRow.Find(view, row));
             _origins = OriginsOf(options, _standing.Identity, view);
@@ -134,7 +134,7 @@ public sealed partial class Database : IAsyncDisposable
     internal VerifySource VerifySource => new()
     {
         Engine = _engine, Identity = Identity, Encrypted = Encrypted, Keyring = Keyring, ReadWatermark = ReadWatermark, Clock = Clock,
-        Documents = Documents, Signer = _options.Signer is null ? null : _checkpoints.Signer,
+        Documents = Documents, Signer = _options.Signer is null ? null : _checkpoints.Signer, NoteVerifier = NoteVerifier,
         Findings = () => Health.Count,
     };
 

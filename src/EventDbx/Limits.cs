@@ -218,6 +218,12 @@ public static class Limits
     /// <summary>Rows of a plugin that one commit changes: each is looked up by the writer, some milliseconds in which appends wait.</summary>
     public const int DeliveryChangesMax = 1_000;
 
+    /// <summary>How often a checkpoint that nobody has asked for is kept for good, because mirrors get it: 1,440 rows of some 300 bytes a day.</summary>
+    public static readonly TimeSpan MirrorCheckpointInterval = TimeSpan.FromMinutes(1);
+
+    /// <summary>The highest epoch: each is a loss, a promotion or a restore, so that whoever speaks of more is wrong.</summary>
+    public const uint MirrorEpochMax = 1_000_000;
+
     /// <summary>Plugins of which something is kept: as many as a server may have.</summary>
     public const int DeliveryPluginsMax = 1_000;
 }

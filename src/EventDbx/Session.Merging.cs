@@ -11,7 +11,7 @@ public sealed partial class Session
     {
         DemandRoot("ask where the log ends");
         var synced = _database.Loop.Synced;
-        return new(_database.DatabaseId, _database.Epoch, synced.Size, synced.Root, _database.Encrypted);
+        return new(_database.DatabaseId, synced.Epoch, synced.Size, synced.Root, _database.Encrypted);
     }
 
     /// <summary>Where aggregates stand, in key order: hidden, archived and empty ones among them.</summary>

@@ -386,7 +386,7 @@ public sealed partial class Session : IImportTarget
             : new(RefusalCode.LimitExceeded, $"The note has {scalars} characters; at most {Limits.NoteScalarsMax} are accepted.");
     }
 
-    static Refusal? CheckId(Guid? id) => id is { } value && (value == Guid.Empty || value == Guid.AllBitsSet)
+    internal static Refusal? CheckId(Guid? id) => id is { } value && (value == Guid.Empty || value == Guid.AllBitsSet)
         ? new Refusal(RefusalCode.InvalidArgument, "The nil and the max UUID name nothing; choose any other as event id.")
         : null;
 

@@ -72,7 +72,9 @@ public sealed class LocalReplica(Database database, Actor actor, string? origin 
     public Task<ReadOnlyMemory<byte>> PullSchemasAsync(CancellationToken cancellation) => Answer<ReadOnlyMemory<byte>>(() => _session.GetSchemas().Write(), cancellation);
 
     /// <inheritdoc/>
-    public Task<int> ApplySchemasAsync(ReadOnlyMemory<byte> schemas, bool replace, CancellationToken cancellation) => _session.MergeSchemasAsync(schemas, replace, cancellation);
+    public async Task<int> ApplySchemasAsync(ReadOnlyMemory<byte> schemas, bool replace, CancellationToken cancellation) =>
+        // What is refused before anything is awaited is the answer of the task, too.
+        await _session.MergeSchemasAsync(schemas, replace, cancellation).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async Task<LogPage> PullLogAsync(ulong after, TimeSpan wait, CancellationToken cancellation)

@@ -6,7 +6,11 @@ namespace EventDbx.Commit;
 /// <summary>What the world sees of the log.</summary>
 /// <param name="Size">Entries in the log.</param>
 /// <param name="Root">Root of the log tree at that size.</param>
-internal readonly record struct LogPoint(ulong Size, Hash32 Root);
+internal readonly record struct LogPoint(ulong Size, Hash32 Root)
+{
+    /// <summary>The epoch that the log is in there: read apart from the size, it may be that of entries behind it.</summary>
+    public uint Epoch { get; init; }
+}
 
 /// <summary>The single writer: turns waiting commits into groups, one synced batch a group.</summary>
 /// <remarks>
@@ -225,7 +229,7 @@ internal sealed class CommitLoop : IDisposable
         Groups++;
         var done = _planner.Planned;
         var before = _committed.Size;
-        var point = new LogPoint(_planner.LogSize, _planner.LogSize == _committed.Size ? _committed.Root : _planner.LogRoot);
+        var point = new LogPoint(_planner.LogSize, _planner.LogSize == _committed.Size ? _committed.Root : _planner.LogRoot) { Epoch = _planner.Standing?.Identity.Epoch ?? 0 };
         var grew = point.Size != _committed.Size;
         _committed = point;
         if (!ReferenceEquals(_standing, _planner.Standing))

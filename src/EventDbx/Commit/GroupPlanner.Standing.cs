@@ -82,7 +82,10 @@ internal sealed partial class GroupPlanner
         if (Standing?.Mirror is not { } mirror)
             return Refuse(RefusalCode.InvalidArgument, "This database is no mirror: it leads already.");
         // The leader may have entered epochs that are not here: theirs must not be the number of this one.
-        var (epoch, kept, root) = (checked(Math.Max(store.Epoch, mirror.LeaderEpoch) + 1), _log!.Size, _log.Tree.Root());
+        var last = Math.Max(store.Epoch, mirror.LeaderEpoch);
+        if (last >= Limits.MirrorEpochMax)
+            return Refuse(RefusalCode.LimitExceeded, $"The leader was seen in epoch {last}, and there are {Limits.MirrorEpochMax} at most: that is not to be believed. Follow another leader of this database, or recover it.");
+        var (epoch, kept, root) = (last + 1, _log!.Size, _log.Tree.Root());
         var start = new NewEpoch(
             epoch, operation.Cause, kept, root.ToString(), mirror.Checkpoint?.Origin ?? operation.OriginOf(store.Epoch), new(mirror.Leader.Name, mirror.Leader.PublicKey),
             mirror.Checkpoint is { } signed ? new(signed.Origin, signed.Size, signed.Root.ToString()) : null, mirror.Checkpoint is null ? null : mirror.CheckpointKey, operation.Comment);

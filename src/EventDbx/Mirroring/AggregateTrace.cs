@@ -73,7 +73,9 @@ internal sealed class AggregateTrace
                 Archived = kind == LifecycleNames.Archive;
                 return null;
             default:
-                return Exists ? null : "does not exist";
+                // A snapshot, of the newest version or of one before.
+                return !Exists ? "does not exist"
+                    : LifecycleNames.VersionIn(entry.Body) is not { } kept || kept > _version || (kept == 0 && _version > 0) ? $"is at version {_version}, and of another one there is no state" : null;
         }
     }
 }

@@ -38,7 +38,7 @@ public interface IMirror
     /// <remarks>
     /// Before anything is written every leaf is computed from what the entry says, every event opened and held against its hash, its aggregate's root and its previous root, and
     /// the log's root held against <see cref="LogPage.Root"/>; the checkpoint against the root of this log at its size, and against the key that signed those of its epoch before it.
-    /// A crash in between leaves whole batches, and the next page goes on there.
+    /// A crash in between leaves whole batches, and the next page goes on there; and so does what only the writer can find (a state beyond its limits), which says that it has written what came before.
     /// </remarks>
     /// <exception cref="RefusedException">
     /// <see cref="RefusalCode.IntegrityViolation"/>: named by its position. <see cref="RefusalCode.Diverged"/>: the histories part.

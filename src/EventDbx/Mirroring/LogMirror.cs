@@ -19,9 +19,10 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
         try
         {
             MerkleTree own;
+            var synced = database.Loop.Synced;
             using (var view = database.Engine.OpenView())
                 own = LogTreeStore.LoadFrontier(view);
-            CheckBegin(leader, end, rootAtSize, own);
+            CheckBegin(leader, end, rootAtSize, own, synced);
             var (before, id) = (database.Standing.Mirror, database.DatabaseId);
             await CommitAsync(new MirrorOperation
             {
@@ -37,8 +38,10 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
         }
     }
 
-    void CheckBegin(MirrorLeader leader, LogEnd end, in Hash32 rootAtSize, MerkleTree own)
+    void CheckBegin(MirrorLeader leader, LogEnd end, in Hash32 rootAtSize, MerkleTree own, in LogPoint synced)
     {
+        if (end.Epoch is 0 or > Limits.MirrorEpochMax)
+            throw new RefusedException(RefusalCode.InvalidArgument, $"`{leader.Name}` says that it is in epoch {end.Epoch}; there are 1 to {Limits.MirrorEpochMax}.");
         if (end.Encrypted && !database.Encrypted)
         {
             throw new RefusedException(RefusalCode.InvalidArgument,
@@ -59,6 +62,14 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
         }
 
         var root = own.Root();
+        // What was compared is what is synced. Of a mirror the rest is its leader's, and the next page is held against it; of any other store it has to be compared, too.
+        if (root != rootAtSize && own.Size > synced.Size)
+        {
+            if (database.Standing.Mirror is null || synced.Root != rootAtSize)
+                throw new RefusedException(RefusalCode.Unavailable, $"{own.Size - synced.Size} entries are on their way to the disk, and were not compared with those of `{leader.Name}`. Compare again.");
+            root = rootAtSize;
+        }
+
         if (root != rootAtSize)
         {
             throw new RefusedException(RefusalCode.Diverged,
@@ -116,9 +127,9 @@ internal sealed class LogMirror(Database database) : IMirror, IDisposable
     static void RefuseIfRefused(List<PendingCommit> units)
     {
         if (units.Find(static unit => unit.Refused) is { } refused)
-            throw Violation.Of($"Entry {refused.At} of the leader's log was checked, and the writer refused it: {Array.Find(refused.Outcomes, static outcome => outcome.Refusal is not null).Refusal!.Value.Message}");
+            throw Violation.Of($"Entry {refused.At} of the leader's log was refused by the writer; those of its page before it are written, and nothing behind them: {Array.Find(refused.Outcomes, static outcome => outcome.Refusal is not null).Refusal!.Value.Message}");
         if (units.Find(static unit => Array.Exists(unit.Outcomes, static outcome => outcome.KnownVersion != 0)) is { } known)
-            throw Violation.Of($"Entry {known.At} of the leader's log was checked, and its event id is known already.");
+            throw Violation.Of($"Entry {known.At} of the leader's log has an event id that is known here; those of its page before it are written, and nothing behind them.");
     }
 
     /// <summary>Joins the queue; where that is full, once what went before is done.</summary>

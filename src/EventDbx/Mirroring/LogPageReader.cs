@@ -27,8 +27,8 @@ internal sealed class LogPageReader
     public static LogPage Read(Database database, ulong after, int bytesMax)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytesMax, 1);
-        // The point and the epoch first: what is synced by now is in any view opened later.
-        var (identity, end) = (database.Identity, database.Loop.Synced);
+        // The point first, and its epoch with it: what is synced by now is in any view opened later.
+        var end = database.Loop.Synced;
         if (after > end.Size)
         {
             throw new RefusedException(RefusalCode.Diverged,
@@ -39,11 +39,11 @@ internal sealed class LogPageReader
         var page = new LogPageReader(reader, database.Keyring, end, bytesMax);
         page.ReadEntries(after);
         var reached = after + (ulong)page._entries.Count;
-        var (note, key) = FindCheckpoint(database, reader.View, reached);
+        var (note, key) = FindCheckpoint(database, reader.View, end.Epoch, reached);
         return new()
         {
             After = after, Entries = page._entries, RootBefore = RootAt(database, reader.View, end, after), Root = RootAt(database, reader.View, end, reached), Bytes = page._bytes, Checkpoint = note, CheckpointKey = key,
-            End = new(identity.DatabaseId, identity.Epoch, end.Size, end.Root, database.Encrypted),
+            End = new(database.DatabaseId, end.Epoch, end.Size, end.Root, database.Encrypted),
         };
     }
 
@@ -119,15 +119,18 @@ internal sealed class LogPageReader
         return wrapped.IsEmpty ? throw Violation.Of($"{aggregate} has events and no key.") : _keyring.OpenOnce(aggregate, wrapped)!.CopyKey();
     }
 
-    /// <summary>The newest one of this epoch that covers no more than these entries; of a mirror, what its leader signed.</summary>
-    static (ReadOnlyMemory<byte> Note, string Key) FindCheckpoint(Database database, IStorageView view, ulong reached)
+    /// <summary>The newest one of this epoch that is kept for good and covers no more than these entries; of a mirror, what its leader signed.</summary>
+    static (ReadOnlyMemory<byte> Note, string Key) FindCheckpoint(Database database, IStorageView view, uint epoch, ulong reached)
     {
         if (database.Mirror.State is { } mirrored)
             return mirrored.CheckpointSize is > 0 and var size && size <= reached ? (mirrored.Checkpoint, mirrored.CheckpointKey) : (default, "");
         try
         {
-            return CheckpointRow.Newest(view, database.Epoch, reached) is { } row
-                ? (Encoding.UTF8.GetBytes(row.Note.ToString()), database.ReadLogKey(row.Checkpoint.Origin)) : (default, "");
+            var kept = CheckpointRow.NewestKept(view, epoch, reached, out var newest);
+            // What a mirror has it hands out, so it must not be forgotten here: one a minute is kept for them.
+            if (newest is not null && newest.Size > (kept?.Size ?? 0) && newest.SignedAt - (kept?.SignedAt ?? 0) >= Limits.MirrorCheckpointInterval.Ticks)
+                database.HandOutCheckpointSoon();
+            return kept is null ? (default, "") : (Encoding.UTF8.GetBytes(kept.Note.ToString()), database.ReadLogKey(kept.Checkpoint.Origin));
         }
         catch (RefusedException refused) when (refused.Refusal.Code == RefusalCode.Unavailable)
         {

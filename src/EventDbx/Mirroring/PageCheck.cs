@@ -22,6 +22,7 @@ internal sealed class PageCheck
     readonly LogPage _page;
     readonly MirrorRow _mirror;
     readonly Dictionary<AggregateKey, AggregateTrace> _aggregates = [];
+    readonly HashSet<(AggregateKey, Guid)> _ids = [];
     readonly List<Operation> _batch = [];
     readonly MerkleTree _log;
     readonly TreePoint _own;
@@ -96,6 +97,8 @@ internal sealed class PageCheck
             throw new RefusedException(RefusalCode.InvalidArgument, $"The page is of database {end.DatabaseId}; this store is a mirror of {id}.");
         if (end.Encrypted && !_database.Encrypted)
             throw new RefusedException(RefusalCode.InvalidArgument, "The leader's store is encrypted, and this one is plain: what is sealed there would be in clear here.");
+        if (end.Epoch > Limits.MirrorEpochMax)
+            throw Forged($"the leader is said to be in epoch {end.Epoch}; there are {Limits.MirrorEpochMax} at most");
         if (end.Epoch < _epoch)
             throw new RefusedException(RefusalCode.Diverged, $"The leader is in epoch {end.Epoch}, and this mirror in {_epoch}: the leader does not have what this mirror has.");
         if (_page.After > _own.Size)
@@ -123,6 +126,8 @@ internal sealed class PageCheck
         var entry = EntryRow.TryRead(sent.Row) ?? throw Forged(position, "it cannot be read");
         if (!entry.WrappedKey.IsEmpty)
             throw Forged(position, "it brings a wrapped key, which opens in one store alone");
+        if (EntryMembers.ProblemOf(entry) is { } problem)
+            throw Forged(position, problem);
         TakePlace(entry, position);
         var (operation, leaf) = entry.IsControl ? TakeControl(entry, sent.AggregateKey, position) : TakeEvent(entry, sent.AggregateKey, position);
         _log.Append(leaf);
@@ -155,10 +160,18 @@ internal sealed class PageCheck
         var leaf = entry.Leaf(salt.Span, text.Span);
         if (trace.Append(entry, leaf) is { } why)
             throw Forged(position, why);
+        if ((entry.Flags & EntryRow.RowFlags.ClientId) != 0 && (!_ids.Add((entry.Aggregate!, entry.EventId)) || IsKnown(entry.Aggregate!, entry.EventId)))
+            throw Forged(position, $"its event id {entry.EventId} is that of an event before it");
         _schemas.Find(entry.Aggregate!.Type, out var revision);
         if (entry.SchemaRevision != 0 && entry.SchemaRevision != revision)
             throw Forged(position, $"it is said to satisfy the schema of position {entry.SchemaRevision}, and the one in force is of {revision}");
         return (RecordedOperations.Event(AsKept(entry, trace.Cipher, salt, text), trace.Cipher, salt, payload, mirrored: leaf), leaf);
+    }
+
+    bool IsKnown(AggregateKey aggregate, Guid id)
+    {
+        Span<byte> key = stackalloc byte[Keyspace.KeyBytesMax];
+        return _view.Get(Family.Ids, key[..Keyspace.WriteEventId(key, aggregate, id)]) is not null;
     }
 
     /// <summary>The leader's row as this store keeps it: as it is, or, where the leader's is plain and this one encrypted, sealed here.</summary>
@@ -205,7 +218,7 @@ internal sealed class PageCheck
     void TakeEpoch(EntryRow entry, ulong position)
     {
         var start = EpochStart.TryRead(entry) ?? throw Forged(position, $"`{entry.Type}` cannot be read");
-        if (start.Epoch <= _epoch || start.Kept != position - 1 || (start.Root is { } root && root != _log.Root()))
+        if (start.Epoch <= _epoch || start.Epoch > Limits.MirrorEpochMax || start.Kept != position - 1 || (start.Root is { } root && root != _log.Root()))
             throw Forged(position, $"it begins epoch {start.Epoch} behind {start.Kept} entries, where epoch {_epoch} has {position - 1}");
         _epoch = start.Epoch;
     }

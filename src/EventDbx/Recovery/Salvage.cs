@@ -19,6 +19,22 @@ internal sealed class Salvage : IDisposable
 
     public bool Encrypted { get; private set; }
 
+    /// <summary>Of a mirror, the highest epoch that its leader was seen in; 0 where that cannot be read.</summary>
+    public uint LeaderEpoch
+    {
+        get
+        {
+            try
+            {
+                return Row is null ? 0 : Math.Min(MirrorRow.Find(View, Row)?.LeaderEpoch ?? 0, Limits.MirrorEpochMax);
+            }
+            catch (Exception cause) when (IsUnreadable(cause))
+            {
+                return 0;
+            }
+        }
+    }
+
     /// <summary>
     /// The best of three readings, rebuilt: as it is, without holding its logs against its manifest, and a repaired copy. What
     /// an entry is worth only its rebuild shows, so that is what is compared; the new store then lies in

@@ -20,7 +20,7 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
     {
         var mark = marks.Newest;
         using var engine = RocksDbEngine.Open(target, new() { CreateIfMissing = true });
-        var epoch = Math.Max(source.Row?.Epoch ?? 0, mark?.Epoch ?? 0) + 1;
+        var epoch = Math.Max(Math.Max(source.Row?.Epoch ?? 0, mark?.Epoch ?? 0), source.LeaderEpoch) + 1;
         var keyring = source.KeyringFor(options);
         var row = OpenStore.Create(
             engine, options with { Encrypted = source.Encrypted }, source.Row?.DatabaseId ?? mark?.DatabaseId, epoch, keyring.Keys, source.Row, source.LogKeys?.End ?? 0);

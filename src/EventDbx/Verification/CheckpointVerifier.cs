@@ -19,6 +19,9 @@ internal sealed class CheckpointVerifier
     readonly Dictionary<uint, Checkpoint> _newest = [];
     readonly Dictionary<uint, string> _origins = [];
     readonly ICheckpointSigner? _signer;
+
+    /// <summary>What a mirror's leader signed: it is handed out, so it has to be true.</summary>
+    readonly Checkpoint? _ofLeader;
     ulong _next = ulong.MaxValue;
 
     public CheckpointVerifier(IStorageView view, VerifySource source)
@@ -34,6 +37,13 @@ internal sealed class CheckpointVerifier
         }
 
         _signer = _epochs.Count > 0 ? FindSigner(source) : null;
+        if (StoreRow.Find(view) is { } store && MirrorRow.Find(view, store) is { Note: { } note, Checkpoint: { } signed } mirror)
+        {
+            _ofLeader = signed;
+            if (source.NoteVerifier?.Invoke(mirror.CheckpointKey, note) == false)
+                throw Violation.OfRow(Family.Meta, Keyspace.MirrorRow, $"its checkpoint of {signed.Size} entries is not signed with the key that stands there");
+        }
+
         SeekNext();
     }
 
@@ -77,6 +87,8 @@ internal sealed class CheckpointVerifier
         if (tree.Size < _next)
             return;
         var root = tree.Root();
+        if (_ofLeader is { } signed && signed.Size == tree.Size && signed.Root != root)
+            throw Violation.Of($"The first {tree.Size} entries have root {root}, but the leader has signed that they have {signed.Root}: history was changed, or the row `mirror`.");
         foreach (var (epoch, rows) in _epochs)
         {
             while (rows.Peek() is { } row && SizeOf(row) <= tree.Size)
@@ -95,7 +107,7 @@ internal sealed class CheckpointVerifier
             }
         }
 
-        SeekNext();
+        SeekNext(tree.Size);
     }
 
     /// <summary>The log has ended.</summary>
@@ -103,6 +115,8 @@ internal sealed class CheckpointVerifier
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
     public void End(ulong size)
     {
+        if (_ofLeader?.Size > size)
+            throw Violation.Of($"The leader has signed a checkpoint of {_ofLeader.Size} entries, which stands in the row `mirror`, but the log has {size}.");
         foreach (var (epoch, rows) in _epochs)
         {
             for (var first = true; rows.Peek() is { } row; first = false)
@@ -173,9 +187,9 @@ internal sealed class CheckpointVerifier
         return checkpoint;
     }
 
-    void SeekNext()
+    void SeekNext(ulong beyond = 0)
     {
-        _next = ulong.MaxValue;
+        _next = _ofLeader is { } signed && signed.Size > beyond ? signed.Size : ulong.MaxValue;
         foreach (var (_, rows) in _epochs)
         {
             if (rows.Peek() is { } row)

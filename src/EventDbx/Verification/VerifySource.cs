@@ -30,6 +30,9 @@ internal sealed record VerifySource
     /// <summary>The key that checkpoints are signed with; null: their signatures are not checked. May refuse.</summary>
     public Func<ICheckpointSigner>? Signer { get; init; }
 
+    /// <summary>Whether a note has a good signature of a vkey; null: what a mirror's leader signed is held against the log alone.</summary>
+    public Func<string, SignedNote, bool>? NoteVerifier { get; init; }
+
     /// <summary>Aggregates remembered at once.</summary>
     public int AggregatesMax { get; init; } = Limits.VerifyAggregatesMax;
 

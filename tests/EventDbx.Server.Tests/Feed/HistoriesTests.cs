@@ -1,4 +1,5 @@
 using EventDbx.Mirroring;
+using EventDbx.Server.Feed;
 using EventDbx.Server.Tests.Rest;
 
 namespace EventDbx.Server.Tests.Feed;

@@ -162,8 +162,8 @@ public sealed class ReplicationFrameTests
         await SameAsync("ReplicationResponse", """{"applySchemas":{"aggregateCount":3}}""", ReplicationFrames.WriteSchemasApplied(message, 3));
         await SameAsync("ReplicationResponse", $$"""{"identify":{{end}}}""", ReplicationFrames.WriteLogEnd(message, wireEnd));
         await SameAsync(
-            "ReplicationResponse", $$$"""{"pullLog":{"after":"5","entries":[{"row":[1],"aggregateKey":[2]},{"row":[3],"aggregateKey":[]}],"root":[9,8],"end":{{{end}}},"checkpoint":[7],"rootBefore":[6]}}""",
-            ReplicationFrames.WriteLogPage(message, new(5, [(new byte[] { 1 }, new byte[] { 2 }), (new byte[] { 3 }, default)], root, wireEnd, new byte[] { 7 }, new byte[] { 6 })));
+            "ReplicationResponse", $$$"""{"pullLog":{"after":"5","entries":[{"row":[1],"aggregateKey":[2]},{"row":[3],"aggregateKey":[]}],"root":[9,8],"end":{{{end}}},"checkpoint":[7],"rootBefore":[6],"checkpointKey":"k"}}""",
+            ReplicationFrames.WriteLogPage(message, new(5, [(new byte[] { 1 }, new byte[] { 2 }), (new byte[] { 3 }, default)], root, wireEnd, new byte[] { 7 }, new byte[] { 6 }, "k")));
         await SameAsync(
             "ReplicationResponse", """{"error":{"message":"no","code":"version_conflict","final":true,"actualVersion":"3","hasActualVersion":true}}""",
             ReplicationFrames.WriteRefusal(message, new("no", "version_conflict", true, 3)));

@@ -107,6 +107,7 @@ public sealed class ForgedPageTests
             ("root of the end", page with { End = page.End with { Root = other } }, RefusalCode.IntegrityViolation),
             ("size of the end", page with { End = page.End with { Size = size - 1 } }, RefusalCode.IntegrityViolation),
             ("epoch of the end", page with { End = page.End with { Epoch = 2 } }, RefusalCode.IntegrityViolation),
+            ("epoch beyond all", page with { End = page.End with { Epoch = uint.MaxValue } }, RefusalCode.IntegrityViolation),
             ("epoch of nobody", page with { End = page.End with { Epoch = 0 } }, RefusalCode.Diverged),
             ("database", page with { End = page.End with { DatabaseId = Guid.CreateVersion7() } }, RefusalCode.InvalidArgument),
             ("a gap", page with { After = 1 }, RefusalCode.InvalidArgument),

@@ -60,16 +60,24 @@ internal sealed record CheckpointRow(uint Epoch, Checkpoint Checkpoint, SignedNo
 
     /// <summary>The one of the most entries in an epoch; null when it has none.</summary>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public static CheckpointRow? Newest(IStorageView view, uint epoch) => Newest(view, epoch, ulong.MaxValue);
+    public static CheckpointRow? Newest(IStorageView view, uint epoch) =>
+        view.Range(Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), Keyspace.Checkpoint(epoch + 1, 0), 1, int.MaxValue, backwards: true) is [var row] ? Read(row) : null;
 
-    /// <summary>The one of the most entries in an epoch, but of no more than <paramref name="sizeMax"/>; null when it has none.</summary>
+    /// <summary>The one of the most entries in an epoch that is kept for good and has no more than <paramref name="sizeMax"/>; null when it has none.</summary>
+    /// <param name="view">Of the store.</param>
+    /// <param name="epoch">Which.</param>
+    /// <param name="sizeMax">Entries at most.</param>
+    /// <param name="newest">The same, whether it is kept or not.</param>
     /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>.</exception>
-    public static CheckpointRow? Newest(IStorageView view, uint epoch, ulong sizeMax)
+    public static CheckpointRow? NewestKept(IStorageView view, uint epoch, ulong sizeMax, out CheckpointRow? newest)
     {
         var above = sizeMax == ulong.MaxValue ? Keyspace.Checkpoint(epoch + 1, 0) : Keyspace.Checkpoint(epoch, sizeMax + 1);
-        var rows = view.Range(Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), above, 1, int.MaxValue, backwards: true);
-        if (rows is not [var (key, value)])
-            return null;
-        return TryRead(key, Checked.Body(Family.Checkpoints, key, value)) ?? throw Violation.OfRow(Family.Checkpoints, key, "it cannot be read");
+        // Of those that are not kept only one is there, the newest of all.
+        var rows = view.Range(Family.Checkpoints, Keyspace.Checkpoint(epoch, 0), above, 2, int.MaxValue, backwards: true);
+        newest = rows.Count > 0 ? Read(rows[0]) : null;
+        return newest?.Flags != RowFlags.None ? newest : rows.Count > 1 && Read(rows[1]) is { Flags: not RowFlags.None } kept ? kept : null;
     }
+
+    static CheckpointRow Read(in Row row) =>
+        TryRead(row.Key, Checked.Body(Family.Checkpoints, row.Key, row.Value)) ?? throw Violation.OfRow(Family.Checkpoints, row.Key, "it cannot be read");
 }
