@@ -96,6 +96,14 @@ internal static class Link
         var token = call.Has(AccessToken.Option) ? await AccessToken.ReadAsync(call, cancellation).ConfigureAwait(false) : null;
         var file = call.LoadConfig();
         var server = await ReachServerAsync(file.Config.DataDir, cancellation).ConfigureAwait(false);
+        // Whom a database follows stands in its configuration: in that of another one it would stop that one's writes at its next start.
+        if (server is null && file.Config.DataDir != file.ConfiguredDataDir)
+        {
+            throw new RefusedException(
+                RefusalCode.InvalidArgument,
+                $"`{GlobalOptions.DataDir.Name}` names another directory than the configuration {file.Path}, which says whom its database follows. Give this one a configuration of its own: `{GlobalOptions.Config.Name} FILE`, with its `data_dir`.");
+        }
+
         if (server is null && !Database.ExistsIn(file.Config.DataDir))
         {
             if (follow is null)

@@ -22,6 +22,8 @@ internal static class Histories
         var epoch = database.Epoch;
         if (cursor.Epoch == epoch)
         {
+            if (cursor.Position > database.LogSize && database.Mirror.Following is { } leader)
+                throw new RefusedException(RefusalCode.Unavailable, $"`after` is {cursor}, and this mirror of '{leader}' has reached {epoch}-{database.LogSize}. Ask again when it has caught up.");
             if (cursor.Position > database.LogSize)
                 throw new RefusedException(RefusalCode.InvalidArgument, $"`after` is {cursor}, and the log ends at {epoch}-{database.LogSize}. Nothing has been there yet.");
             return;

@@ -62,6 +62,11 @@ public sealed class FollowDesk(Database database, ConfigFile file, Dial dial, Ti
         return await database.Mirror.PromoteAsync(by.Actor, comment, cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>What is said where one is to be, and is not yet.</summary>
+    internal static RefusedException NotBegun(string name) => new(
+        RefusalCode.InvalidArgument,
+        $"This database is configured to follow '{name}' and has not begun to, so it takes no writes and there is no mirror to promote. `dbx status` says why it has not begun; to lead instead, take `mode` out of [remotes.{name}] in the configuration and restart.");
+
     /// <summary>What is said where no mirror is.</summary>
     public static RefusedException NoMirror() =>
         new(RefusalCode.InvalidArgument, "This database is no mirror: it has a history of its own and takes writes already. Only a mirror (`dbx follow`) is promoted.");

@@ -112,11 +112,12 @@ internal sealed class FollowSession : IAsyncDisposable
         {
             throw new RefusedException(RefusalCode.Diverged, string.Create(
                 System.Globalization.CultureInfo.InvariantCulture,
-                $"The log here has {own.Size} entries, and that of '{name}' only {leader.Size}: what is here alone would be lost. {Begin(name)}"));
+                $"The log here has {own.Size} entries, and that of '{name}' only {leader.Size}: what is here alone would be lost. (A remote that was added, or a token that was issued, is an entry, too: before a planned switch such changes are made while this one leads.) {Begin(name)}"));
         }
     }
 
-    static string Begin(string name) => $"To follow it begin with an empty data directory: `dbx follow {Rest.Shown.Of(name)} --data-dir DIR`; what is here stays readable.";
+    static string Begin(string name) =>
+        $"To follow it begin with an empty data directory and a configuration of its own (`--config FILE`): `dbx remote key` shows the key that '{name}' has to allow, then `dbx remote add` and `dbx follow`, before the first `dbx start`. What is here stays readable.";
 
     /// <summary>An empty page may bring a checkpoint that was signed after its entries had been sent.</summary>
     bool IsNews(LogPage page) => page.Entries.Count > 0 || (!page.Checkpoint.IsEmpty && !page.Checkpoint.Span.SequenceEqual(_store.Mirror.State is { } state ? state.Checkpoint.Span : default));

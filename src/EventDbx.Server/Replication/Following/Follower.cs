@@ -112,7 +112,7 @@ internal sealed class Follower(MirrorStore store, FollowerSurroundings surroundi
     public string Leader => LeaderOf(store.Mirror);
 
     /// <inheritdoc cref="Leader"/>
-    public static string LeaderOf(IMirror mirror) => mirror.State?.Leader.Name ?? throw FollowDesk.NoMirror();
+    public static string LeaderOf(IMirror mirror) => mirror.State?.Leader.Name ?? throw (mirror.Following is { } name ? FollowDesk.NotBegun(name) : FollowDesk.NoMirror());
 
     /// <summary>Ends it; what is being applied is finished, if it is in time.</summary>
     public async Task StopAsync(TimeSpan within)

@@ -99,6 +99,22 @@ public sealed class FollowCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_directory_that_is_not_that_of_the_configuration_is_not_followed_from()
+    {
+        var other = _line.Directory["other"];
+        foreach (var command in (string[][])[["follow", "leader"], ["promote", "--yes"]])
+        {
+            var refused = await _line.RunAsync([.. command, "--data-dir", other]);
+            Assert.Equal(ExitCode.Failed, refused.Code);
+            Assert.Contains("--config", refused.Error, StringComparison.Ordinal);
+        }
+
+        Assert.False(Directory.Exists(other));
+        Assert.DoesNotContain("mode", await File.ReadAllTextAsync(_line.ConfigPath, Cancellation), StringComparison.Ordinal);
+        await MirrorProcessTests.RunAsync(_line, "follow", "leader", "--data-dir", _line.DataDirectory);
+    }
+
+    [Fact]
     public async Task A_leader_that_does_not_let_it_pull_says_so_and_nothing_is_kept()
     {
         await AllowAsync(pull: false);

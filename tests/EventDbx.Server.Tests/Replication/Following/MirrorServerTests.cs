@@ -40,6 +40,46 @@ public sealed class MirrorServerTests
     }
 
     [Fact]
+    public async Task A_cursor_that_a_mirror_has_not_reached_may_be_asked_for_again()
+    {
+        await using var server = new RestServer(static options => options with { Follow = "leader" });
+        await server.InitializeAsync();
+        var ahead = await server.GetAsync("/v1/events?after=1-5");
+        Assert.Equal((503, "unavailable", true), (ahead.Status, ahead.Code, ahead.Json.GetProperty("retryable").GetBoolean()));
+        Assert.Equal(200, (await server.GetAsync("/v1/events?after=1-0")).Status);
+    }
+
+    [Fact]
+    public async Task One_that_is_to_follow_and_has_not_begun_says_so_when_it_is_to_be_promoted()
+    {
+        await using var server = new RestServer(static options => options with { Follow = "leader" });
+        await server.InitializeAsync();
+        var refused = await server.SendAsync("POST", "/admin/replication/promote");
+        Assert.Equal((400, "invalid_argument"), (refused.Status, refused.Code));
+        Assert.Contains("configured to follow 'leader' and has not begun", refused.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_old_leader_follows_the_new_one_when_the_way_back_was_prepared_while_it_led()
+    {
+        await using var leading = new Pair();
+        await leading.StartAsync();
+        await leading.Leader.AppendAsync("order", "o-1", "placed", """{"n":1}""");
+        var way = $$"""{"endpoint":"tcp://127.0.0.1:{{leading.Mirror.Host.PeerPort}}","public_key":"{{NodeIdentity.ReadOrCreate(Path.Combine(leading.Mirror.DataDir, "replication.key")).Key}}"}""";
+        Assert.Equal(201, (await leading.Leader.SendAsync("PUT", "/admin/remotes/standby", way)).Status);
+        Assert.Equal(200, (await leading.Mirror.PostAsync("/admin/replication/follow", """{"remote":"leader"}""")).Status);
+        await leading.CaughtUpAsync();
+        Assert.Equal(200, (await leading.Mirror.SendAsync("POST", "/admin/replication/promote")).Status);
+        await leading.Mirror.AppendAsync("order", "o-2", "placed", """{"n":2}""");
+
+        Assert.Equal(200, (await leading.Leader.PostAsync("/admin/replication/follow", """{"remote":"standby"}""")).Status);
+        await FollowerStand.UntilAsync(
+            () => leading.Leader.Host.Database.LogRoot == leading.Mirror.Host.Database.LogRoot, () => $"The old leader should have the new one's log, and is {leading.Leader.Host.Status().Follows}.");
+        Assert.Equal(200, (await leading.Leader.GetAsync("/v1/aggregates/order/o-2")).Status);
+        Assert.Equal("read_only", (await leading.Leader.PostAsync("/v1/events", """{"aggregate_type":"t","aggregate_id":"i","event_type":"e","payload":{}}""")).Code);
+    }
+
+    [Fact]
     public async Task A_command_on_a_directory_that_follows_writes_nothing_of_its_own()
     {
         using var line = new CommandLine();
@@ -142,7 +182,7 @@ public sealed class MirrorServerTests
             {
                 ChangeOptions = options => options with
                 {
-                    Clock = TimeProvider.System,
+                    Clock = TimeProvider.System, PeerEndPoint = new(IPAddress.Loopback, 0),
                     Dial = async (endpoint, key, cancellation) => new Passed(
                         await new PeerDialer(() => NodeIdentity.ReadOrCreate(_keys["replication.key"]), TimeProvider.System).DialAsync(endpoint, key, cancellation), page => Lie?.Invoke(page) ?? page),
                 },
@@ -163,6 +203,9 @@ public sealed class MirrorServerTests
                 Leader.ConfigPath, $"\n[replication.allow.mirror]\npublic_key = \"{NodeIdentity.ReadOrCreate(_keys["replication.key"]).Key}\"\npull = true\n", Cancellation);
             // It leaves an entry, which is not to come in the middle of what is compared.
             await FollowerStand.UntilAsync(() => Leader.Host.Database.LogSize > before, () => "The change of the configuration should stand in the log.");
+            await File.WriteAllTextAsync(
+                Mirror.ConfigPath,
+                $"page_limit = 50\n[replication.allow.old]\npublic_key = \"{NodeIdentity.ReadOrCreate(Path.Combine(Leader.DataDir, "replication.key")).Key}\"\npull = true\n", Cancellation);
             await Mirror.InitializeAsync();
             await File.AppendAllTextAsync(
                 Mirror.ConfigPath,
