@@ -439,8 +439,17 @@ public static class ServerLimits
     /// <summary>From the connection to the first answer, TLS included: five round trips over the slowest line.</summary>
     public static readonly TimeSpan SessionHandshakeTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a session may be without a request, or a part of one: longer than a slow disk takes for a batch on the other side.</summary>
+    /// <summary>How long a connection with commands may be without the next one, or take nothing of an answer.</summary>
     public static readonly TimeSpan SessionIdleTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// How long a session may be without a request, or a part of one: a peer that pushes goes through all its own aggregates, tens of millions of them, between two requests. Only peers that have proven their key have that
+    /// long, in a place of <see cref="SessionsMax"/>.
+    /// </summary>
+    public static readonly TimeSpan SessionQuietTimeout = TimeSpan.FromMinutes(10);
+
+    /// <summary>Characters of a peer's refusal that are kept: ours have a few hundred.</summary>
+    public const int SessionRefusalCharactersMax = 2_000;
 
     /// <summary>How long a peer may take to take a connection.</summary>
     public static readonly TimeSpan SessionConnectTimeout = TimeSpan.FromSeconds(10);

@@ -67,6 +67,10 @@ public sealed record ServerStatus
     /// <summary>Every address it listens on: <c>http://0.0.0.0:7070</c> or <c>https://0.0.0.0:7070</c>, <c>tcp://0.0.0.0:6363</c> for replication, <c>unix:/var/lib/eventdbx/dbx.sock</c>.</summary>
     public required IReadOnlyList<string> Addresses { get; init; }
 
+    /// <summary>Those of <see cref="Addresses"/> where peers of other machines come to; <see cref="Exposure"/> says nothing of them: they are never clear text.</summary>
+    public IReadOnlyList<string> ReplicationForOthers =>
+        [.. Addresses.Where(static one => one.StartsWith("tcp://", StringComparison.Ordinal) && System.Net.IPEndPoint.TryParse(one.AsSpan("tcp://".Length), out var place) && !System.Net.IPAddress.IsLoopback(place.Address))];
+
     /// <summary>Of the TCP listener.</summary>
     public required int Port { get; init; }
 

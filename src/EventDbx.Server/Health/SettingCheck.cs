@@ -21,6 +21,7 @@ public static class SettingCheck
     {
         LookAtStart(findings, config);
         LookAtMain(findings, config, running);
+        LookAtReplication(findings, config, running);
         LookAtAdmin(findings, config, running);
         LookAtCertificate(findings, config, now);
         LookAtSecrets(findings, config, source, Timestamp.From(now));
@@ -56,6 +57,14 @@ public static class SettingCheck
 
         if (exposure != Exposure.Loopback && (running?.Restriction ?? config.Restrict) == Restriction.Off)
             findings.Warn("exposure", "Other machines reach it, and events need no schema (restrict = \"off\").", "`dbx restart --restrict` holds events against the schemas that there are.");
+    }
+
+    /// <summary>It is no clear text that others could read: they are told what can be reached, and that it is not open to them.</summary>
+    static void LookAtReplication(Findings findings, ServerConfig config, ServerStatus? running)
+    {
+        IReadOnlyList<string> reached = running is not null ? running.ReplicationForOthers : PeerEndpoint.Of(config, config.Port) is var next && !IPAddress.IsLoopback(next.Address) ? [$"tcp://{next}"] : [];
+        foreach (var address in reached)
+            findings.Ok("exposure", $"The port of replication, {address}, is reached from other machines. From them it takes nothing but sessions of nodes that `dbx remote allow` lists, inside TLS 1.3.");
     }
 
     static void LookAtAdmin(Findings findings, ServerConfig config, ServerStatus? running)

@@ -30,6 +30,14 @@ internal static class LogText
         return $"\"{value.Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
     }
 
+    /// <summary>A text of somebody else on one line: what would end the line or move a cursor is escaped.</summary>
+    public static string Escaped(string text)
+    {
+        StringBuilder line = new(text.Length);
+        Escape(line, text);
+        return line.ToString();
+    }
+
     static void Escape(StringBuilder line, string text)
     {
         foreach (var c in text)

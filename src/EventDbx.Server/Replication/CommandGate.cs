@@ -18,8 +18,14 @@ internal sealed class CommandGate(ServerOptions options, TokenAuthority tokens) 
     readonly SemaphoreSlim _room = new(ServerLimits.SessionCommandsMax);
 
     /// <summary>Answers a connection in clear until it ends.</summary>
+    /// <param name="connection">What came.</param>
+    /// <param name="open">Its place among all of them.</param>
+    /// <param name="stream">Its bytes.</param>
+    /// <param name="refused">Told why, where it or its command is refused for where it comes from or who it is.</param>
+    /// <param name="late">The time of its first message.</param>
+    /// <param name="closing">The server stops.</param>
     /// <exception cref="MessageException">It says something else.</exception>
-    public async Task ServeAsync(ConnectionContext connection, OpenConnection open, PeerStream stream, CancellationTokenSource late, CancellationToken closing)
+    public async Task ServeAsync(ConnectionContext connection, OpenConnection open, PeerStream stream, Action<string> refused, CancellationTokenSource late, CancellationToken closing)
     {
         var here = connection.RemoteEndPoint is IPEndPoint { Address: var address } && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
         var reader = new FrameReader(stream) { BytesMax = here ? ServerLimits.SessionCommandBytesMax : ServerLimits.SessionHelloBytesMax };
@@ -29,10 +35,14 @@ internal sealed class CommandGate(ServerOptions options, TokenAuthority tokens) 
             return;
         if (!ControlFrames.IsCommand(first))
         {
-            await SendAsync(ReplicationFrames.WriteHelloResponse(writer, new(false, Refusal(ReplicationFrames.ReadHello(first).ProtocolVersion)))).ConfigureAwait(false);
+            var version = ReplicationFrames.ReadHello(first).ProtocolVersion;
+            refused(FormattableString.Invariant($"it says hello in clear, in version {version} of the protocol, and not inside TLS"));
+            await SendAsync(ReplicationFrames.WriteHelloResponse(writer, new(false, Refusal(version)))).ConfigureAwait(false);
             return;
         }
 
+        if (!here)
+            refused("it has a command, and comes from another machine");
         // The first message decides for the whole connection.
         for (var request = first; request is not null; request = await reader.ReadAsync(ended.Token).ConfigureAwait(false))
         {
@@ -41,7 +51,7 @@ internal sealed class CommandGate(ServerOptions options, TokenAuthority tokens) 
             try
             {
                 late.CancelAfter(Timeout.InfiniteTimeSpan);
-                var outcome = here ? await AnswerAsync(request, connection.ConnectionClosed).ConfigureAwait(false)
+                var outcome = here ? await AnswerAsync(request, refused, connection.ConnectionClosed).ConfigureAwait(false)
                     : new(NotRun, "", "Commands are taken from this machine alone. From elsewhere `dbx --server https://HOST:PORT` carries them out.\n");
                 stream.Patience = ServerLimits.SessionIdleTimeout;
                 await SendAsync(ControlFrames.WriteResponse(writer, outcome.ExitCode, outcome.Output, outcome.Error)).ConfigureAwait(false);
@@ -67,15 +77,24 @@ internal sealed class CommandGate(ServerOptions options, TokenAuthority tokens) 
     static string Refusal(ushort version) => FormattableString.Invariant(
         $"unsupported replication protocol version {version}: this node speaks version {SessionHandshake.Version}, inside TLS 1.3 with ALPN dbx-repl/2 alone");
 
-    async Task<CommandOutcome> AnswerAsync(MessageReader request, CancellationToken gone)
+    async Task<CommandOutcome> AnswerAsync(MessageReader request, Action<string> refused, CancellationToken gone)
     {
         try
         {
             // Before the arguments are looked at.
             var token = ControlFrames.ReadToken(request);
             if (token.Length == 0)
+            {
+                refused("its command has no token");
                 return No("A command needs a root token, in the field `token` of the request.");
-            tokens.Authenticate(token).DemandRoot("have commands carried out by the port of replication");
+            }
+
+            if (WhyNot(token) is { } unfit)
+            {
+                refused($"its command has no root token that is taken: {unfit.TrimEnd('.')}");
+                return No(unfit);
+            }
+
             if (options.RunCommand is not { } run)
                 return No("This server carries out no commands.");
             var arguments = ControlFrames.ReadArguments(request);
@@ -83,13 +102,27 @@ internal sealed class CommandGate(ServerOptions options, TokenAuthority tokens) 
                 return No($"The command has {arguments.Count} arguments; at most {ServerLimits.SessionCommandArgumentsMax} are taken.");
             return await RunAsync(run, new(arguments, token), gone).ConfigureAwait(false);
         }
-        catch (RefusedException refused)
+        catch (RefusedException refusal)
         {
-            return No(refused.Message);
+            return No(refusal.Message);
         }
         catch (MessageException malformed)
         {
             return No($"The request is malformed: {malformed.Message}");
+        }
+    }
+
+    /// <summary>Why a token has no commands carried out; null where it has. Nothing of the token is in it.</summary>
+    string? WhyNot(string token)
+    {
+        try
+        {
+            tokens.Authenticate(token).DemandRoot("have commands carried out by the port of replication");
+            return null;
+        }
+        catch (RefusedException unfit)
+        {
+            return unfit.Message;
         }
     }
 

@@ -129,4 +129,11 @@ public sealed record AggregateMarks
 public sealed record SnapshotMark(ulong Version, Timestamp CreatedAt, string? Comment);
 
 /// <summary>The other end of a session is gone, or says what cannot be: nothing more comes over it. What was answered before holds.</summary>
-public sealed class ReplicaLostException(string message, Exception? cause = null) : IOException(message, cause);
+/// <param name="why">What happened, as a sentence.</param>
+/// <param name="cause">Where it was an exception.</param>
+/// <param name="endpoint">Whom it happened with, where no session has begun yet; whoever has one knows.</param>
+public sealed class ReplicaLostException(string why, Exception? cause = null, string? endpoint = null) : IOException(endpoint is null ? why : $"There is no session with {endpoint}: {why}", cause)
+{
+    /// <summary>What happened, for who names the endpoint by themselves.</summary>
+    public string Why { get; } = why;
+}

@@ -90,6 +90,11 @@ public sealed class NodeIdentity
     public static NodeIdentity? Find(string path) =>
         System.IO.Path.Exists(path) || System.IO.Path.Exists(PublicPathOf(path)) ? Read(path) : null;
 
+    /// <summary>The identity that was made when the store was opened, for who shows it to others: where it is gone since, its disk may not be mounted, and another one would be known to nobody.</summary>
+    /// <inheritdoc cref="ReadOrCreate"/>
+    public static NodeIdentity ReadMade(string path) => Find(path) ?? throw Refused(
+        $"{path} is not there any more. Put it back; where it is lost, `dbx remote key` makes a new identity, which every node that pinned the old one has to be told.");
+
     /// <summary>Makes what is missing of it. What stands in the way is told to who asks for the key, and by <c>dbx doctor</c>: a store opens without it.</summary>
     public static void Ensure(string path)
     {

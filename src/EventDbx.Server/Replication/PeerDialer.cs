@@ -19,12 +19,23 @@ public sealed class PeerDialer(Func<NodeIdentity> identity, TimeProvider clock)
     /// <see cref="RefusalCode.InvalidArgument"/>: the endpoint is none. <see cref="RefusalCode.PermissionDenied"/>: the other end refuses this node. <see cref="RefusalCode.Unauthenticated"/>: it is another one.
     /// <see cref="RefusalCode.Unavailable"/>: this node has no key to show.
     /// </exception>
-    /// <exception cref="ReplicaLostException">It cannot be reached, or speaks something else.</exception>
+    /// <exception cref="ReplicaLostException">It cannot be reached, or speaks something else; the endpoint is named.</exception>
     public async Task<IReplica> DialAsync(string endpoint, PeerKey key, CancellationToken cancellation)
     {
-        var (host, port) = PlaceOf(endpoint);
+        try
+        {
+            return await BeginAsync(PlaceOf(endpoint), key, cancellation).ConfigureAwait(false);
+        }
+        catch (ReplicaLostException lost)
+        {
+            throw new ReplicaLostException(lost.Why, lost.InnerException ?? lost, endpoint.Trim());
+        }
+    }
+
+    async Task<IReplica> BeginAsync((string Host, int Port) place, PeerKey key, CancellationToken cancellation)
+    {
         var own = Identity();
-        var stream = await ConnectAsync(host, port, cancellation).ConfigureAwait(false);
+        var stream = await ConnectAsync(place.Host, place.Port, cancellation).ConfigureAwait(false);
         using var late = new CancellationTokenSource(ServerLimits.SessionHandshakeTimeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellation);
         try

@@ -18,6 +18,8 @@ internal sealed class PeerGate : IDisposable
     /// <summary>To all who are not listed, or did not sign: which of them, nobody is told.</summary>
     const string NotAllowed = "the key of this node is not allowed here, or did not sign this connection";
 
+    const string NoKey = "this node has no key to show; its log says why";
+
     readonly ServerOptions _options;
     readonly Database _database;
     readonly Func<Database, Actor, IReplica> _open;
@@ -51,7 +53,7 @@ internal sealed class PeerGate : IDisposable
             if (opening == Opening.Tls)
                 await SecureAsync(connection, open, stream, late, closing).ConfigureAwait(false);
             else
-                await _commands.ServeAsync(connection, open, stream, late, closing).ConfigureAwait(false);
+                await _commands.ServeAsync(connection, open, stream, why => Refused(connection, null, why), late, closing).ConfigureAwait(false);
         }
         catch (Exception ended) when (ended is IOException or OperationCanceledException or AuthenticationException or MessageException or ConnectionAbortedException or ObjectDisposedException)
         {
@@ -113,7 +115,8 @@ internal sealed class PeerGate : IDisposable
         NodeIdentity identity;
         try
         {
-            identity = NodeIdentity.ReadOrCreate(_identityPath);
+            // A stranger's hello makes no identity: one that is not there was moved, or its disk is not mounted, and everybody has pinned it.
+            identity = NodeIdentity.ReadMade(_identityPath);
             if (!hello.ExpectedPublicKey.Span.SequenceEqual(identity.Key.Bytes))
                 return No(why = "pinned public key mismatch");
             if (!TryProve(hello, shown, own, out var key))
@@ -127,8 +130,8 @@ internal sealed class PeerGate : IDisposable
         }
         catch (Exception unreadable) when (unreadable is RefusedException or IOException or UnauthorizedAccessException)
         {
-            why = $"this node has no key to show: {unreadable.Message}";
-            return No("this node has no key to show; its log says why");
+            why = $"this node has no key to show: {unreadable.Message.TrimEnd('.')}";
+            return No(NoKey);
         }
 
         static (ReplicationHelloResponse, PeerKey?) No(string message) => (new(false, message), null);

@@ -22,7 +22,7 @@ internal sealed class PeerSession(PeerChannel channel, PeerKey key, PeerBook pee
         channel.Trust();
         while (true)
         {
-            channel.Patience = ServerLimits.SessionIdleTimeout;
+            channel.Patience = ServerLimits.SessionQuietTimeout;
             MessageReader? request;
             using (var ended = CancellationTokenSource.CreateLinkedTokenSource(closing, gone))
                 request = await channel.ReadAsync(ended.Token).ConfigureAwait(false);

@@ -91,9 +91,9 @@ internal static class WireRecords
 
     public static WireRefusal Of(in Refusal refusal) => new(refusal.Message, refusal.Name, refusal.Final, refusal.ActualVersion);
 
-    /// <summary>What the other end refused; a code that we do not know is a fault of its own.</summary>
+    /// <summary>What the other end refused; a code that we do not know is a fault of its own. Its text goes into status, log and reports: it is cut, and stays on its line.</summary>
     public static RefusedException Read(in WireRefusal refusal) =>
-        new(new Refusal(Refusal.CodeOf(refusal.Code) ?? RefusalCode.Internal, refusal.Message) { Final = refusal.Final, ActualVersion = refusal.ActualVersion });
+        new(new Refusal(Refusal.CodeOf(refusal.Code) ?? RefusalCode.Internal, Logs.LogText.Escaped(Rest.Shown.Cut(refusal.Message, ServerLimits.SessionRefusalCharactersMax))) { Final = refusal.Final, ActualVersion = refusal.ActualVersion });
 
     public static ReadOnlyMemory<byte> Of(in Hash32 hash)
     {

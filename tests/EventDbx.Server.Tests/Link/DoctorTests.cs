@@ -99,6 +99,10 @@ public sealed class DoctorTests : IDisposable
     {
         await _line.RunAsync("config", "--bind", "127.0.0.1");
         Assert.Equal("ok", Finding(await _line.RunAsync("doctor", "--json"), "for this machine alone")!["severity"]!.GetValue<string>());
+        Assert.Null(Finding(await _line.RunAsync("doctor", "--json"), "The port of replication"));
+        await _line.RunAsync("config", "--socket-bind", "0.0.0.0:16363");
+        var replication = Finding(await _line.RunAsync("doctor", "--json"), "The port of replication, tcp://0.0.0.0:16363, is reached from other machines")!;
+        Assert.Equal(("ok", "exposure"), (replication["severity"]!.GetValue<string>(), replication["check"]!.GetValue<string>()));
         await _line.RunAsync("config", "--bind", "0.0.0.0", "--restrict", "off");
         var open = await _line.RunAsync("doctor", "--json");
         Assert.Equal("warning", Finding(open, "does not encrypt")!["severity"]!.GetValue<string>());

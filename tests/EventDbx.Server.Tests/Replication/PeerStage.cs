@@ -108,6 +108,16 @@ internal sealed class PeerStage : IAsyncDisposable
         }
     }
 
+    /// <summary>Until the log says something; with a bound.</summary>
+    public async Task LoggedAsync(string words)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); !LogText.Contains(words, StringComparison.Ordinal);)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(began) < Patience, $"The log does not say \"{words}\": {LogText}");
+            await Task.Delay(5, Cancellation);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Server.DisposeAsync();
@@ -179,15 +189,15 @@ internal sealed class RawPeer : IAsyncDisposable
 
 internal static class Stepping
 {
-    /// <summary>Moves the clock second by second until something has ended, well or badly; with a bound.</summary>
+    /// <summary>Moves the clock step by step, a second or as long as is said, until something has ended, well or badly; with a bound.</summary>
     /// <returns>How far it was moved.</returns>
-    public static async Task<TimeSpan> StepUntilAsync(this SteppedClock clock, Task ended)
+    public static async Task<TimeSpan> StepUntilAsync(this SteppedClock clock, Task ended, TimeSpan? step = null)
     {
         var (began, really) = (clock.Now, TimeProvider.System.GetTimestamp());
         while (!ended.IsCompleted)
         {
             Assert.True(TimeProvider.System.GetElapsedTime(really) < PeerStage.Patience, $"It has not ended after {clock.Now - began}.");
-            clock.Advance(TimeSpan.FromSeconds(1));
+            clock.Advance(step ?? TimeSpan.FromSeconds(1));
             await Task.WhenAny(ended, Task.Delay(2, TestContext.Current.CancellationToken));
         }
 

@@ -106,6 +106,31 @@ public sealed class PortCommandTests
         }
     }
 
+    [Fact]
+    public async Task Whose_command_is_refused_for_its_token_is_logged_without_it_and_not_without_end()
+    {
+        await using var stage = await StartAsync();
+        var limited = await stage.Server.TokenForAsync("aggregate.read", "aggregate:*:*");
+        var unknown = $"{limited[..^4]}AAAA";
+        await using var stream = await stage.ConnectAsync();
+
+        Assert.Equal(0, (await AskAsync(stream, stage.Server.Root, "aggregate", "list")).Code);
+        foreach (var token in new[] { "", "not-a-token", unknown, limited })
+            Assert.Equal(-1, (await AskAsync(stream, token, "aggregate", "list")).Code);
+        var lines = Refusals();
+        for (var i = 0; i < ServerLimits.SessionRefusalLinesMax; i++)
+            Assert.Equal(-1, (await AskAsync(stream, "", "aggregate", "list")).Code);
+
+        Assert.Equal(4, lines.Length);
+        Assert.EndsWith("A connection from 127.0.0.1 was refused: its command has no token. ", lines[0], StringComparison.Ordinal);
+        Assert.Contains("has no root token that is taken: The token is malformed", lines[1], StringComparison.Ordinal);
+        Assert.Contains("Only a root token may have commands carried out", lines[3], StringComparison.Ordinal);
+        Assert.All(new[] { "not-a-token", unknown, limited, stage.Server.Root }, token => Assert.DoesNotContain(token, stage.LogText, StringComparison.Ordinal));
+        Assert.Equal(ServerLimits.SessionRefusalLinesMax, Refusals().Length);
+
+        string[] Refusals() => [.. stage.LogText.Split('\n').Where(static line => line.Contains("was refused: ", StringComparison.Ordinal))];
+    }
+
     [Theory]
     [InlineData("destroy", "--yes")]
     [InlineData("start")]
@@ -248,15 +273,17 @@ public sealed class PortCommandTests
     {
         await using var stage = await StartAsync();
         var payload = $"{{\"text\":\"{new string('x', 1_000_000)}\"}}";
-        for (var i = 0; i < 4; i++)
+        for (var i = 0; i < 9; i++)
             await stage.Server.AppendAsync("order", "large", "made", payload);
 
         var (code, output, error) = await OnceAsync(stage, stage.Server.Root, "aggregate", "replay", "order", "large");
-        var less = await OnceAsync(stage, stage.Server.Root, "aggregate", "replay", "order", "large", "--take", "1");
+        var less = await OnceAsync(stage, stage.Server.Root, "aggregate", "replay", "order", "large", "--take", "6");
 
         Assert.Equal((-1, ""), (code, output));
         Assert.Contains("more than 8 MiB", error, StringComparison.Ordinal);
-        Assert.Equal(0, less.Code);
+        // Characters are counted as the bytes that they are.
+        Assert.Equal((0, ""), (less.Code, less.Error));
+        Assert.InRange(less.Out.Length, 6_000_000, ServerLimits.SessionCommandOutputBytesMax);
     }
 
     [Fact]
@@ -274,6 +301,7 @@ public sealed class PortCommandTests
 
         Assert.Equal((-1, ""), (code, output));
         Assert.Contains("from this machine alone", error, StringComparison.Ordinal);
+        Assert.Contains($"A connection from {here} was refused: it has a command, and comes from another machine.", stage.LogText, StringComparison.Ordinal);
         Assert.Empty(await PeerStage.ReadToEndAsync(stream));
         await using var remote = await stage.DialAsync(endpoint: $"{here}:{stage.Port}");
         Assert.Equal(FakeReplica.End, await remote.IdentifyAsync(Cancellation));

@@ -213,6 +213,28 @@ public sealed class SessionAttackTests
     }
 
     [Fact]
+    public async Task A_key_that_has_gone_missing_is_told_and_not_replaced_whoever_comes()
+    {
+        await using var stage = await PeerStage.StartAsync();
+        var own = stage.Own;
+        var (seed, half) = (own.Path, NodeIdentity.PublicPathOf(own.Path));
+        File.Move(seed, seed + ".away");
+        File.Move(half, half + ".away");
+
+        foreach (var who in new[] { stage.Stranger, stage.Client })
+        {
+            var refused = await Assert.ThrowsAsync<RefusedException>(() => stage.DialAsync(who, own.Key));
+            Assert.Contains("this node has no key to show; its log says why", refused.Message, StringComparison.Ordinal);
+            Assert.False(File.Exists(seed) || File.Exists(half));
+            await stage.LoggedAsync($"with the key {who.Key.Fingerprint} was refused: this node has no key to show: {seed} is not there any more.");
+        }
+
+        File.Move(seed + ".away", seed);
+        await using var remote = await stage.DialAsync(pinned: own.Key);
+        Assert.Equal(FakeReplica.End, await remote.IdentifyAsync(Cancellation));
+    }
+
+    [Fact]
     public async Task A_hello_of_the_reference_is_told_which_version_it_takes()
     {
         await using var stage = await PeerStage.StartAsync();
@@ -224,6 +246,7 @@ public sealed class SessionAttackTests
         Assert.Equal(
             (false, "unsupported replication protocol version 1: this node speaks version 2, inside TLS 1.3 with ALPN dbx-repl/2 alone", 0, 0),
             (answer.Accepted, answer.Message, answer.PublicKey.Length, answer.Signature.Length));
+        Assert.Contains("A connection from 127.0.0.1 was refused: it says hello in clear, in version 1 of the protocol, and not inside TLS.", stage.LogText, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -98,32 +98,32 @@ internal sealed class PortCommands(ConfigFile file, string dataDirectory, Shell 
 
         public override void Write(char value)
         {
-            if (Takes(1))
+            if (Takes([value]))
                 base.Write(value);
         }
 
         public override void Write(char[] buffer, int index, int count)
         {
-            if (Takes(count))
+            if (Takes(buffer.AsSpan(index, count)))
                 base.Write(buffer, index, count);
         }
 
         public override void Write(ReadOnlySpan<char> buffer)
         {
-            if (Takes(buffer.Length))
+            if (Takes(buffer))
                 base.Write(buffer);
         }
 
         public override void Write(string? value)
         {
-            if (Takes(value?.Length ?? 0))
+            if (Takes(value))
                 base.Write(value);
         }
 
-        /// <summary>A character is at most three bytes.</summary>
-        bool Takes(int characters)
+        /// <summary>Counts what it is as UTF-8. Halves of a pair that come one by one count three bytes each, and are four together.</summary>
+        bool Takes(ReadOnlySpan<char> text)
         {
-            if (IsFull || (_bytes += 3L * characters) <= ServerLimits.SessionCommandOutputBytesMax)
+            if (IsFull || (_bytes += Encoding.UTF8.GetByteCount(text)) <= ServerLimits.SessionCommandOutputBytesMax)
                 return !IsFull;
             IsFull = true;
             over.Cancel();

@@ -100,6 +100,8 @@ internal static class StatusCommand
         foreach (var address in status.Addresses)
             text.Append("  address=").Append(address).Append('\n');
         text.Append("  exposure=").Append(status.Exposure == Exposure.Plaintext ? "plaintext (other machines can read along)" : NameOf(status.Exposure)).Append('\n');
+        foreach (var replication in status.ReplicationForOthers)
+            text.Append("  exposure_replication=").Append(replication).Append(" (other machines; sessions of allowed nodes alone, inside TLS 1.3)\n");
         if (status.Tls is { } tls)
         {
             text.Append("  tls_certificate=").Append(tls.Certificate).Append(tls.SelfSigned ? " (self-signed)\n" : "\n");

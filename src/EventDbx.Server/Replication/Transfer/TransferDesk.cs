@@ -26,8 +26,8 @@ public sealed class TransferDesk(Database database, Func<ServerConfig> settings,
         return StepsAsync(by, request, cancellation);
     }
 
-    /// <summary>How a node dials: as the identity whose seed lies there, which is made where there is none and read for each session.</summary>
-    public static Dial DialFrom(string identityPath, TimeProvider clock) => new PeerDialer(() => NodeIdentity.ReadOrCreate(identityPath), clock).DialAsync;
+    /// <summary>How a node dials: as the identity whose seed lies there, which was made when the store was opened and is read for each session.</summary>
+    public static Dial DialFrom(string identityPath, TimeProvider clock) => new PeerDialer(() => NodeIdentity.ReadMade(identityPath), clock).DialAsync;
 
     /// <summary>As it follows "only a root token may".</summary>
     internal const string PushRight = "push to a remote";
@@ -103,7 +103,7 @@ public sealed class TransferDesk(Database database, Func<ServerConfig> settings,
         }
         catch (ReplicaLostException lost)
         {
-            throw new RefusedException(RefusalCode.Unavailable, $"{before}: {lost.Message}");
+            throw new RefusedException(RefusalCode.Unavailable, $"{before}: {lost.Why}");
         }
     }
 }
