@@ -574,6 +574,12 @@ public static class ServerLimits
     /// <summary>Aggregates that a push or pull keeps in mind at once, about 300 bytes each: where more differ, it compares the rest again when these are through.</summary>
     public const int TransferPlanMax = 65_536;
 
+    /// <summary>Aggregate types that a push or pull counts events of: more than anybody has, at up to 128 bytes of name each. A remote that names another type with every aggregate ends here.</summary>
+    public const int TransferTypesMax = 16_384;
+
+    /// <summary>Aggregates that one push or pull compares, those that it compares again among them: hours of comparing. A remote whose list has no end, ends here.</summary>
+    public const ulong TransferComparedMax = 1_000_000_000;
+
     /// <summary>How long a batch of a push or pull that is under way may take after it was cancelled: so long it is answered, and counted.</summary>
     public static readonly TimeSpan TransferCancelWithin = TimeSpan.FromSeconds(5);
 

@@ -4,6 +4,9 @@ namespace EventDbx;
 
 public sealed partial class Database
 {
+    /// <summary>Who takes over snapshots, one at a time: else each would look through all of them again for every one that another took.</summary>
+    internal SemaphoreSlim TakingSnapshots { get; } = new(1, 1);
+
     /// <summary>Changes of several types in one commit. Returns how many.</summary>
     internal async Task<int> ChangeSchemasAsync(
         Actor? actor, string? origin, Func<SchemaBook, IReadOnlyList<(string Type, AggregateSchema? Schema)>> change, CancellationToken cancellation)

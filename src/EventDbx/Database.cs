@@ -380,6 +380,7 @@ public sealed partial class Database : IAsyncDisposable
         _rotating.Dispose();
         Staging.Dispose();
         _changingSchemas.Dispose();
+        TakingSnapshots.Dispose();
         _mirror.Dispose();
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using EventDbx.Merging;
 using EventDbx.Mirroring;
 
@@ -184,7 +185,7 @@ public sealed partial class Session
     /// <summary>Makes an aggregate as the marks say: created where it has no events, archived or restored, with the snapshots that are missing.</summary>
     /// <remarks>
     /// Each is a commit with a control entry of this caller, and what is so already is left: an interrupted call is made again. A snapshot is here already where one of its version
-    /// has its comment; it gets a time of its own. Snapshots that are only here stay.
+    /// has its comment, also where another call takes the same meanwhile; it gets a time of its own. Snapshots that are only here stay.
     /// </remarks>
     /// <returns>Whether anything changed.</returns>
     /// <exception cref="RefusedException"><see cref="RefusalCode.VersionConflict"/>: the aggregate is not at the version of the marks.</exception>
@@ -205,26 +206,64 @@ public sealed partial class Session
             own = FindMarks(marks.Aggregate);
         }
 
-        if (own?.Version != marks.Version)
-        {
-            throw new RefusedException(new Refusal(
-                RefusalCode.VersionConflict, $"The marks are of version {marks.Version} of {marks.Aggregate}, which is {(own is null ? "not here" : $"at version {own.Version}")}. Merge its events first.")
-            {
-                ActualVersion = own?.Version ?? 0,
-            });
-        }
-
-        foreach (var snapshot in MissingIn(own, marks))
-        {
-            await CommitAsync(new(PrepareSnapshot(marks.Aggregate, snapshot)), cancellation).ConfigureAwait(false);
-            changed = true;
-        }
-
+        DemandVersion(own, marks);
+        if (MissingIn(own, marks).Count > 0)
+            changed |= await TakeOverAsync(marks, cancellation).ConfigureAwait(false);
         if (own.Archived == marks.Archived)
             return changed;
         var operation = Prepare(marks.Archived ? Lifecycle.Archive : Lifecycle.Restore, marks.Aggregate, marks.Comment, marks.Version);
         await CommitAsync(new(operation), cancellation).ConfigureAwait(false);
         return true;
+    }
+
+    static void DemandVersion([NotNull] HistoryMarks? own, HistoryMarks marks)
+    {
+        if (own?.Version == marks.Version)
+            return;
+        throw new RefusedException(new Refusal(
+            RefusalCode.VersionConflict, $"The marks are of version {marks.Version} of {marks.Aggregate}, which is {(own is null ? "not here" : $"at version {own.Version}")}. Merge its events first.")
+        {
+            ActualVersion = own?.Version ?? 0,
+        });
+    }
+
+    /// <summary>Takes the snapshots that are missing, each one where none came between looking and writing: the writer says so, for a call that was given up may have left it one.</summary>
+    /// <returns>Whether any was.</returns>
+    async Task<bool> TakeOverAsync(HistoryMarks marks, CancellationToken cancellation)
+    {
+        await _database.TakingSnapshots.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            var changed = false;
+            while (true)
+            {
+                var (own, taken) = FindMarksAndTaken(marks.Aggregate);
+                DemandVersion(own, marks);
+                var overtaken = false;
+                foreach (var snapshot in MissingIn(own, marks))
+                {
+                    var outcomes = await CommitAsync(new(PrepareSnapshot(marks.Aggregate, snapshot, taken)), cancellation).ConfigureAwait(false);
+                    overtaken = outcomes[0].Overtaken;
+                    if (overtaken)
+                        break;
+                    taken++;
+                    changed = true;
+                }
+
+                if (!overtaken)
+                    return changed;
+            }
+        }
+        finally
+        {
+            _database.TakingSnapshots.Release();
+        }
+    }
+
+    (HistoryMarks? Marks, uint Taken) FindMarksAndTaken(AggregateKey aggregate)
+    {
+        using var reader = _database.OpenReader();
+        return (new HistoryReader(reader).Marks(aggregate), reader.FindHead(aggregate)?.Head.Snapshots ?? 0);
     }
 
     async Task<bool> CreateIfMissingAsync(AggregateKey aggregate, string? comment, CancellationToken cancellation)
@@ -257,7 +296,7 @@ public sealed partial class Session
         return missing;
     }
 
-    SnapshotOperation PrepareSnapshot(AggregateKey aggregate, in HistorySnapshot snapshot)
+    SnapshotOperation PrepareSnapshot(AggregateKey aggregate, in HistorySnapshot snapshot, uint taken)
     {
         using var reader = _database.OpenReader();
         // Folded here, so that the writer need not. At the newest version the writer has it.
@@ -265,6 +304,7 @@ public sealed partial class Session
         return new()
         {
             Aggregate = aggregate, Actor = Actor, Origin = _origin, Comment = snapshot.Comment, Version = snapshot.Version, Kept = new(state.Fields.ToArray(), state.MerkleRoot),
+            Taken = taken,
         };
     }
 

@@ -10,6 +10,8 @@ internal sealed partial class GroupPlanner
             return Refuse(RefusalCode.NotFound, $"There is no aggregate {operation.Aggregate}.");
         var archived = entry.Archived ? ReadArchived(entry, view) : null;
         var head = archived?.Head ?? entry.Head!;
+        if (operation.Taken is { } taken && taken != head.Snapshots)
+            return new() { Overtaken = true };
         var version = operation.Version ?? head.Version;
         if (version > head.Version)
             return Refuse(RefusalCode.IntegrityViolation, $"{operation.Aggregate} is at version {head.Version}, and has no state of version {version}.");

@@ -145,6 +145,9 @@ internal sealed class SnapshotOperation : Operation
     /// <summary>The state at that version, where somebody has folded it already.</summary>
     public KeptState? Kept { get; init; }
 
+    /// <summary>Only while so many were taken by somebody, else <see cref="Outcome.Overtaken"/>: what is missing was found out before, and others may take the same meanwhile. Null: at any.</summary>
+    public uint? Taken { get; init; }
+
     public override int Bytes => 1024 + (Kept?.Fields.Length ?? 0);
 }
 
@@ -256,6 +259,9 @@ internal readonly struct Outcome
 
     /// <summary>The version of the original, when the event id was known.</summary>
     public ulong KnownVersion { get; init; }
+
+    /// <summary>Nothing was done, for what it was to be done on has changed: look again.</summary>
+    public bool Overtaken { get; init; }
 
     public Refusal? Refusal { get; init; }
 }

@@ -171,6 +171,55 @@ public sealed class MergeArchivedTests
         pair.AssertSame(Order);
     }
 
+    [Fact]
+    public async Task Marks_that_are_applied_eight_times_at_once_give_every_snapshot_once()
+    {
+        await using var pair = new MergePair();
+        await pair.FillAsync(Order, 2);
+        for (var i = 0; i < 10; i++)
+            await pair.From.SnapshotAsync(Order, i < 5 ? $"no. {i}" : null, default);
+        await pair.PushAsync(Order);
+        var marks = pair.From.FindMarks(Order)!;
+
+        var all = Enumerable.Range(0, 8).Select(_ => Task.Run(() => pair.To.ApplyMarksAsync(marks, default))).ToArray();
+        var changed = await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(60));
+
+        Assert.Contains(true, changed);
+        AssertSnapshots(pair.From, pair.To);
+        Assert.False(await pair.To.ApplyMarksAsync(marks, default));
+        // One more of the same is one more.
+        await pair.From.SnapshotAsync(Order, null, default);
+        Assert.True(await pair.To.ApplyMarksAsync(pair.From.FindMarks(Order)!, default));
+        AssertSnapshots(pair.From, pair.To);
+        pair.AssertSame(Order);
+    }
+
+    [Fact]
+    public async Task Marks_whose_caller_gave_up_and_that_are_applied_anew_before_they_are_written_give_every_snapshot_once()
+    {
+        var steps = new EngineSteps();
+        await using var pair = new MergePair(receiver: options => options with { WrapEngine = steps.Over });
+        await pair.FillAsync(Order, 2);
+        await pair.From.SnapshotAsync(Order, "first", default);
+        await pair.From.SnapshotAsync(Order, "second", default);
+        await pair.PushAsync(Order);
+        var marks = pair.From.FindMarks(Order)!;
+        using var gaveUp = new CancellationTokenSource();
+        using var held = steps.Commit.Hold();
+        var first = pair.To.ApplyMarksAsync(marks, gaveUp.Token);
+        await held.Reached;
+        await gaveUp.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(TimeSpan.FromSeconds(60)));
+
+        // What the first has handed to the writer is not written yet: the second cannot see it.
+        var second = pair.To.ApplyMarksAsync(marks, default);
+        held.Release();
+
+        Assert.True(await second.WaitAsync(TimeSpan.FromSeconds(60)));
+        AssertSnapshots(pair.From, pair.To);
+        pair.AssertSame(Order);
+    }
+
     static void AssertSnapshots(Session from, Session to)
     {
         static List<(ulong, string?, string, string)> All(Session session) =>

@@ -7,7 +7,12 @@ namespace EventDbx.Server.Replication.Transfer;
 /// Fast-forward alone: where both have events of an aggregate, one history must be the beginning of the other. Two roots at the same version say so: at equal versions both are at hand, otherwise the side that is ahead
 /// is asked for the root that it had at the version of the other. All of it before anything is sent.
 /// </remarks>
-internal sealed class Comparison(TransferRequest request, Side source, Side receiver, Action<ulong> progress)
+/// <param name="request">What is asked.</param>
+/// <param name="source">Whose aggregates go over.</param>
+/// <param name="receiver">Who takes them.</param>
+/// <param name="progress">Told how many are compared.</param>
+/// <param name="most">Aggregates that are compared in all; <see cref="ServerLimits.TransferComparedMax"/>.</param>
+internal sealed class Comparison(TransferRequest request, Side source, Side receiver, Action<ulong> progress, ulong most = ServerLimits.TransferComparedMax)
 {
     readonly record struct Question(AggregateKey Aggregate, ulong Version, Hash32 Expected);
 
@@ -50,6 +55,8 @@ internal sealed class Comparison(TransferRequest request, Side source, Side rece
 
             if (_toSource.Count >= Limits.PageItemsMax || _toReceiver.Count >= Limits.PageItemsMax)
                 await AskAsync(cancellation).ConfigureAwait(false);
+            if (_compared == most)
+                throw TooMuch(FormattableString.Invariant($"More than {most} aggregates are compared"));
             if (++_compared % Limits.PageItemsMax == 0)
                 progress(_compared);
         }
@@ -85,7 +92,7 @@ internal sealed class Comparison(TransferRequest request, Side source, Side rece
             return request.Direction == TransferDirection.Push && had!.Version > 0 ? Missing(had) : null;
         if (had is null || had.Version == 0)
         {
-            plan.AddIfAny(sent, had);
+            AddIfAny(plan, sent, had);
             return null;
         }
 
@@ -102,9 +109,27 @@ internal sealed class Comparison(TransferRequest request, Side source, Side rece
             _toSource.Add(new(had.Aggregate, had.Version, had.Root));
         else if (had.Root != sent.Root)
             return Diverged(sent.Aggregate, sent.Version, sent.Root, had.Root);
-        plan.AddIfAny(sent, had);
+        AddIfAny(plan, sent, had);
         return null;
     }
+
+    /// <summary>Plans what of an aggregate the receiver lacks, where it lacks anything.</summary>
+    void AddIfAny(Plan plan, ReplicaPosition sent, ReplicaPosition? had)
+    {
+        // An aggregate that gets events is there; without any it has to be made. Snapshots that the receiver has besides are its own.
+        var marks = had is null ? sent.Version == 0 || sent.Archived || sent.Snapshots > 0 : sent.Archived != had.Archived || sent.Snapshots > had.Snapshots;
+        var reached = had?.Version ?? 0;
+        if (!marks && sent.Version <= reached)
+            return;
+        // A log has no more positions than that, and these are events of one log.
+        if (sent.Version - reached > long.MaxValue - plan.Events)
+            throw source.Lies($"lists {PositionStream.Named(sent.Aggregate)} at version {sent.Version}, with which it would have more events than a log has room for");
+        if (!plan.TryAdd(new() { Aggregate = sent.Aggregate, Reached = reached, Target = sent.Version, Marks = marks }))
+            throw TooMuch(FormattableString.Invariant($"Aggregates of more than {ServerLimits.TransferTypesMax} types differ"));
+    }
+
+    RefusedException TooMuch(string what) =>
+        new(RefusalCode.LimitExceeded, $"{what} between remote '{request.Remote}' and this database; aborting {Word}. Name some types with `--aggregate`, and the others in runs of their own.");
 
     /// <summary>Asks for roots: the first in the order of aggregates that is another one is told.</summary>
     async Task AskAsync(CancellationToken cancellation)
@@ -157,17 +182,4 @@ internal sealed class Comparison(TransferRequest request, Side source, Side rece
     }
 
     string Word => request.Direction == TransferDirection.Push ? "push" : "pull";
-}
-
-file static class PlanAdding
-{
-    /// <summary>Plans what of an aggregate the receiver lacks, where it lacks anything.</summary>
-    public static void AddIfAny(this Plan plan, ReplicaPosition sent, ReplicaPosition? had)
-    {
-        // An aggregate that gets events is there; without any it has to be made. Snapshots that the receiver has besides are its own.
-        var marks = had is null ? sent.Version == 0 || sent.Archived || sent.Snapshots > 0 : sent.Archived != had.Archived || sent.Snapshots > had.Snapshots;
-        var reached = had?.Version ?? 0;
-        if (marks || sent.Version > reached)
-            plan.Add(new() { Aggregate = sent.Aggregate, Reached = reached, Target = sent.Version, Marks = marks });
-    }
 }

@@ -41,27 +41,33 @@ internal sealed class Plan
 
     public bool IsFull => Kept.Count >= ServerLimits.TransferPlanMax;
 
-    public void Add(PlannedAggregate planned)
+    /// <returns>False, and nothing changed: there are <see cref="ServerLimits.TransferTypesMax"/> types already, and this is another one.</returns>
+    public bool TryAdd(PlannedAggregate planned)
     {
-        var events = planned.Target - planned.Reached;
-        Count(planned.Aggregate.Type, events);
+        if (!TryCount(planned.Aggregate.Type, planned.Target - planned.Reached))
+            return false;
         if (planned.Marks)
             Marks++;
         if (IsFull)
             More = true;
         else
             Kept.Add(planned);
+        return true;
     }
 
     /// <summary>There may be more of them: nobody looked.</summary>
     public void Cut() => More = true;
 
-    public void Count(string type, ulong events)
+    bool TryCount(string type, ulong events)
     {
         if (events == 0)
-            return;
+            return true;
+        var known = _types.TryGetValue(type, out var counted);
+        if (!known && _types.Count == ServerLimits.TransferTypesMax)
+            return false;
         Events += events;
-        _types[type] = _types.GetValueOrDefault(type) + events;
+        _types[type] = counted + events;
+        return true;
     }
 
     public IReadOnlyList<TypeCount> Types => [.. _types.Select(static type => new TypeCount(type.Key, type.Value))];

@@ -314,6 +314,53 @@ public sealed class PushPullTests
         Assert.Equal(count, there.Events);
     }
 
+    [Fact]
+    public async Task A_remote_that_names_another_type_with_every_aggregate_and_never_ends_is_refused()
+    {
+        var endless = new EndlessReplica(static at => new(AggregateKey.Create($"t{at:x8}", "a"), 1, default, false, 0));
+
+        var refused = await RefusedAsync(Pull, new MemoryReplica(), endless);
+
+        Assert.Equal(RefusalCode.LimitExceeded, refused.Code);
+        Assert.StartsWith("Aggregates of more than 16384 types differ between remote 'east' and this database; aborting pull. ", refused.Message, StringComparison.Ordinal);
+        Assert.InRange(endless.Listed, ServerLimits.TransferTypesMax, ServerLimits.TransferTypesMax + (3 * Limits.PageItemsMax));
+    }
+
+    [Fact]
+    public async Task As_many_types_as_are_counted_go_over()
+    {
+        var types = new EndlessReplica(static at => new(AggregateKey.Create($"t{at:x8}", "a"), 1, default, false, 0), ServerLimits.TransferTypesMax);
+
+        var report = await RunAsync(Pull with { DryRun = true }, new MemoryReplica(), types);
+
+        Assert.Equal((ServerLimits.TransferTypesMax, (ulong)ServerLimits.TransferTypesMax), (report.Events!.Types.Count, report.Events.Events));
+    }
+
+    [Theory, InlineData(100_000, 100_000), InlineData(100_001, 100_000)]
+    public async Task A_list_without_end_is_compared_up_to_a_ceiling(int listed, int most)
+    {
+        // Nothing of it differs in what is counted by type: only the number of aggregates says that it does not end.
+        var remote = new EndlessReplica(static at => new(AggregateKey.Create("order", at.ToString("x8", CultureInfo.InvariantCulture)), 0, default, false, 0), listed);
+        var comparison = new Comparison(Pull, Side.Remote(remote, "east"), Side.Local(new MemoryReplica()), static _ => { }, (ulong)most);
+
+        var compared = comparison.RunAsync(after: null, toEnd: true, TestContext.Current.CancellationToken);
+
+        if (listed <= most)
+            Assert.Equal((ulong)listed, (await compared).Marks);
+        else
+            Assert.StartsWith("More than 100000 aggregates are compared between remote 'east'", (await Assert.ThrowsAsync<RefusedException>(() => compared)).Refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_remote_with_more_events_than_a_log_has_room_for_is_named()
+    {
+        var remote = new EndlessReplica(static at => new(AggregateKey.Create("order", $"o-{at}"), ulong.MaxValue / 3, default, false, 0), 3);
+
+        var refused = await RefusedAsync(Pull, new MemoryReplica(), remote);
+
+        Assert.Contains("remote east lists order::o-1 at version 6148914691236517205, with which it would have more events than a log has room for", refused.Message, StringComparison.Ordinal);
+    }
+
     static readonly TransferRequest Push = new() { Direction = TransferDirection.Push, Remote = "east" };
 
     static readonly TransferRequest Pull = new() { Direction = TransferDirection.Pull, Remote = "east" };
