@@ -161,7 +161,16 @@ public sealed partial class DashboardTests(DashboardTests.Busy busy) : IClassFix
             // A mirror signs no checkpoints, so no server has all of it at once: what it tells as one is added.
             await FollowAsync();
             string[] known = [.. Text.Split('\n')];
-            Page = MetricsPage.Parse(Text += string.Concat((await _server.GetAsync("/metrics")).Body.Split('\n')
+            var asMirror = (await _server.GetAsync("/metrics")).Body;
+            // How far behind it is, it knows when its leader has answered.
+            using var unanswered = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            while (MetricsPage.Parse(asMirror) is var told && !(told.Names.Contains("dbx_follower_lag_entries") && told.Names.Contains("dbx_follower_contact_age_seconds")))
+            {
+                Assert.False(unanswered.IsCancellationRequested, $"the leader has not answered within a minute: {asMirror}");
+                asMirror = (await _server.GetAsync("/metrics")).Body;
+            }
+
+            Page = MetricsPage.Parse(Text += string.Concat(asMirror.Split('\n')
                 .Where(line => line.Contains("dbx_follower_", StringComparison.Ordinal) && !known.Contains(line)).Select(static line => $"{line}\n")));
         }
 
