@@ -16,7 +16,7 @@ internal sealed partial class GroupPlanner
 
     /// <summary>What every write of its own is answered with by a database that follows another one.</summary>
     public static Refusal ReadOnly(string leader) => new(
-        RefusalCode.ReadOnly, $"This database follows `{leader}` and takes no writes of its own: write there, or make this one a leader with `dbx promote`.");
+        RefusalCode.ReadOnly, $"This database follows `{leader}` and takes no writes of its own: write there. `dbx promote` makes a mirror a leader; one that has not begun yet (`dbx status`) is freed by taking its `mode` out of the configuration and a restart.");
 
     /// <summary>True where the unit is refused before anything else about it is looked at.</summary>
     bool RefuseOutOfPlace(PendingCommit unit)

@@ -78,6 +78,8 @@ internal sealed class FollowSession : IAsyncDisposable
         {
             while (true)
             {
+                // The next page may have come while the one before it was applied: a stop ends between them.
+                cancellation.ThrowIfCancellationRequested();
                 var (page, reached) = (_page, _page.After + (ulong)_page.Entries.Count);
                 next = NextAsync(reached, ending.Token);
                 var applied = IsNews(page) ? await _store.Mirror.ApplyAsync(page, cancellation).ConfigureAwait(false) : 0;

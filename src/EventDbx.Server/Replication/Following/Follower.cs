@@ -234,7 +234,7 @@ internal sealed class Follower(MirrorStore store, FollowerSurroundings surroundi
         RefusedException { Refusal: { Code: RefusalCode.PermissionDenied or RefusalCode.Unauthenticated } refusal } => (FollowCondition.Refused, refusal.Message),
         RefusedException { Refusal: { Retryable: true } refusal } => (FollowCondition.Lost, refusal.Message),
         RefusedException { Refusal: { Code: RefusalCode.IntegrityViolation } refusal } => (FollowCondition.Stopped,
-            $"{refusal.Message} Nothing of it was written. Verify the leader (`dbx verify --all` there); then `dbx follow`, or a restart, tries again."),
+            $"{refusal.Message} Verify the leader (`dbx verify --all` there); then `dbx follow`, or a restart, tries again."),
         RefusedException { Refusal: var refusal } => (FollowCondition.Stopped, refusal.Message),
         IOException or SocketException or TimeoutException or UnauthorizedAccessException => (FollowCondition.Lost, failure.Message),
         // A fault of ours: it must be seen, and does not mend itself.
