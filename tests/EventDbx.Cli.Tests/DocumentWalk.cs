@@ -7,10 +7,13 @@ namespace EventDbx.Cli.Tests;
 internal sealed partial class DocumentWalk : IAsyncDisposable
 {
     /// <summary>Ports that documents name. They may be taken here, so others stand for them everywhere.</summary>
-    static readonly string[] Ports = ["7070", "7465", "7171", "6363"];
+    static readonly string[] Ports = ["7070", "7465", "7171"];
 
     readonly TemporaryDirectory _home;
     readonly Dictionary<string, string> _ports;
+
+    /// <summary>For other nodes. Documents name the published one as that of another machine, so it stays as it is in them.</summary>
+    readonly int _peerPort = FreePort.Take();
 
     DocumentWalk(TemporaryDirectory home) => (_home, _ports) = (home, FreePorts());
 
@@ -57,7 +60,7 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
             else if (language == "sh")
             {
                 var outcome = await Program.RunAsync(
-                    "bash", _home.Path, _home.Path, "-euo", "pipefail", "-c", $"export EVENTDBX_PORT={_ports["7070"]} EVENTDBX_ADMIN_PORT={_ports["7171"]} EVENTDBX_SOCKET_BIND_ADDR=127.0.0.1:{_ports["6363"]}\n{Here(WithoutTests(text))}");
+                    "bash", _home.Path, _home.Path, "-euo", "pipefail", "-c", $"export EVENTDBX_PORT={_ports["7070"]} EVENTDBX_ADMIN_PORT={_ports["7171"]} EVENTDBX_SOCKET_BIND_ADDR=127.0.0.1:{_peerPort}\n{Here(WithoutTests(text))}");
                 Assert.True(outcome.Code == ExitCode.Done, $"{text}\n{outcome.Out}\n{outcome.Error}");
                 (said, ran) = (outcome.Out, ran + 1);
             }
