@@ -7,15 +7,5 @@ present() {
     { [ "$(uname)" = Darwin ] || echo '#include <zlib.h>' | clang -E - >/dev/null 2>&1; }
 }
 
-present && exit 0
-if ! command -v apt-get >/dev/null; then
-  echo "Please install clang, lld and the zlib headers: there is no apt-get here." >&2
-  exit 1
-fi
-as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
-{
-  ${as_root[@]+"${as_root[@]}"} apt-get update
-  ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang lld zlib1g-dev
-} >&2
-present
+. "$(dirname "${BASH_SOURCE[0]}")/install-packages.sh"
+ensure_packages "clang, lld and the zlib headers" clang lld zlib1g-dev

@@ -64,19 +64,12 @@ internal sealed partial class Listeners
         }
     }
 
-    /// <exception cref="DaemonException">It cannot be listened on. Peers are not to look for it in vain.</exception>
     Socket BindForPeers(IPEndPoint address)
     {
-        try
-        {
-            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(address);
-            PeerPort = ((IPEndPoint)socket.LocalEndPoint!).Port;
-            return socket;
-        }
-        catch (SocketException refused)
-        {
-            throw new DaemonException(
-                $"Replication cannot listen on {address}: {refused.Message}. Another program may have the port, or another server of this machine: `dbx config --socket-bind IP:PORT` chooses another one for this one.", refused);
-        }
+        var socket = BindAsAsked(
+            "Replication", address,
+            "Another program may have the port, or another server of this machine: `dbx config --socket-bind IP:PORT` chooses another one for this one.");
+        PeerPort = ((IPEndPoint)socket.LocalEndPoint!).Port;
+        return socket;
     }
 }

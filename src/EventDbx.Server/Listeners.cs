@@ -208,20 +208,25 @@ internal sealed partial class Listeners(
         return socket;
     }
 
-    /// <exception cref="DaemonException">It cannot be listened on. Whoever asks for it is not to look for it in vain.</exception>
     Socket BindForGrpc(IPEndPoint address)
+    {
+        var socket = BindAsAsked(
+            "gRPC", address,
+            $"Another program may have the port; `dbx config --grpc-bind IP:PORT` chooses another one, `dbx config --grpc-bind {ServerConfig.GrpcBindAddrDefault}` shares the main one.");
+        GrpcPort = ((IPEndPoint)socket.LocalEndPoint!).Port;
+        return socket;
+    }
+
+    /// <exception cref="DaemonException">It cannot be listened on. Whoever looks for it there is not to look in vain.</exception>
+    static Socket BindAsAsked(string what, IPEndPoint address, string advice)
     {
         try
         {
-            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(address);
-            GrpcPort = ((IPEndPoint)socket.LocalEndPoint!).Port;
-            return socket;
+            return SocketTransportOptions.CreateDefaultBoundListenSocket(address);
         }
         catch (SocketException refused)
         {
-            throw new DaemonException(
-                $"gRPC cannot listen on {address}: {refused.Message}. Another program may have the port; `dbx config --grpc-bind IP:PORT` chooses another one, " +
-                $"`dbx config --grpc-bind {ServerConfig.GrpcBindAddrDefault}` shares the main one.", refused);
+            throw new DaemonException($"{what} cannot listen on {address}: {refused.Message}. {advice}", refused);
         }
     }
 
