@@ -119,6 +119,24 @@ public sealed class DaemonTroubleTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_port_of_replication_that_is_taken_is_named_with_the_way_to_another()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        _dbx.Environment["EVENTDBX_SOCKET_BIND_ADDR"] = $"127.0.0.1:{port}";
+
+        var refused = await _dbx.RunAsync("start", "--bind=127.0.0.1", "--port=0");
+
+        Assert.Equal((1, ""), (refused.Code, refused.Out));
+        Assert.Contains($"Error: Replication cannot listen on 127.0.0.1:{port}: ", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("`dbx config --socket-bind IP:PORT` chooses another one", refused.Error, StringComparison.Ordinal);
+        Assert.False(PidFile.IsIn(_dbx.DataDir));
+        _dbx.Environment.Clear();
+        await _dbx.StartServerAsync();
+    }
+
+    [Fact]
     public async Task Where_the_path_is_too_long_for_a_socket_the_lock_file_says_where_it_is()
     {
         _dbx.Environment["XDG_RUNTIME_DIR"] = _dbx.Home.Path;
