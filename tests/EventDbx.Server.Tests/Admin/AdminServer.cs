@@ -14,7 +14,12 @@ public sealed class AdminServer : IAsyncLifetime
 
     readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 256 });
 
-    internal RestServer Server { get; } = new();
+    public AdminServer() => Server = new(options => options with { WrapEngine = engine => new Troubled(engine, Troubles) });
+
+    /// <summary>What befalls its store.</summary>
+    internal Troubles Troubles { get; } = new();
+
+    internal RestServer Server { get; }
 
     public ServerHost Host => Server.Host;
 

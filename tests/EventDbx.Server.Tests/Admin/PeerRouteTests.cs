@@ -159,19 +159,19 @@ public sealed class PeerRouteTests : IAsyncLifetime
     [Fact]
     public async Task A_remote_whose_file_fails_behind_its_entry_is_taken_back_by_another_entry()
     {
-        // Somebody takes the new file away before it has its name.
-        using var stop = new CancellationTokenSource();
-        var thief = Task.Run(
-            () =>
-            {
-                while (!stop.IsCancellationRequested)
-                    File.Delete(_admin.Server.ConfigPath + ".tmp");
-            },
-            TestContext.Current.CancellationToken);
+        // Somebody takes the new file away before it has its name: while the entry that announces it is on its way.
+        var taken = 0;
+        _admin.Troubles.OnPlanned = () =>
+        {
+            if (!File.Exists(_admin.Server.ConfigPath + ".tmp"))
+                return;
+            File.Delete(_admin.Server.ConfigPath + ".tmp");
+            taken++;
+        };
         var failed = await PutRemoteAsync("r", "10.1.2.3");
-        await stop.CancelAsync();
-        await thief;
+        _admin.Troubles.OnPlanned = null;
 
+        Assert.Equal(1, taken);
         Assert.Equal(503, failed.Status);
         Assert.Empty(_admin.Saved.Remotes);
         Assert.Equal(
