@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
@@ -8,19 +9,26 @@ namespace EventDbx.Server.Tests;
 /// <summary>The built program in processes of its own, whose home is a directory of the test: as a server that can be killed, and as commands.</summary>
 internal sealed partial class ServerProcess : IDisposable
 {
+    static readonly ConcurrentDictionary<int, int> s_kills = [];
+
     readonly Process _process;
 
     ServerProcess(Process process, int port) => (_process, Port) = (process, port);
 
     public int Port { get; }
 
+    /// <summary>How often servers of a port were killed. One that is about to be counts already, and once more when it is dead.</summary>
+    public static int KillsOf(int port) => s_kills.GetValueOrDefault(port);
+
     /// <summary>Starts a server and returns once it says that it is ready.</summary>
     /// <param name="home">Its home, and its working directory.</param>
-    /// <param name="port">0: any.</param>
+    /// <param name="port">0: one that the system gives to nobody else, so that it is free for the next server once this one is killed.</param>
     /// <param name="logLevel">How much its log says.</param>
     /// <param name="peerPort">Of replication; 0: any.</param>
     public static async Task<ServerProcess> StartAsync(string home, int port = 0, string logLevel = "info", int peerPort = 0)
     {
+        if (port == 0)
+            port = FreePort.Take();
         var process = Start(home, logLevel, peerPort, "start", "--foreground", "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lock-timeout", "60");
         List<string> lines = [];
         while (await process.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
@@ -78,17 +86,24 @@ internal sealed partial class ServerProcess : IDisposable
     {
         Kill();
         await WaitForExitAsync();
+        CountKill();
     }
 
     /// <summary>kill -9, and nobody waits.</summary>
-    public void Kill() => _process.Kill();
+    public void Kill()
+    {
+        CountKill();
+        _process.Kill();
+    }
 
     public Task WaitForExitAsync() => _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+    void CountKill() => s_kills.AddOrUpdate(Port, 1, static (_, kills) => kills + 1);
 
     public void Dispose()
     {
         if (!_process.HasExited)
-            _process.Kill();
+            Kill();
         _process.Dispose();
     }
 

@@ -49,7 +49,7 @@ public sealed class AdminServer : IAsyncLifetime
     /// <summary>Waits for what the server does by itself.</summary>
     public static async Task UntilAsync(Func<bool> condition)
     {
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var late = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         while (!condition())
             await Task.Delay(TimeSpan.FromMilliseconds(10), late.Token);
     }

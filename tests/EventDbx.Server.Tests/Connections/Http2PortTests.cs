@@ -78,7 +78,7 @@ public sealed class Http2PortTests : IAsyncDisposable
     [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r")]
     public async Task Who_sends_a_part_of_the_preface_counts_as_silent_and_stalls_nobody(string part)
     {
-        await StartAsync(limits: new(50, 50, TimeSpan.FromMilliseconds(300)));
+        await StartAsync(limits: new(50, 50, TimeSpan.FromSeconds(1)));
         await using var stream = await Server.ConnectAsync();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(part), Cancellation);
         Assert.Equal(200, (await Server.GetAsync("/health")).Status);

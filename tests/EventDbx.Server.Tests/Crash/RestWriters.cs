@@ -1,8 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Http.Json;
-using System.Text.Json.Nodes;
 
 namespace EventDbx.Server.Tests.Crash;
 
@@ -15,12 +11,7 @@ internal sealed class RestWriters(int port, string token, int writers, int seed)
 {
     static readonly TimeSpan BeforeAskingAgain = TimeSpan.FromMilliseconds(20);
 
-    readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
-    {
-        BaseAddress = new($"http://127.0.0.1:{port}"),
-        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
-        Timeout = TimeSpan.FromSeconds(60),
-    };
+    readonly StubbornClient _client = new(port, token);
 
     int _permits;
     long _repeats;
@@ -41,7 +32,7 @@ internal sealed class RestWriters(int port, string token, int writers, int seed)
     public Task RunAsync(string type, bool limited, CancellationToken stop) =>
         Task.WhenAll(Enumerable.Range(0, writers).Select(writer => Task.Run(() => WriteAsync(type, writer, limited, stop))));
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => _client.Dispose();
 
     async Task WriteAsync(string type, int writer, bool limited, CancellationToken stop)
     {
@@ -65,34 +56,16 @@ internal sealed class RestWriters(int port, string token, int writers, int seed)
     /// <summary>One append, until it has an answer. False: the limit is reached.</summary>
     async Task<bool> AppendAsync(string type, string id, Guid eventId, int number)
     {
-        while (true)
-        {
-            try
-            {
-                using var response = await _http.PostAsJsonAsync("/v1/events", new JsonObject
-                {
-                    ["aggregate_type"] = type, ["aggregate_id"] = id, ["event_type"] = "written", ["payload"] = new JsonObject { ["n"] = number }, ["event_id"] = eventId.ToString(),
-                }, TestContext.Current.CancellationToken);
-                var answer = (await response.Content.ReadFromJsonAsync<JsonNode>(TestContext.Current.CancellationToken))!;
-                if (response.StatusCode == HttpStatusCode.Forbidden && answer["code"]!.GetValue<string>() == "write_limit_reached")
-                    return false;
-                if (response.StatusCode == HttpStatusCode.OK)
-                {
-                    if (response.Headers.Contains("Idempotent-Replayed"))
-                        Interlocked.Increment(ref _repeats);
-                    Acknowledged[eventId] = (type, id, answer["version"]!.GetValue<ulong>());
-                    return true;
-                }
-
-                // Only what says that it may be asked again is asked again.
-                Assert.True(answer["retryable"]!.GetValue<bool>(), answer.ToJsonString());
-            }
-            catch (Exception lost) when (lost is HttpRequestException or IOException)
-            {
-                // Killed, or not there yet: nobody knows whether it was appended.
-            }
-
-            await Task.Delay(BeforeAskingAgain, TimeProvider.System, TestContext.Current.CancellationToken);
-        }
+        var answer = await _client.PostAsync(
+            "/v1/events",
+            $$"""{"aggregate_type":"{{type}}","aggregate_id":"{{id}}","event_type":"written","payload":{"n":{{number}}},"event_id":"{{eventId}}"}""",
+            TestContext.Current.CancellationToken);
+        if (answer.Status == 403 && answer.Json.GetProperty("code").GetString() == "write_limit_reached")
+            return false;
+        Assert.True(answer.Status == 200, answer.Json.GetRawText());
+        if (answer.Replayed)
+            Interlocked.Increment(ref _repeats);
+        Acknowledged[eventId] = (type, id, answer.Json.GetProperty("version").GetUInt64());
+        return true;
     }
 }

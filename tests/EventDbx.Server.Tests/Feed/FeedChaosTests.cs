@@ -10,7 +10,7 @@ public sealed class FeedChaosTests
 {
     const int Subscribers = 3;
 
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(TestTiers.Choose(5, 12, 240));
 
     [Theory]
     [MemberData(nameof(FeedClients.Surfaces), MemberType = typeof(FeedClients))]
@@ -23,7 +23,7 @@ public sealed class FeedChaosTests
         var writing = await TokenAsync(line, "aggregate.append");
         var reading = await TokenAsync(line, "feed.read");
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        patience.CancelAfter(TestTiers.Choose(Patience, Patience, 20 * Patience));
+        patience.CancelAfter(Patience);
 
         var server = await ServerProcess.StartAsync(line.Directory.Path);
         try

@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Http.Headers;
-using System.Text;
 using System.Text.Json;
 
 namespace EventDbx.Server.Tests.Feed;
@@ -17,18 +14,10 @@ internal sealed class FeedWriters(int port, string token, int events, int seed) 
 
     const int BatchMax = 60;
 
-    static readonly TimeSpan BeforeAskingAgain = TimeSpan.FromMilliseconds(20);
-
-    readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
-    {
-        BaseAddress = new($"http://127.0.0.1:{port}"),
-        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
-        Timeout = TimeSpan.FromSeconds(60),
-    };
+    readonly StubbornClient _client = new(port, token);
 
     int _begun;
     int _acknowledged;
-    int _lost;
 
     /// <summary>What was acknowledged: position → payload.</summary>
     public ConcurrentDictionary<ulong, string> Acknowledged { get; } = [];
@@ -42,13 +31,13 @@ internal sealed class FeedWriters(int port, string token, int events, int seed) 
     public int Count => Volatile.Read(ref _acknowledged);
 
     /// <summary>Answers that never came.</summary>
-    public int Lost => Volatile.Read(ref _lost);
+    public int Lost => _client.Lost;
 
     /// <summary>Ends when all events have been acknowledged.</summary>
     public Task RunAsync(CancellationToken cancellation) =>
         Task.WhenAll(Enumerable.Range(0, Writers).Select(writer => Task.Run(() => WriteAsync(writer, cancellation), cancellation)));
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => _client.Dispose();
 
     async Task WriteAsync(int writer, CancellationToken cancellation)
     {
@@ -75,29 +64,9 @@ internal sealed class FeedWriters(int port, string token, int events, int seed) 
 
     async Task AppendAsync(string route, string body, CancellationToken cancellation)
     {
-        while (true)
-        {
-            try
-            {
-                using var content = new StringContent(body, Encoding.UTF8, "application/json");
-                using var response = await _http.PostAsync(route, content, cancellation);
-                using var answer = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellation));
-                if (response.StatusCode == HttpStatusCode.OK)
-                {
-                    Note(answer.RootElement);
-                    return;
-                }
-
-                Assert.True(answer.RootElement.GetProperty("retryable").GetBoolean(), answer.RootElement.GetRawText());
-            }
-            catch (Exception lost) when (lost is HttpRequestException or IOException)
-            {
-                // Killed, or not there yet: nobody knows whether it was appended.
-                Interlocked.Increment(ref _lost);
-            }
-
-            await Task.Delay(BeforeAskingAgain, TimeProvider.System, cancellation);
-        }
+        var answer = await _client.PostAsync(route, body, cancellation);
+        Assert.True(answer.Status == 200, answer.Json.GetRawText());
+        Note(answer.Json);
     }
 
     void Note(JsonElement answer)

@@ -71,8 +71,8 @@ public sealed class SlowReaderTests
             var pressed = Stopwatch.GetElapsedTime(started);
             TestContext.Current.TestOutputHelper?.WriteLine($"{surface}: {s_batches} MB took {alone.TotalMilliseconds:n0} ms alone, {pressed.TotalMilliseconds:n0} ms with {Readers} slow readers; the server grew by {most / 1_000_000} MB");
             Assert.True(most < GrowthMax, $"The server grew by {most} bytes.");
-            // Appends wait for nobody who reads; the rest is what a machine that does something else takes.
-            Assert.True(pressed < (5 * alone) + TimeSpan.FromSeconds(5), $"{pressed} with readers, {alone} without");
+            // Appends wait for nobody who reads, for whom there is no end of waiting here; the rest is what a machine that does something else takes.
+            Assert.True(pressed < (5 * alone) + TimeSpan.FromMinutes(1), $"{pressed} with readers, {alone} without");
 
             foreach (var reader in readers.Take(TestTiers.Choose(1, 10, Readers)))
             {

@@ -283,11 +283,11 @@ public sealed class SocketTests : IAsyncLifetime
         await using var socket = await TransportSocket.ConnectAsync(Address, _server.Root, Cancellation);
         await socket.SubscribeAsync("1", "subscription { events { cursor } }", null, Cancellation);
         await UntilAsync(() => _server.Host.Subscriptions.Open == 1);
-        var stopping = _server.Host.StopAsync(TimeSpan.FromSeconds(30));
+        var stopping = _server.Host.StopAsync(TimeSpan.FromMinutes(2));
         while (await socket.ReceiveAsync(Cancellation) is { } message)
             Assert.Equal("unavailable", message.GetProperty("payload")[0].GetProperty("extensions").GetProperty("code").GetString());
         Assert.Equal(1001, socket.Closed.Code);
-        await stopping.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await stopping.WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
     }
 
     [Fact]

@@ -142,7 +142,7 @@ public sealed class GrpcAccessTests : IAsyncLifetime
         request.Headers.TryAddWithoutValidation("TE", "trailers");
         if (authorization is not null)
             request.Headers.TryAddWithoutValidation("Authorization", authorization);
-        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation).WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("application/grpc", answer.Content.Headers.ContentType!.MediaType);
         var details = Google.Rpc.Status.Parser.ParseFrom(Convert.FromBase64String(answer.Headers.GetValues("grpc-status-details-bin").Single()));

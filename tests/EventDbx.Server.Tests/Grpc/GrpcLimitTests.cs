@@ -150,16 +150,16 @@ public sealed class GrpcLimitTests : IAsyncLifetime
     [Fact]
     public async Task A_message_of_a_stream_has_its_time_from_its_first_byte_and_one_that_is_late_is_told_so()
     {
-        // Its 60 s are over in 1.2.
-        await using var server = new RestServer { ChangeOptions = static options => options with { Clock = new HastyClock(50) } };
+        // Its 60 s are over in 2.
+        await using var server = new RestServer { ChangeOptions = static options => options with { Clock = new HastyClock(30) } };
         await server.InitializeAsync();
         using (var client = GrpcClient.Of(server))
         {
             using var stream = client.Events.AppendStream(client.Headers, cancellationToken: Cancellation);
             await stream.ResponseHeadersAsync;
             // It is silent for longer than a message may take, and that is no part of the message.
-            await Task.Delay(TimeSpan.FromMilliseconds(1_500), TimeProvider.System, Cancellation);
-            await stream.RequestStream.WriteAsync(new() { Tag = 2, Append = GrpcClient.Append("1", $"\"{new string('x', 900_000)}\"") }, Cancellation);
+            await Task.Delay(TimeSpan.FromMilliseconds(2_200), TimeProvider.System, Cancellation);
+            await stream.RequestStream.WriteAsync(new() { Tag = 2, Append = GrpcClient.Append("1", $"\"{new string('x', 200_000)}\"") }, Cancellation);
             Assert.True(await stream.ResponseStream.MoveNext(Cancellation));
             Assert.Equal(1UL, stream.ResponseStream.Current.Appended.Event.Version);
         }
@@ -179,7 +179,7 @@ public sealed class GrpcLimitTests : IAsyncLifetime
     {
         var id = new Guid("01890a5d-ac96-774b-bcce-b302099a8057");
         var (taken, release) = _troubles.HoldAppends();
-        var ended = await Assert.ThrowsAsync<RpcException>(() => _client.AppendAsync(GrpcClient.Append("1", "{}", id), TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(2)));
+        var ended = await Assert.ThrowsAsync<RpcException>(() => _client.AppendAsync(GrpcClient.Append("1", "{}", id), TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(4)));
         Assert.Equal(StatusCode.DeadlineExceeded, ended.StatusCode);
         await taken;
         release();

@@ -149,16 +149,16 @@ public sealed class ReplicationTests : IAsyncLifetime
         await call.RequestStream.WriteAsync(Batch(events), Cancellation);
         await ArrivedAsync(events.Length);
         await _target.Host.Tokens.RevokeAsync(_target.Owner, token, "left", Cancellation);
-        var ended = await GrpcRefusal.OfAsync(async () => _ = await call.ResponseAsync.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancellation));
+        var ended = await GrpcRefusal.OfAsync(async () => _ = await call.ResponseAsync.WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Cancellation));
         Assert.Equal(StatusCode.Unauthenticated, ended.Status);
 
         using var other = Peer.ApplyEvents(_client.Headers, cancellationToken: Cancellation);
         await other.RequestStream.WriteAsync(Batch(await FillAsync(1)), Cancellation);
         await ArrivedAsync(events.Length + 1);
-        var stopping = _target.Host.StopAsync(TimeSpan.FromSeconds(10));
-        var stopped = await Assert.ThrowsAsync<RpcException>(async () => _ = await other.ResponseAsync.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancellation));
+        var stopping = _target.Host.StopAsync(TimeSpan.FromMinutes(2));
+        var stopped = await Assert.ThrowsAsync<RpcException>(async () => _ = await other.ResponseAsync.WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Cancellation));
         Assert.Equal(StatusCode.Unavailable, stopped.StatusCode);
-        await stopping.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancellation);
+        await stopping.WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Cancellation);
     }
 
     async Task ArrivedAsync(int events)

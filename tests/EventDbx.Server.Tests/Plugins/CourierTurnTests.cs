@@ -190,7 +190,7 @@ public sealed class CourierTurnTests
             var test = Task.Run(async () => await control.TestAsync(stand.Owner, "p", asked.Token).ToListAsync(CancellationToken.None), Cancellation);
             await hangs.Task.WaitAsync(Cancellation);
             await asked.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => test.WaitAsync(TimeSpan.FromSeconds(3), Cancellation));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => test.WaitAsync(TimeSpan.FromMinutes(1), Cancellation));
             if (running is null || !enabled)
                 Assert.True(stand.Plugin.IsDisposed);
         }
@@ -209,9 +209,9 @@ public sealed class CourierTurnTests
         var hangs = Hang(stand.Plugin);
         var test = Task.Run(async () => await control.TestAsync(stand.Owner, "p", Cancellation).ToListAsync(Cancellation), Cancellation);
         await hangs.Task.WaitAsync(Cancellation);
-        await control.DisableAsync(stand.Owner, "q", Cancellation).WaitAsync(TimeSpan.FromSeconds(3), Cancellation);
+        await control.DisableAsync(stand.Owner, "q", Cancellation).WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         Assert.False(test.IsCompleted);
-        await dispatcher.StopAsync(TimeSpan.FromMilliseconds(50)).WaitAsync(TimeSpan.FromSeconds(3), Cancellation);
+        await dispatcher.StopAsync(TimeSpan.FromMilliseconds(50)).WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         Assert.Contains("stopped or changed", Assert.Single(await test).Failure, StringComparison.Ordinal);
         Assert.True(stand.Plugin.IsDisposed);
     }

@@ -11,7 +11,7 @@ internal sealed class FollowerStand : IAsyncDisposable
 {
     public const string Name = "standby";
 
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     readonly List<LogLine> _lines = [];
 

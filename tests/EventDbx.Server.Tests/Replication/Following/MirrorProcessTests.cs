@@ -9,7 +9,7 @@ namespace EventDbx.Server.Tests.Replication.Following;
 /// <summary>A leader under writers and its mirror, each a process, killed, cut off and restarted; and the mirror promoted.</summary>
 public sealed class MirrorProcessTests
 {
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(TestTiers.Choose(90, 180, 600));
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(TestTiers.Choose(3, 10, 20));
 
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
