@@ -37,7 +37,7 @@ public sealed class ReceiptsTests : IDisposable
         using var import = await Program.StartAsync(_home.Path, "import", "-");
         await import.SayAsync(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
 
-        await Program.RunAsync("kill", _home.Path, null, "-INT", FormattableString.Invariant($"{import.Id}"));
+        await Program.RunAsync("kill", _home.Path, null, $"-{Signals.Interrupt}", FormattableString.Invariant($"{import.Id}"));
         var interrupted = await import.WaitAsync();
         Assert.True(File.Exists(_home[".eventdbx/event_store.inventory"]), "the store was not closed");
         var again = await Program.RunAsync(Program.File, _home.Path, _home.Path, "import", file);

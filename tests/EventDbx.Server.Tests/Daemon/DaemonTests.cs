@@ -69,10 +69,7 @@ $", status.Out);
     [Theory, InlineData("TERM"), InlineData("INT"), InlineData("HUP")]
     public async Task In_the_foreground_it_serves_until_a_signal_and_ends_with_0(string signal)
     {
-        // What starts these tests may have it ignored, as `nohup` does, and then it is.
-        Assert.SkipWhen(signal == "HUP" && OperatingSystem.IsLinux()
-            && File.ReadLines("/proc/self/status").Any(line => line.StartsWith("SigIgn:", StringComparison.Ordinal) && (Convert.ToUInt64(line[7..].Trim(), 16) & 1) != 0),
-            "SIGHUP is ignored here.");
+        Assert.SkipWhen(Signals.IsIgnored(signal), $"SIG{signal} is ignored here.");
         using var server = _dbx.Start("start", "--foreground", "--port=0", "--bind=127.0.0.1");
 
         var ready = await Dbx.UntilAsync(server.StandardError, "EventDBX server is running on port ");

@@ -77,7 +77,7 @@ public sealed class DaemonTroubleTests : IAsyncDisposable
         var pid = int.Parse(File.ReadAllText(log).Split("pid=")[1].Split(' ')[0], CultureInfo.InvariantCulture);
         Assert.NotNull(ProcessIdentity.Find(pid));
 
-        Dbx.Signal(start.Id, "INT");
+        Dbx.Signal(start.Id, Signals.Interrupt);
         // It waits for the lock where no signal reaches it; it is ended when that has been given up on.
         var end = await Dbx.EndOfAsync(start);
 

@@ -16,7 +16,7 @@ public sealed class ChangedHistoryTests
         await using var live = LiveStore.Create(encrypted);
         await live.Content.AddAsync(live, rounds: 3);
         var rows = live.LogRows();
-        for (var left = Effort.Choose(6, 25, 1000); left > 0; left--)
+        for (var left = Effort.Choose(3, 25, 1000); left > 0; left--)
         {
             using var image = live.Image();
             var said = Damage(image.Store, rows, random);

@@ -15,7 +15,7 @@ public sealed class CheckpointLossTests
     [Fact]
     public Task No_two_of_one_size_differ_within_an_epoch_and_a_loss_begins_another_one() => Effort.SeededAsync(async random =>
     {
-        for (var run = Effort.Choose(4, 40, 400); run > 0; run--)
+        for (var run = Effort.Choose(2, 40, 400); run > 0; run--)
         {
             using var store = new TestStore();
             var options = store.Options(encrypted: random.Next(2) == 0) with { Signer = static () => new FakeSigner(), Durability = (Durability)random.Next(2) };

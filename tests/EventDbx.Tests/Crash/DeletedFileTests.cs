@@ -56,7 +56,7 @@ public sealed class DeletedFileTests
         var all = files.ToList();
         var tables = all.Where(static f => KindOf(f) == ".sst").ToArray();
         new Random(Effort.Seed).Shuffle(tables);
-        return [.. all.Except(tables.Skip(Effort.Choose(3, tables.Length, tables.Length)))];
+        return [.. all.Except(tables.Skip(Effort.Choose(1, tables.Length, tables.Length)))];
     }
 
     [Theory]

@@ -74,7 +74,7 @@ public sealed class RecoveryTests
         await using var live = LiveStore.Create(encrypted: false);
         await live.Content.AddAsync(live, rounds: 3);
         var normal = TimeSpan.Zero;
-        for (var left = Effort.Choose(4, 40, 400); left > 0; left--)
+        for (var left = Effort.Choose(2, 40, 400); left > 0; left--)
         {
             using var image = live.Image();
             // Seen by the watermark, seen by RocksDB, or only seen on a repaired copy.

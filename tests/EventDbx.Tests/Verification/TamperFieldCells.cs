@@ -7,7 +7,7 @@ namespace EventDbx.Tests.Verification;
 /// <summary>The changes of each field in the row of an event, the rest of it left as it is, with the checksum it would have.</summary>
 internal sealed class TamperFieldCells
 {
-    static readonly int FlipsMax = Effort.Choose(3, 24, 24);
+    static readonly int FlipsMax = Effort.Choose(2, 24, 24);
 
     readonly List<(byte[] Key, EntryParts Parts)> _entries;
 

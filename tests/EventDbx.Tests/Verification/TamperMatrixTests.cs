@@ -15,14 +15,14 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
     public Task Rows_of_every_family() => Effort.SeededAsync(async random =>
     {
         await using var store = await TamperStore.SmallAsync(encrypted);
-        Run(store, new TamperCells(store, random).OfRows(Effort.Choose(6, 40, 400), Effort.Choose(8, 40, 4000)));
+        Run(store, new TamperCells(store, random).OfRows(Effort.Choose(2, 40, 400), Effort.Choose(3, 40, 4000)));
     });
 
     [Fact]
     public Task Rows_of_a_long_history() => Effort.SeededAsync(async random =>
     {
         await using var store = await TamperStore.LongAsync(encrypted);
-        Run(store, new TamperCells(store, random).OfRows(2, 4).Where(cell => cell.Family == Family.Snapshots || random.Next(Effort.Choose(12, 3, 1)) == 0)
+        Run(store, new TamperCells(store, random).OfRows(2, 4).Where(cell => cell.Family == Family.Snapshots || random.Next(Effort.Choose(24, 3, 1)) == 0)
             .Concat(new TamperForgeries(store, random).ForgedStates()));
     });
 

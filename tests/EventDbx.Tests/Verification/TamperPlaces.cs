@@ -52,7 +52,7 @@ internal sealed record TamperPlace(string Name, Family Family, Func<Row, bool> I
 /// <summary>The changes of one place: for each operation the writes, or why there is none.</summary>
 internal sealed class TamperPlaceCells(TamperStore store, TamperPlace place)
 {
-    static readonly int FlipsMax = Effort.Choose(4, 40, 40);
+    static readonly int FlipsMax = Effort.Choose(2, 40, 40);
 
     readonly List<Row> _rows = place.Rows(store, 3);
 
