@@ -3,6 +3,8 @@ using EventDbx.Server.Tests.Rest;
 namespace EventDbx.Server.Tests.Admin;
 
 /// <summary>Which door lets whom in, and that settings act on the very next request.</summary>
+/// <remarks>How many wrong keys are looked at is counted in the whole process, so those who send many do it one after the other.</remarks>
+[Collection("Wrong admin keys")]
 public sealed class DoorTests : IAsyncLifetime
 {
     readonly AdminServer _admin = new();

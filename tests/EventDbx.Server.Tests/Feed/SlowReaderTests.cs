@@ -13,7 +13,7 @@ public sealed class SlowReaderTests
     const int Readers = 50, BatchEvents = 50;
 
     /// <summary>Of 1 MB each.</summary>
-    static readonly int s_batches = TestTiers.Choose(20, 50, 50);
+    static readonly int s_batches = TestTiers.Choose(10, 50, 50);
 
     /// <summary>In all far more than lies between a server and a client that does not read.</summary>
     const int EventBytes = 20_000;

@@ -120,7 +120,8 @@ public sealed class AppendStreamTests : IAsyncLifetime
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Cancellation);
             var now = Volatile.Read(ref sent);
-            (before, still) = (now, now == before ? still : 0);
+            // It has to have begun.
+            (before, still) = (now, now == before && now > 0 ? still : 0);
         }
 
         Assert.InRange(before, 1, 200);
