@@ -192,11 +192,11 @@ public sealed class TcpChannelTests
     [Fact]
     public async Task A_receiver_that_reads_slowly_is_settled_with_fewer_events_at_a_time()
     {
-        // 300 ms of the clock a line: not 32 of them in the time of a settlement.
+        // 60 ms a line: not 32 of them in the second that a settlement has at least.
         await using var receiver = new LineReceiver(async connection =>
         {
             while (await connection.ReadToEndAsync(1))
-                await Task.Delay(TimeSpan.FromMilliseconds(30));
+                await Task.Delay(TimeSpan.FromMilliseconds(60));
         });
         await using var channel = Open(receiver.Port);
 

@@ -12,7 +12,7 @@ public sealed class CutTests
         await live.Content.AddAsync(live, rounds: 2);
         var rows = live.LogRows();
         var (opened, refused) = (0, 0);
-        foreach (var cut in Cuts(live, random, Effort.Choose(30, 600, 20_000)))
+        foreach (var cut in Cuts(live, random, Effort.Choose(30, 300, 20_000)))
         {
             using var image = live.Image();
             using (var wal = File.OpenHandle(image.In(live.Wal), access: FileAccess.ReadWrite))

@@ -39,7 +39,7 @@ public sealed class TamperFilesTests(ITestOutputHelper output)
         foreach (var file in original.Files.ToList())
         {
             var bytes = new FileInfo(original.In(file)).Length;
-            for (var i = 0; i < Math.Min(bytes, Effort.Choose(1, 40, 400)); i++)
+            for (var i = 0; i < Math.Min(bytes, Effort.Choose(1, 12, 400)); i++)
             {
                 var (at, bit) = (random.NextInt64(bytes), random.Next(8));
                 var (what, detail) = await TamperFiles.JudgeAsync(store, original, image => TamperFiles.Flip(image, file, at, bit));

@@ -15,7 +15,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
     public Task Rows_of_every_family() => Effort.SeededAsync(async random =>
     {
         await using var store = await TamperStore.SmallAsync(encrypted);
-        Run(store, new TamperCells(store, random).OfRows(Effort.Choose(2, 40, 400), Effort.Choose(3, 40, 4000)));
+        Run(store, new TamperCells(store, random).OfRows(Effort.Choose(2, 12, 400), Effort.Choose(3, 12, 4000)));
     });
 
     [Fact]
