@@ -87,7 +87,11 @@ internal sealed class StubbornClient(int port, string token) : IDisposable
     {
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
         using var response = await _http.PostAsync(route, content, cancellation);
-        using var json = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellation));
+        var bytes = await response.Content.ReadAsByteArrayAsync(cancellation);
+        // Only what the listener says by itself has no body: that the rest of the request came too late.
+        if (bytes.Length == 0)
+            return new((int)response.StatusCode, default, Replayed: false, Retryable: true);
+        using var json = JsonDocument.Parse(bytes);
         return new(
             (int)response.StatusCode, json.RootElement.Clone(), response.Headers.Contains("Idempotent-Replayed"),
             json.RootElement.TryGetProperty("retryable", out var retryable) && retryable.GetBoolean());
