@@ -81,8 +81,15 @@ public sealed class CrowdTests : IAsyncDisposable
         async Task WaitThereAsync(int number, bool speaks)
         {
             var stream = await OpenAsync(number, speaks);
-            if (speaks)
-                await SayAsync(stream, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+            try
+            {
+                if (speaks)
+                    await SayAsync(stream, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+            }
+            catch (IOException)
+            {
+                // Closed for others meanwhile.
+            }
         }
     }
 
@@ -91,7 +98,10 @@ public sealed class CrowdTests : IAsyncDisposable
     {
         await StartAsync(tls: false, new(100, 3, ServerLimits.FirstByteTimeout));
         await using var used = await Server.ConnectAsync();
-        await SayAsync(used, Head(length: 40) + "{");
+        await SayAsync(used, Head(length: 40).Replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n", StringComparison.Ordinal));
+        // Asked to go on with its body, it has a request under way.
+        await used.ReadExactlyAsync(new byte["HTTP/1.1 100 Continue\r\n\r\n".Length], Cancellation);
+        await SayAsync(used, "{");
         await WaitForAsync(1);
         await using var oldest = await Server.ConnectAsync();
         await WaitForAsync(2);
@@ -135,8 +145,21 @@ public sealed class CrowdTests : IAsyncDisposable
     [InlineData(true, true)]
     public async Task A_body_of_100_MB_is_cut_off_at_the_limit_and_the_connection_closed(bool tls, bool announced)
     {
-        const int Huge = 100_000_000;
         await StartAsync(tls, limits: null);
+        // What the kernel holds on its way comes on top; the body itself was grown to its limit, by doubling, and no further.
+        var bound = announced ? 8_000_000 : (4L * Limits.RequestBytesMax) + 8_000_000;
+        // Other tests allocate meanwhile, so it may be a later one that shows what one costs.
+        var least = long.MaxValue;
+        for (var attempt = 0; attempt < 5 && least > bound; attempt++)
+            least = Math.Min(least, await CostOfHugeBodyAsync(tls, announced));
+        Assert.InRange(least, 0, bound);
+        Assert.Equal(200, (await Server.GetAsync("/health", token: null)).Status);
+    }
+
+    /// <summary>Sends one that is far too long and looks at its end; bytes allocated meanwhile, by whomever.</summary>
+    async Task<long> CostOfHugeBodyAsync(bool tls, bool announced)
+    {
+        const int Huge = 100_000_000;
         await using var stream = await Server.ConnectAsSpokenAsync();
         var framing = announced ? $"Content-Length: {Huge}" : "Transfer-Encoding: chunked";
         byte[] piece = new byte[64 * 1024];
@@ -160,9 +183,8 @@ public sealed class CrowdTests : IAsyncDisposable
         }
 
         var said = await reading;
-        // What the kernel holds on its way comes on top; the body itself was grown to its limit, by doubling, and no further.
+        var allocated = GC.GetTotalAllocatedBytes() - before;
         Assert.InRange(sent, 0, announced ? 12_000_000 : Limits.RequestBytesMax + 12_000_000);
-        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, announced ? 8_000_000 : (4L * Limits.RequestBytesMax) + 8_000_000);
         // Whoever goes on sending may find the connection reset before the answer is read; where it was read, it says why.
         if (said.Length > 0 || !tls)
         {
@@ -170,7 +192,7 @@ public sealed class CrowdTests : IAsyncDisposable
             Assert.Contains("Connection: close", said, StringComparison.OrdinalIgnoreCase);
         }
 
-        Assert.Equal(200, (await Server.GetAsync("/health", token: null)).Status);
+        return allocated;
     }
 
     string Head(int length) =>
