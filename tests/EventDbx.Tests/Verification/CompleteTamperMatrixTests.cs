@@ -179,7 +179,7 @@ public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
         using (old)
         {
             // Of a plain store the documents alone are other ones.
-            foreach (var cell in new TamperFileCells(original, old!).All().Where(cell => encrypted || cell.Place == "tokens.json"))
+            foreach (var cell in new TamperFileCells(original, old!, flushed: clean).All().Where(cell => encrypted || cell.Place == "tokens.json"))
             {
                 var (what, detail) = await TamperFiles.JudgeAsync(
                     store, original, cell.Change,
