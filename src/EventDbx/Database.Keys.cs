@@ -100,9 +100,10 @@ public sealed partial class Database
     public static KeyFit LookAtKey(DatabaseOptions options)
     {
         var directory = new DataDirectory(Path.GetFullPath(options.Directory));
-        if (!directory.HasStore)
+        if (!directory.HasStore && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         using var held = Hold(directory.Path, options.Holder, options.LockTimeout);
+        DirectorySwap.Complete(directory, options.Progress);
         var row = ReadStoreRow(options, directory);
         if (row.Format != StoreRow.CurrentFormat)
             throw OpenStore.OtherFormat(row, directory.Path);

@@ -57,7 +57,7 @@ public sealed partial class Database
     /// <summary>What checkpoints call the log in an epoch, as far as the options say it.</summary>
     internal string OriginOf(uint epoch) => OriginOf(_options, DatabaseId, epoch);
 
-    static string OriginOf(DatabaseOptions options, Guid databaseId, uint epoch)
+    internal static string OriginOf(DatabaseOptions options, Guid databaseId, uint epoch)
     {
         var name = options.LogOrigin ?? $"eventdbx.local/{databaseId:D}";
         return epoch == 1 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}/e{epoch}");

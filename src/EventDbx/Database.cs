@@ -85,7 +85,7 @@ public sealed partial class Database : IAsyncDisposable
     /// <summary>Drawn when the store was made; a mirror's is its leader's.</summary>
     public Guid DatabaseId => Identity.DatabaseId;
 
-    /// <summary>1, and more after each accepted loss and each promotion of a mirror.</summary>
+    /// <summary>1, and more after each accepted loss, each promotion of a mirror, each restore of a backup.</summary>
     public uint Epoch => Identity.Epoch;
 
     public bool Encrypted => Keyring.Encrypted;
@@ -161,7 +161,7 @@ public sealed partial class Database : IAsyncDisposable
     public static bool ExistsIn(string directory)
     {
         var files = new DataDirectory(Path.GetFullPath(directory));
-        if (files.HasStore || System.IO.Directory.Exists(files.Rebuilt) || File.Exists(files.Inventory))
+        if (files.HasStore || System.IO.Directory.Exists(files.Rebuilt) || File.Exists(files.Inventory) || File.Exists(files.Swap))
             return true;
         using var watermark = Watermark.Open(files.Watermark);
         return watermark.Newest is { LogSize: > 0 };
@@ -178,7 +178,10 @@ public sealed partial class Database : IAsyncDisposable
         var store = OpenStore.Open(options);
         try
         {
-            return new(options, store.Engine, store.Row, store);
+            Backups.BackupStage.Sweep(Path.GetFullPath(options.Directory));
+            var database = new Database(options, store.Engine, store.Row, store);
+            store.EndSwap(options.SwapReached);
+            return database;
         }
         catch (RefusedException cause)
         {

@@ -81,6 +81,12 @@ public sealed record DatabaseOptions
     /// <summary>Told what an open does when it takes longer: one line each.</summary>
     public Action<string>? Progress { get; init; }
 
+    /// <summary>
+    /// Asked once the directory is this process's own and what was interrupted there is ended, before anything is opened. It may have waited for that, and what these options were made from may be
+    /// another since: then it throws a <see cref="StoreRefusedException"/>.
+    /// </summary>
+    public Action? Locked { get; init; }
+
     /// <summary>Told once, on the writer's thread, when the writer stops for good: no more writes until the database is opened again.</summary>
     public Action<Exception>? WriterFailed { get; init; }
 
@@ -97,6 +103,12 @@ public sealed record DatabaseOptions
 
     /// <summary>How long the end of a rotation waits for reads that began before it.</summary>
     internal TimeSpan RotationReadersWait { get; init; } = Limits.RotationReadersWait;
+
+    /// <summary>The lock of the directory, where the caller has it already; the open takes it over.</summary>
+    internal DirectoryLock? Held { get; init; }
+
+    /// <summary>Told each step of an exchange of pieces of the directory, as it is done.</summary>
+    internal Action<string>? SwapReached { get; init; }
 
     /// <summary>Count syncs inside the store.</summary>
     internal bool EnableStatistics { get; init; }

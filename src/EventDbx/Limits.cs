@@ -203,6 +203,12 @@ public static class Limits
     /// <summary>Violations listed for one event. Whoever has more of them reads the first ones.</summary>
     public const int SchemaViolationsMax = 100;
 
+    /// <summary>Rows of each family that a quick look for rows that lead nowhere takes, each with one look-up: short enough for whoever looks every minute.</summary>
+    public const long OrphanRowsLooked = 10_000;
+
+    /// <summary>Rows that lead nowhere, counted at most: the first says what is the matter, and a store with so many is not mended by hand.</summary>
+    public const long OrphansToldMax = 1_000;
+
     /// <summary>Characters kept of what a plugin said when it refused an event: a sentence or two for whoever looks.</summary>
     public const int DeliveryErrorCharactersMax = 512;
 
@@ -221,9 +227,36 @@ public static class Limits
     /// <summary>How often a checkpoint that nobody has asked for is kept for good, because mirrors get it: 1,440 rows of some 300 bytes a day.</summary>
     public static readonly TimeSpan MirrorCheckpointInterval = TimeSpan.FromMinutes(1);
 
-    /// <summary>The highest epoch: each is a loss, a promotion or a restore, so that whoever speaks of more is wrong.</summary>
-    public const uint MirrorEpochMax = 1_000_000;
+    /// <summary>The highest epoch: each is a loss, a promotion or a restore, so that whoever speaks of more is wrong. Room for 16,000 restores at the largest step, and as much above it.</summary>
+    public const uint MirrorEpochMax = 1 << 30;
+
+    /// <summary>By how much a restore raises the epoch at most; how much is drawn, so that two restores of one backup hardly ever share a number: cursors and checkpoints are told apart by it.</summary>
+    public const uint RestoreEpochStepMax = 65_536;
 
     /// <summary>Plugins of which something is kept: as many as a server may have.</summary>
     public const int DeliveryPluginsMax = 1_000;
+
+    /// <summary>How long a backup waits for another one to end before it is told to come back.</summary>
+    public static readonly TimeSpan BackupTurnWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>Files of one backup. A store of 64 GB has some 1,000.</summary>
+    public const int BackupFilesMax = 200_000;
+
+    /// <summary>Bytes of all files of a backup, unpacked: above what a disk holds. What there is room for is asked first.</summary>
+    public const long BackupBytesMax = 1L << 50;
+
+    /// <summary>Bytes of the manifest of a backup, and of its checksums: read whole, some 200 for each file.</summary>
+    public const int BackupManifestBytesMax = 64 * 1024 * 1024;
+
+    /// <summary>Bytes of UTF-8 in the path of a file in a backup.</summary>
+    public const int BackupPathBytesMax = 1024;
+
+    /// <summary>Bytes of UTF-8 in one part of it: what file systems take.</summary>
+    public const int BackupNameBytesMax = 255;
+
+    /// <summary>Parts of the path of a file in a backup.</summary>
+    public const int BackupPathPartsMax = 32;
+
+    /// <summary>Backups that an incremental one may stand on, one on the other. Each is read to restore it; begin anew long before.</summary>
+    public const int BackupChainMax = 100;
 }

@@ -203,4 +203,7 @@ public sealed class StoreRefusedException : Exception
 
     /// <summary>Somebody else has it open: the same request may succeed later.</summary>
     public bool InUse { get; init; }
+
+    /// <summary>Its storage format, where that is another one than this version reads; else null.</summary>
+    public int? OtherFormat { get; init; }
 }

@@ -8,6 +8,8 @@ namespace EventDbx.CrashWriter;
 /// <code>
 /// CrashWriter write DIR SEED CYCLE WRITERS KEY|- sync|relaxed     appends until it is killed
 /// CrashWriter rotate DIR KEY NEXT                                 replaces the data key under writers; says when it has
+/// CrashWriter restore DIR BACKUP ID SIZE ROOT KEY|-              restores the copy of a data directory; says how far it is
+/// CrashWriter rebuild DIR KEY|-                                   makes every index anew; says how far it is
 /// CrashWriter check DIR                                           the check of an uncleanly stopped store: 0 ok, 4 refused
 /// CrashWriter recover DIR KEY|-                                   accepts the loss; prints what was kept
 /// CrashWriter hang DIR | crash DIR                                checks that never end, or end badly
@@ -26,6 +28,12 @@ internal static class Program
                 return 0;
             case ["rotate", var directory, var key, var next]:
                 await Rotation.RunAsync(Options(directory, key) with { LockTimeout = TimeSpan.FromSeconds(30) }, next);
+                return 0;
+            case ["restore", var directory, var backup, var id, var size, var root, var key]:
+                await Exchanges.RestoreAsync(Options(directory, key), backup, Guid.Parse(id), ulong.Parse(size, CultureInfo.InvariantCulture), root);
+                return 0;
+            case ["rebuild", var directory, var key]:
+                await Exchanges.RebuildAsync(Options(directory, key));
                 return 0;
             case ["check", var directory]:
                 return StoreCheck.Report(StoreInspection.Run(directory), Console.Out);

@@ -50,6 +50,7 @@ internal sealed partial class GroupPlanner
         {
             MirrorOperation mirror => PlanMirror(mirror, store, plan),
             EpochOperation epoch => PlanEpoch(epoch, store, plan),
+            RestoredOperation restored => PlanRestored(restored, store, view, plan),
             _ => throw new InvalidOperationException("An operation without a plan."),
         };
     }
@@ -95,6 +96,25 @@ internal sealed partial class GroupPlanner
         SyncWanted = true;
         (Standing, Following) = (new(new(store.DatabaseId, epoch), null), null);
         operation.Result = new(epoch, kept, root, operation.OriginOf(epoch));
+        return default;
+    }
+
+    Outcome PlanRestored(RestoredOperation operation, StoreRow store, IStorageView view, WritePlan plan)
+    {
+        if (Standing?.Mirror is not null)
+            return Refuse(RefusalCode.InvalidArgument, "A mirror has its leader's log: no epoch of its own begins in it.");
+        if (operation.Start.Epoch <= store.Epoch)
+            throw new InvalidOperationException("A restored store goes on in the epoch it had.");
+        var newest = CheckpointRow.Newest(view, store.Epoch)?.Checkpoint;
+        var start = operation.Start with
+        {
+            Kept = _log!.Size, Root = _log.Tree.Root().ToString(), Origin = newest?.Origin ?? operation.Start.Origin,
+            Checkpoint = newest is null ? null : new(newest.Origin, newest.Size, newest.Root.ToString()),
+        };
+        PutControl(NewEpoch.Kind, store.DatabaseId.ToString(), start.Write(), Now(), operation, default, plan);
+        PutStore(store with { Epoch = start.Epoch }, plan);
+        SyncWanted = true;
+        Standing = new(new(store.DatabaseId, start.Epoch), null);
         return default;
     }
 

@@ -35,6 +35,13 @@ internal sealed class EpochOperation : StandingOperation
     public Promotion? Result { get; set; }
 }
 
+/// <summary>A new epoch begins in a store that was restored from a backup, with a control entry. <see cref="Operation.Aggregate"/> plays no part.</summary>
+internal sealed class RestoredOperation : StandingOperation
+{
+    /// <summary>The entry, but for what the writer knows: entries, root, checkpoint.</summary>
+    public required NewEpoch Start { get; init; }
+}
+
 /// <summary>What a mirror knows of its leader has grown. No log entry; <see cref="Operation.Aggregate"/> plays no part.</summary>
 internal sealed class MirrorNoteOperation : Operation
 {

@@ -193,6 +193,31 @@ internal sealed class DocumentDirectory(
         }
     }
 
+    /// <summary>Does something while no document changes, and once the store knows the newest revision of each: what is copied then, and a store that is copied then, agree.</summary>
+    /// <param name="tell">Tells the store, and returns when it knows.</param>
+    /// <param name="action">Reads documents, by their files.</param>
+    public void WhileUnchanged(Action<string, DocumentRow> tell, Action action)
+    {
+        lock (_gate)
+        {
+            foreach (var (name, row) in _newest)
+            {
+                if (find(name) != row)
+                    tell(name, row);
+            }
+
+            action();
+        }
+    }
+
+    /// <summary>Whether a file begins as a sealed document does.</summary>
+    public static bool LooksSealed(string path)
+    {
+        using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+        Span<byte> begins = stackalloc byte[SealedBegins.Length];
+        return DurableFile.Fill(file, begins, 0) == begins.Length && begins.SequenceEqual(SealedBegins);
+    }
+
     bool IsSealed(string name) => keys is not null && !name.StartsWith(Plain, StringComparison.Ordinal);
 
     string PathOf(string name) => Path.Combine(directory, name);

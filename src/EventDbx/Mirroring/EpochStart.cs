@@ -28,22 +28,37 @@ internal sealed record EpochStart(string Kind, uint Epoch, ulong Kept, Hash32? R
 
 /// <summary>The body of the control entry <c>epoch</c>: the first of a new epoch, whose history goes on where that of another one ended.</summary>
 /// <param name="Epoch">The epoch it begins.</param>
-/// <param name="Cause">Why; <see cref="Promotion"/>.</param>
+/// <param name="Cause">Why: <see cref="Promotion"/> or <see cref="Restore"/>.</param>
 /// <param name="Kept">Entries before it: what both histories have in common.</param>
 /// <param name="Root">Root of the log over them, 64 hex digits.</param>
 /// <param name="Origin">What checkpoints called the log before.</param>
-/// <param name="Leader">Whose log it was.</param>
-/// <param name="Checkpoint">The newest checkpoint of that leader that was verified here; null for none.</param>
-/// <param name="CheckpointKey">The vkey that signed it.</param>
+/// <param name="Leader">Of a promotion: whose log it was.</param>
+/// <param name="Checkpoint">The newest checkpoint before it: of a promotion that of the leader which was verified here, of a restore that of the log itself. Null for none.</param>
+/// <param name="CheckpointKey">Of a promotion: the vkey that signed it.</param>
 /// <param name="Comment">For people; left out where there is none.</param>
 internal sealed record NewEpoch(
     uint Epoch, string Cause, ulong Kept, string Root, string Origin, EpochLeader? Leader, LastCheckpoint? Checkpoint, string? CheckpointKey,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Comment)
 {
+    /// <summary>Of a restore: the id of the backup; left out where it has none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Backup { get; init; }
+
+    /// <summary>Of a restore: entries of the backup's log, of which the first <see cref="Kept"/> were kept; left out otherwise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ulong? Of { get; init; }
+
+    /// <summary>Of a restore: what became of tokens, <c>kept</c> or <c>rotated</c>; left out otherwise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Tokens { get; init; }
+
     public const string Kind = ControlKinds.Epoch;
 
     /// <summary>A mirror became a leader.</summary>
     public const string Promotion = "promotion";
+
+    /// <summary>A backup was restored: behind it history goes on otherwise than where the backup was taken.</summary>
+    public const string Restore = "restore";
 
     public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, NewEpochJson.Default.NewEpoch);
 

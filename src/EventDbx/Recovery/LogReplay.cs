@@ -10,6 +10,9 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
 {
     readonly Dictionary<AggregateKey, ReadOnlyMemory<byte>> _keys = [];
 
+    /// <summary>The last entry that is read: the end of a batch, or of the log.</summary>
+    public ulong Last { get; init; } = ulong.MaxValue;
+
     /// <summary>Why it ended before the end; null when there was simply nothing more.</summary>
     public string? Stopped { get; private set; }
 
@@ -71,7 +74,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
         {
             try
             {
-                return view.Range(Family.Log, Keyspace.Position(from), [], rows, Limits.PageBytesMax);
+                return from > Last ? [] : view.Range(Family.Log, Keyspace.Position(from), Last == ulong.MaxValue ? default(ReadOnlySpan<byte>) : Keyspace.Position(Last + 1), rows, Limits.PageBytesMax);
             }
             catch (Exception cause) when (rows > 1 && Salvage.IsUnreadable(cause))
             {
@@ -89,7 +92,7 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
     {
         cipher = null;
         if (!entry.WrappedKey.IsEmpty)
-            _keys[aggregate] = entry.WrappedKey;
+            _keys[aggregate] = entry.WrappedKey.ToArray(); // A copy: it is a part of the whole row.
         try
         {
             cipher = keyring.Open(aggregate, _keys.GetValueOrDefault(aggregate));

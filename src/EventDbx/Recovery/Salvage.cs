@@ -105,8 +105,13 @@ internal sealed class Salvage : IDisposable
         yield return TryRepaired(directory);
     }
 
-    /// <summary>A store can be so broken that RocksDB never returns: then the attempt is given up and its thread left behind.</summary>
-    static Salvage? TryOpen(DatabaseOptions options, string store, bool verifyWals, out bool hangs)
+    /// <summary>Opened for reading only; null where RocksDB cannot. A store can be so broken that it never returns: then the attempt is given up and its thread left behind.</summary>
+    public static RocksDbEngine? OpenWithin(DatabaseOptions options, string store) => TryOpenWithin(options, store, verifyWals: true, out _);
+
+    static Salvage? TryOpen(DatabaseOptions options, string store, bool verifyWals, out bool hangs) =>
+        TryOpenWithin(options, store, verifyWals, out hangs) is { } engine ? new(engine, null) : null;
+
+    static RocksDbEngine? TryOpenWithin(DatabaseOptions options, string store, bool verifyWals, out bool hangs)
     {
         hangs = false;
         var opening = Task.Factory.StartNew(
@@ -115,7 +120,7 @@ internal sealed class Salvage : IDisposable
         try
         {
             hangs = !opening.Wait(options.CheckLimit);
-            return hangs ? null : new(opening.GetAwaiter().GetResult(), null);
+            return hangs ? null : opening.GetAwaiter().GetResult();
         }
         catch (AggregateException cause) when (cause.InnerException is { } inner && IsUnreadable(inner))
         {

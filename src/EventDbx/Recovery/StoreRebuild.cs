@@ -3,7 +3,7 @@ using EventDbx.Storage.RocksDb;
 namespace EventDbx.Recovery;
 
 /// <summary>Writes a new store from what the log of a damaged one still says: the same entries, every index anew.</summary>
-internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, DatabaseOptions options)
+internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, DatabaseOptions options, Action<ulong> told)
 {
     readonly GroupPlanner _planner = new(keyring, new(), options.Clock, Limits.HeadCacheDefault);
     readonly List<PendingCommit> _group = [];
@@ -24,19 +24,21 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
         var keyring = source.KeyringFor(options);
         var row = OpenStore.Create(
             engine, options with { Encrypted = source.Encrypted }, source.Row?.DatabaseId ?? mark?.DatabaseId, epoch, keyring.Keys, source.Row, source.LogKeys?.End ?? 0);
-        var rebuild = new StoreRebuild(engine, keyring, options);
+        var rebuild = new StoreRebuild(engine, keyring, options, kept => options.Progress?.Invoke($"{kept} entries rebuilt"));
         var replay = source.Replay(keyring);
         var (kept, stopped) = rebuild.Take(replay);
         keyRefused = replay.KeyRefused;
         var report = new RecoveryReport(damage, kept, mark?.LogSize, stopped, null) { HistoryChanged = rebuild.CompareWith(marks, kept) };
-        var checkpoint = new LooseRows(source.View, engine).Copy(epoch, kept);
+        var loose = new LooseRows(source.View, engine);
+        var checkpoint = loose.Copy(epoch, kept);
         rebuild.Close(AcceptedLoss.Of(report, mark, epoch, checkpoint), row);
         engine.Sync();
         engine.FlushMemtables();
-        return report;
+        return report with { LeftOut = loose.LeftOut, Restarted = loose.Restarted };
     }
 
-    (ulong Kept, string? Stopped) Take(LogReplay replay)
+    /// <summary>Writes what a replay brings; how much that was, and why it was not all.</summary>
+    public (ulong Kept, string? Stopped) Take(LogReplay replay)
     {
         var kept = 0UL;
         string? refused = null;
@@ -45,7 +47,7 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
             if (_group.Count > 0 && (_groupBytes + commit.Bytes > Limits.GroupBytesMax || _group.Count == Limits.PageItemsMax))
             {
                 refused = Write(ref kept);
-                options.Progress?.Invoke($"{kept} entries rebuilt");
+                told(kept);
                 if (refused is not null)
                     break;
             }

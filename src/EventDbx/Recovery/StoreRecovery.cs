@@ -17,6 +17,12 @@ public sealed record RecoveryReport(string? Damage, ulong Kept, ulong? Expected,
     /// </summary>
     public string? HistoryChanged { get; init; }
 
+    /// <summary>Rows beside the log that could not be read, and are gone: what a token had spent, how far a plugin was.</summary>
+    public ulong LeftOut { get; init; }
+
+    /// <summary>Plugins of which one of those was: they get the log again from its beginning.</summary>
+    public IReadOnlyList<string> Restarted { get; init; } = [];
+
     /// <summary>
     /// Entries that were synced and are gone; null when that is not known, for the watermark knows nothing or history was changed.
     /// </summary>
@@ -58,6 +64,7 @@ public static class StoreRecovery
         var marks = KnownMarks.Read(directory.Watermark);
         if (FindInterrupted(options, directory, marks.Newest) is { } loss)
         {
+            DirectorySwap.Settle(directory);
             ChangePlaces(directory, aside: null);
             return loss.Report(Interrupted, Asides(directory).Max(StringComparer.Ordinal));
         }
@@ -68,6 +75,8 @@ public static class StoreRecovery
             Directory.Delete(directory.Rebuilt, recursive: true);
         var report = Salvage.Rebuild(options, directory, damage, marks);
         Directory.Move(directory.Best, directory.Rebuilt);
+        // What an exchange put aside for the damaged store may be all that is whole.
+        DirectorySwap.Settle(directory);
         var time = options.Clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
         var aside = FreeName($"{directory.Store}.lost-{time}");
         ChangePlaces(directory, aside);
@@ -77,12 +86,13 @@ public static class StoreRecovery
     static RecoveryReport WithLock(DatabaseOptions options, Func<DataDirectory, RecoveryReport> act)
     {
         var directory = new DataDirectory(Path.GetFullPath(options.Directory));
-        if (!directory.HasStore && !Directory.Exists(directory.Rebuilt))
+        if (!directory.HasStore && !Directory.Exists(directory.Rebuilt) && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         if (!DirectoryLock.TryAcquire(directory.Lock, "dbx recover", options.LockTimeout, options.Clock, out var held, out var why))
             throw new StoreRefusedException(why) { InUse = true };
         using (held)
         {
+            DirectorySwap.Complete(directory, options.Progress);
             Salvage.Tidy(directory);
             try
             {

@@ -15,6 +15,12 @@ internal sealed record DataDirectory(string Path)
 
     public string Best => Store + ".best";
 
+    /// <summary>Where pieces wait that are to take the place of those of now; without <see cref="Swap"/> nothing in it counts.</summary>
+    public string Staged => Store + ".staged";
+
+    /// <summary>Says that what is staged is the state of this directory from now on.</summary>
+    public string Swap => Store + ".swap";
+
     public string Watermark => System.IO.Path.Combine(Path, "watermark");
 
     public string Lock => System.IO.Path.Combine(Path, DirectoryLock.FileName);
@@ -22,7 +28,7 @@ internal sealed record DataDirectory(string Path)
     public string Inventory => System.IO.Path.Combine(Path, "event_store.inventory");
 
     /// <summary>Whether nothing here says that there ever was a store.</summary>
-    public bool IsNew => !HasStore && !Directory.Exists(Rebuilt) && !File.Exists(Inventory) && !File.Exists(Watermark);
+    public bool IsNew => !HasStore && !Directory.Exists(Rebuilt) && !File.Exists(Inventory) && !File.Exists(Watermark) && !File.Exists(Swap);
 
     /// <summary>Whether there is a store, or the remains of one.</summary>
     public bool HasStore => Directory.Exists(Store) && Directory.EnumerateFileSystemEntries(Store).Any();

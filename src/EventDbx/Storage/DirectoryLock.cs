@@ -20,7 +20,7 @@ internal sealed partial class LockHolderJson : JsonSerializerContext;
 /// <summary>The exclusive lock of a data directory: the file <c>event_store.lock</c>, held open and locked by the kernel.</summary>
 /// <remarks>
 /// The lock is the kernel's, the content of the file is for people: after <c>kill -9</c> the lock is free at once, whatever
-/// the file still says. The file stays when the lock is released; deleting it would let two holders lock two files of one name.
+/// the file still says. The file stays when the lock is released. Only its holder may delete it, with the directory: whoever gets the lock of a file that has lost its name tries again.
 /// </remarks>
 internal sealed class DirectoryLock : IDisposable
 {
@@ -114,21 +114,32 @@ internal sealed class DirectoryLock : IDisposable
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     static SafeFileHandle? TryTakeOnUnix(string path)
     {
-        CreateIfMissing(path);
-        var file = Libc.Open(path, writable: true);
-        try
+        const int TriesMax = 100;
+        for (var tries = 1; ; tries++)
         {
-            if (Libc.TryLock(file, path))
-                return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+            CreateIfMissing(path);
+            var file = Libc.Open(path, writable: true);
+            try
+            {
+                if (!Libc.TryLock(file, path))
+                {
+                    file.Dispose();
+                    return null;
+                }
 
-        file.Dispose();
-        return null;
+                // Whoever gave up a directory that it had made deleted the file that we were waiting for: the next one would lock another.
+                // Where a file system has no lasting numbers for its files that cannot be told, and is not asked for ever.
+                if (Libc.IsAt(file, path) || tries == TriesMax)
+                    return file;
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+
+            file.Dispose();
+        }
     }
 
     /// <summary>Here the share mode is the lock: others may read who we are, and nobody may open for writing.</summary>

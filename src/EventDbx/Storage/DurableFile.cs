@@ -148,7 +148,7 @@ public static class DurableFile
     }
 
     /// <summary>Makes what was created, renamed or deleted beside a path durable. Nothing to do on Windows.</summary>
-    internal static void SyncDirectoryOf(string path)
+    public static void SyncDirectoryOf(string path)
     {
         if (!OperatingSystem.IsWindows())
             Libc.SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);

@@ -13,6 +13,13 @@ internal static partial class Libc
     const int ReadWriteFlag = 2;
     const int LockExclusiveNow = 2 | 4;
     const int Release = 8;
+    const int WorkingDirectory = -100;
+    const int NoFollow = 0x100;
+    const int OfDescriptor = 0x1000;
+    const int StatBytes = 256;
+    const uint StatInode = 0x100;
+    const ulong MountRoot = 0x2000;
+    const int WriteAndEnter = 2 | 1;
     const int NotSupportedForThisFile = 22; // EINVAL, the same number on Linux and macOS.
 
     static int CloseOnExec => OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
@@ -51,6 +58,56 @@ internal static partial class Libc
     /// </summary>
     public static void Unlock(SafeFileHandle file) => _ = flock(file, Release);
 
+    /// <summary>Gives a file a second name; false where that cannot be: another file system, or one without such names.</summary>
+    public static bool TryLink(string existing, string path) => link(existing, path) == 0;
+
+    /// <summary>Whether an empty file is no file at all but a pipe, a socket, or another thing without a place in it.</summary>
+    public static bool IsSpecial(string path)
+    {
+        // Without waiting: whoever opens a pipe for reading waits for a writer.
+        var descriptor = open(path, ReadOnlyFlag | CloseOnExec | DoNotWait);
+        if (descriptor < 0)
+            return true;
+        using var file = new FileStream(new SafeFileHandle(descriptor, ownsHandle: true), FileAccess.Read, bufferSize: 0);
+        return !file.CanSeek;
+    }
+
+    /// <summary>Whether something else is mounted at a path, so that it cannot be renamed. A link is judged itself. False where the system does not tell.</summary>
+    public static unsafe bool IsMountPoint(string path)
+    {
+        var found = stackalloc byte[StatBytes];
+        // stx_attributes at byte 8; those that the file system knows of at byte 56.
+        return TryStat(WorkingDirectory, path, NoFollow, found) && (*(ulong*)(found + 8) & *(ulong*)(found + 56) & MountRoot) != 0;
+    }
+
+    /// <summary>Whether this process may change what is in a directory, and so take it to another one.</summary>
+    public static bool MayChange(string directory) => access(directory, WriteAndEnter) == 0;
+
+    /// <summary>Whether a path still leads to a file that is open. Where the system does not tell: whether it leads to any.</summary>
+    public static unsafe bool IsAt(SafeFileHandle file, string path)
+    {
+        byte* open = stackalloc byte[StatBytes], named = stackalloc byte[StatBytes];
+        if (!OperatingSystem.IsLinux() || !TryStat(file.DangerousGetHandle().ToInt32(), "", OfDescriptor, open))
+            return File.Exists(path);
+        // stx_ino at byte 32, the device behind the others at byte 136.
+        return TryStat(WorkingDirectory, path, 0, named) && *(ulong*)(open + 32) == *(ulong*)(named + 32) && *(ulong*)(open + 136) == *(ulong*)(named + 136);
+    }
+
+    /// <summary>Its struct has the same layout on every architecture of Linux; elsewhere there is none.</summary>
+    static unsafe bool TryStat(int directory, string path, int flags, byte* found)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && statx(directory, path, flags, StatInode, found) == 0;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    static int DoNotWait => OperatingSystem.IsMacOS() ? 0x4 : 0x800;
+
     static IOException Failed(string verb, string path)
     {
         var error = Marshal.GetLastPInvokeError();
@@ -59,6 +116,15 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string existing, string path);
+
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int access(string path, int mode);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int statx(int directory, string path, int flags, uint mask, byte* found);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int fsync(SafeFileHandle file);

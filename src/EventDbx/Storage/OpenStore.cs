@@ -33,20 +33,23 @@ internal sealed class OpenStore
 
     public StoreRow Row { get; }
 
+    /// <summary>It is open, and everything above it, too: what an exchange of stores has put aside for it is deleted.</summary>
+    public void EndSwap(Action<string>? reached) => DirectorySwap.Finish(_directory, _identity, reached);
+
     /// <summary>Opens a directory; see <see cref="Database.Open"/>.</summary>
     public static OpenStore Open(DatabaseOptions options)
     {
         var directory = new DataDirectory(System.IO.Path.GetFullPath(options.Directory));
-        if (!directory.HasStore && !options.CreateIfMissing)
+        if (!directory.HasStore && !options.CreateIfMissing && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         // A refused open makes nothing, not even the directory.
         if (options is { Encrypted: true, Key: null } && directory.IsNew)
             throw NeedsKey();
-        DirectoryLock? held;
+        var held = options.Held;
         try
         {
             CreatePrivate(directory.Path);
-            if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why, options.Socket))
+            if (held is null && !DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why, options.Socket))
                 throw new StoreRefusedException(why) { InUse = true };
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
@@ -69,6 +72,8 @@ internal sealed class OpenStore
 
     static OpenStore Open(DatabaseOptions options, DataDirectory directory, DirectoryLock held)
     {
+        DirectorySwap.Complete(directory, options.Progress, options.SwapReached);
+        options.Locked?.Invoke();
         var watermark = Watermark.Open(directory.Watermark);
         RocksDbEngine? engine = null;
         try
@@ -86,7 +91,7 @@ internal sealed class OpenStore
             else if (options is { Encrypted: true, Key: null })
                 throw NeedsKey();
             if (unborn)
-                ClearUnborn(options, directory);
+                UnbornStore.Clear(options, directory);
             BreakSeal(directory, watermark);
             CreatePrivate(directory.Store);
             engine = RocksDbEngine.Open(directory.Store, new() { CreateIfMissing = true, EnableStatistics = options.EnableStatistics });
@@ -108,36 +113,6 @@ internal sealed class OpenStore
             throw;
         }
     }
-
-    /// <summary>
-    /// RocksDB does not open every state that a kill in its making leaves ("an existing DB with no WAL files"): begin anew. What
-    /// RocksDB did not make there is somebody else's and is not touched.
-    /// </summary>
-    static void ClearUnborn(DatabaseOptions options, DataDirectory directory)
-    {
-        if (!options.CreateIfMissing)
-            throw new StoreRefusedException($"There is no store in {directory.Path}, only what is left of one whose making was interrupted.");
-        var leftovers = new DirectoryInfo(directory.Store).GetFileSystemInfos();
-        if (Array.Find(leftovers, static file => !IsLeftover(file)) is { } foreign)
-        {
-            throw new StoreRefusedException(
-                $"The store in {directory.Path} was not opened: there is no store yet, but its folder `event_store` holds `{foreign.Name}`, "
-                + "which the making of a store does not leave behind. Not a byte was changed. Move it elsewhere, or restore a backup.");
-        }
-
-        foreach (var file in leftovers)
-            file.Delete();
-    }
-
-    /// <summary>Whether RocksDB makes such a file before there is anything in it.</summary>
-    static bool IsLeftover(FileSystemInfo entry) => entry is FileInfo file && file.Name switch
-    {
-        "CURRENT" or "IDENTITY" or "LOCK" or "LOG" => true,
-        var name when name.StartsWith("LOG.old.", StringComparison.Ordinal) => true,
-        var name when name.StartsWith("MANIFEST-", StringComparison.Ordinal) || name.StartsWith("OPTIONS-", StringComparison.Ordinal) => true,
-        var name when name.EndsWith(".dbtmp", StringComparison.Ordinal) => true,
-        var name => name.EndsWith(".log", StringComparison.Ordinal) && file.Length == 0,
-    };
 
     /// <summary>After a clean stop: is it byte for byte what was left? Then true. After any other: the check, and false.</summary>
     /// <exception cref="StoreRefusedException">It was changed, or something is missing.</exception>
@@ -235,7 +210,7 @@ internal sealed class OpenStore
     }
 
     public static StoreRefusedException OtherFormat(StoreRow row, string path) => new(
-        $"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.");
+        $"The store in {path} has format {row.Format}; this version reads format {StoreRow.CurrentFormat}. Use the version that wrote it, or export there and import here.") { OtherFormat = (int)Math.Min(row.Format, int.MaxValue) };
 
     /// <summary>Writes what a new store is.</summary>
     /// <param name="engine">An empty one.</param>

@@ -4,7 +4,7 @@ namespace EventDbx.Storage;
 
 /// <summary>A file in the making: written beside its name, synced, and renamed once it is whole. Until then the name keeps what it had.</summary>
 /// <remarks>Unlike those of <see cref="DurableFile"/> it may be long, and two processes may make one of the same name: the later wins, whole.</remarks>
-internal sealed class PendingFile : IDisposable
+public sealed class PendingFile : IDisposable
 {
     readonly string _temporary;
     FileStream? _stream;

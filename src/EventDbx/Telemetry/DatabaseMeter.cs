@@ -51,7 +51,7 @@ internal sealed class DatabaseMeter : IDisposable
         Meter.CreateObservableGauge("dbx.queue.commits", () => database.Loop.Waiting.Commits, "{commit}", "Commits that wait for the writer.");
         Meter.CreateObservableGauge("dbx.queue.size", () => database.Loop.Waiting.Bytes, "By", "Bytes of the commits that wait for the writer, roughly.");
         Meter.CreateObservableGauge("dbx.log.position", () => (long)database.LogSize, "{position}", "Position of the newest entry that is on disk for good.");
-        Meter.CreateObservableGauge("dbx.log.epoch", () => (long)database.Epoch, "{epoch}", "Epoch of the database: 1, and one more after each accepted loss.");
+        Meter.CreateObservableGauge("dbx.log.epoch", () => (long)database.Epoch, "{epoch}", "Epoch of the database: 1, and more after each accepted loss, promotion or restore.");
         Meter.CreateObservableGauge("dbx.writer.up", () => database.Loop.Failure is null ? 1 : 0, "{writer}", "1 while the writer takes writes; 0 once it has stopped for good, until the database is opened again.");
         Meter.CreateObservableGauge("dbx.healthy", () => database.Unhealthy is null ? 1 : 0, "{database}", "1 while nothing is wrong with the database; else /admin/status says what is.");
         Meter.CreateObservableCounter("dbx.head_cache.lookups", () => Lookups(planner.HeadCacheFigures), "{lookup}", "Heads that the writer wanted, by result: hit (in memory), or miss.");

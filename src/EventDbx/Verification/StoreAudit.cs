@@ -21,9 +21,10 @@ public static class StoreAudit
     public static VerifyAllResult Run(DatabaseOptions options, IProgress<VerifyProgress>? progress, CancellationToken cancellation)
     {
         var directory = new DataDirectory(Path.GetFullPath(options.Directory));
-        if (!directory.HasStore)
+        if (!directory.HasStore && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         using var held = Database.Hold(directory.Path, options.Holder, options.LockTimeout);
+        DirectorySwap.Complete(directory, options.Progress);
         using var watermark = Watermark.Open(directory.Watermark);
         OpenStore.CheckFiles(options, directory, watermark);
         try

@@ -46,7 +46,7 @@ public sealed class ReadOnlyTests
     };
 
     /// <summary>Asked for elsewhere: of a document there has to be an older one, of proofs a checkpoint.</summary>
-    static readonly string[] Elsewhere = [nameof(Session.AcceptDocumentAsync), nameof(Session.ReadCheckpointAsync), nameof(Session.ProveEventAsync), nameof(Session.OpenEvidenceAsync)];
+    static readonly string[] Elsewhere = [nameof(Session.AcceptDocumentAsync), nameof(Session.BackUpAsync), nameof(Session.ReadCheckpointAsync), nameof(Session.ProveEventAsync), nameof(Session.OpenEvidenceAsync)];
 
     [Fact]
     public void Every_verb_that_may_write_stands_in_one_of_these_lists() => Assert.Equal(

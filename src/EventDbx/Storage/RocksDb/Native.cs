@@ -113,6 +113,18 @@ internal static unsafe partial class Native
     [LibraryImport(Library)]
     public static partial void rocksdb_flushoptions_set_wait(nint options, byte value);
 
+    // A second directory with what is committed by now, its tables as hard links.
+
+    [LibraryImport(Library)]
+    public static partial nint rocksdb_checkpoint_object_create(nint db, byte** error);
+
+    /// <summary>Flushes first when the write-ahead log has more bytes than given; what is not flushed is copied.</summary>
+    [LibraryImport(Library)]
+    public static partial void rocksdb_checkpoint_create(nint checkpoint, byte* directory, ulong logSizeForFlush, byte** error);
+
+    [LibraryImport(Library)]
+    public static partial void rocksdb_checkpoint_object_destroy(nint checkpoint);
+
     // Writing.
 
     [LibraryImport(Library)]

@@ -42,7 +42,7 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
         directory = Path.GetFullPath(directory);
         RefuseWithoutCurrent(directory, options.CreateIfMissing);
         if (options.CreateIfMissing)
-            Directory.CreateDirectory(directory);
+            PrivateDirectory.Create(directory);
         return new RocksDbEngine(directory, DatabaseHandle.Open(directory, options, readOnly: false), readOnly: false);
     }
 
@@ -168,6 +168,23 @@ internal sealed unsafe class RocksDbEngine : IStorageEngine
             rocksdb_flushoptions_destroy(options);
             StopIf(error, "The memtables were not flushed");
         }
+    }
+
+    /// <summary>Makes a directory that opens as the store does at some moment of this call: everything that was committed before it, and no part of a commit. Commits go on.</summary>
+    /// <param name="directory">Does not exist; on the file system of the store, for its tables are hard links.</param>
+    /// <exception cref="StorageFailedException">There is none.</exception>
+    /// <remarks>What is in the write-ahead log is made tables first: those a later backup refers to, and a log it would have to copy.</remarks>
+    public void Checkpoint(string directory)
+    {
+        using var held = RocksDbView.Live(_db);
+        byte* error = null;
+        var checkpoint = rocksdb_checkpoint_object_create(_db.Db, &error);
+        ThrowIf(error, "The store cannot be backed up");
+        var path = Marshal.StringToCoTaskMemUTF8(directory);
+        rocksdb_checkpoint_create(checkpoint, (byte*)path, logSizeForFlush: 0, &error);
+        Marshal.FreeCoTaskMem(path);
+        rocksdb_checkpoint_object_destroy(checkpoint);
+        ThrowIf(error, "The store was not backed up");
     }
 
     /// <summary>Rewrites a family's tables without what was deleted or replaced. Slow; runs beside reads and writes.</summary>

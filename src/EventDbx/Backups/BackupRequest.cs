@@ -1,0 +1,32 @@
+namespace EventDbx.Backups;
+
+/// <summary>What to back up, beyond the store itself.</summary>
+public sealed record BackupRequest
+{
+    /// <summary>Product and version, for the manifest.</summary>
+    public required string CreatedBy { get; init; }
+
+    /// <summary>The configuration as it goes into the backup, read once the store has been copied; null: there is none.</summary>
+    public Func<BackupConfig?> ReadConfig { get; init; } = static () => null;
+
+    /// <summary>
+    /// Why a file of the data directory is left out, as the end of a sentence; empty: it is nothing that anybody misses, and is not mentioned; null: it is taken.
+    /// Asked with its path relative to the data directory, with <c>/</c>. What the engine keeps there for itself is not asked about, nor what is in no backup (keys that sign checkpoints or belong to TLS).
+    /// </summary>
+    public Func<string, string?> LeaveOut { get; init; } = static _ => null;
+
+    /// <summary>False: no file of the data directory is taken that holds a data key and nothing else, whatever it is called.</summary>
+    public bool Keys { get; init; } = true;
+
+    /// <summary>What else is left out, because it lies elsewhere.</summary>
+    public IReadOnlyList<BackupOmission> LeftOut { get; init; } = [];
+
+    /// <summary>An earlier backup of the same database: files that it has byte for byte are not written again. Null: all are.</summary>
+    public BackupSince? Since { get; init; }
+}
+
+/// <summary>A configuration on its way into a backup.</summary>
+/// <param name="Content">The file, without what is left out of it.</param>
+/// <param name="Path">Where it lies.</param>
+/// <param name="HasKeys">Whether what reads the store, and everything else that is secret, is still in it.</param>
+public sealed record BackupConfig(byte[] Content, string Path, bool HasKeys);

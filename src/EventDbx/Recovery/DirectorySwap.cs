@@ -1,0 +1,380 @@
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace EventDbx.Recovery;
+
+/// <summary>The one way in which a store that was made anew takes the place of the one that is there: all of its pieces or none.</summary>
+/// <remarks>
+/// The data directory may be a mount point and holds other things, too, so that pieces of it are exchanged and not the directory.
+/// <code>
+/// 1 everything new lies in event_store.staged/new, synced       a crash up to here: the old state; the next open deletes what is staged
+/// 2 event_store.swap is written: THE COMMIT POINT               a crash from here on: the new state; the next open goes on
+/// 3 the configuration; for each piece: NAME → ASIDE/NAME, staged/new/NAME → NAME
+///                                                               what is done already is seen from what is there; then the journal says that all is done
+/// 4 the new store has opened: aside and staged are deleted, at last event_store.swap
+/// </code>
+/// What can be known to fail in step 3 is tried before step 2. What fails all the same is taken back, piece by piece, and the journal deleted: until it says that all is done nobody has opened
+/// what is new. Called under the lock of the directory. A recovery has a scheme of its own (<see cref="StoreRecovery"/>): it puts the damaged store aside for good, and has no commit point but the
+/// move of the new one.
+/// </remarks>
+internal sealed class DirectorySwap(DataDirectory directory, Action<string>? reached, Action<string>? progress = null)
+{
+    /// <summary>What the staged configuration is called.</summary>
+    public const string ConfigName = "config.toml";
+
+    /// <summary>What the name of a folder with old pieces begins with.</summary>
+    const string AsidePrefix = "event_store.before-";
+
+    readonly string _new = NewOf(directory);
+
+    /// <summary>Where new pieces are made.</summary>
+    public static string NewOf(DataDirectory directory) => Path.Combine(directory.Staged, "new");
+
+    /// <summary>Whether a configuration is still the one that the new one was made for; null where there was none. Not set: any is.</summary>
+    public Func<byte[]?, bool>? IsAsPlanned { get; init; }
+
+    /// <summary>Whether the new state counts.</summary>
+    public bool Committed { get; private set; }
+
+    /// <summary>The configuration that was there at the commit; no file where there was none.</summary>
+    string ConfigBefore => Path.Combine(directory.Staged, "config.before");
+
+    /// <summary>Makes what is staged the state of the directory. Before the journal is written nothing of the old state is touched; after it, an interruption is gone on with by the next open.</summary>
+    /// <param name="cause">See <see cref="SwapJournal"/>.</param>
+    /// <param name="store">What the staged store is.</param>
+    /// <param name="removed">Old pieces that nothing takes the place of; those that are not there are left out.</param>
+    /// <param name="config">Where the staged configuration goes; null for none.</param>
+    /// <param name="keepAside">Whether the old pieces stay.</param>
+    /// <param name="now">Names the folder of the old ones.</param>
+    /// <returns>That folder.</returns>
+    /// <exception cref="IOException">The old state stands; or, where it is <see cref="Committed"/>, the next open ends it.</exception>
+    /// <exception cref="StoreRefusedException">A piece cannot be exchanged: the old state stands.</exception>
+    public string Commit(string cause, StoreIdentity store, IEnumerable<string> removed, string? config, bool keepAside, DateTimeOffset now)
+    {
+        string[] pieces = [.. Directory.EnumerateFileSystemEntries(_new).Select(static path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+        string[] replaced = [.. pieces.Where(IsThere)], gone = [.. removed.Except(pieces).Where(IsThere)];
+        foreach (var name in (string[])[.. replaced, .. gone])
+            DemandMovable(Path.Combine(directory.Path, name));
+        if (config is not null)
+            TryConfig(config);
+        var time = now.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
+        var journal = new SwapJournal(
+            SwapJournal.CurrentFormat, cause, FreeName($"{AsidePrefix}{cause}-{time}"), keepAside, pieces, replaced, gone, config is null ? null : InPlace(config), store.DatabaseId, store.Epoch);
+        var aside = Path.Combine(directory.Path, journal.Aside);
+        PrivateDirectory.Create(aside);
+        try
+        {
+            SyncTree(directory.Staged);
+            // Its own name, too: the journal must not be on disk without what it speaks of.
+            DurableFile.SyncDirectoryOf(directory.Staged);
+            reached?.Invoke("staged");
+            journal.Write(directory.Swap);
+            Committed = true;
+            reached?.Invoke("committed");
+            GoOn(journal);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            Committed = !TryUndo(journal);
+            throw;
+        }
+
+        return aside;
+    }
+
+    /// <summary>Before a store is opened, or looked at: what was committed is gone on with, what was not is deleted.</summary>
+    /// <exception cref="StoreRefusedException">The journal cannot be read; or what was committed could not be ended, and was taken back.</exception>
+    public static void Complete(DataDirectory directory, Action<string>? progress, Action<string>? reached = null)
+    {
+        DurableFile.CleanUp(directory.Swap);
+        if (SwapJournal.Find(directory.Swap) is { } journal)
+        {
+            new DirectorySwap(directory, reached, progress).End(journal);
+            return;
+        }
+
+        if (!Directory.Exists(directory.Staged))
+            return;
+        Directory.Delete(directory.Staged, recursive: true);
+        foreach (var aside in Directory.EnumerateDirectories(directory.Path, AsidePrefix + "*"))
+            DeleteEmpty(aside);
+    }
+
+    /// <summary>The new store has opened: the old pieces are not needed any more.</summary>
+    /// <param name="directory">The data directory.</param>
+    /// <param name="opened">What has opened: where that is not what was staged, the old pieces stay.</param>
+    /// <param name="reached">Told each step.</param>
+    public static void Finish(DataDirectory directory, StoreIdentity opened, Action<string>? reached = null)
+    {
+        if (SwapJournal.Find(directory.Swap) is not { } journal)
+            return;
+        var aside = Path.Combine(directory.Path, journal.Aside);
+        var isStaged = (journal.DatabaseId, journal.Epoch) == (opened.DatabaseId, opened.Epoch);
+        try
+        {
+            if (!journal.KeepAside && isStaged && Directory.Exists(aside))
+                Directory.Delete(aside, recursive: true);
+            reached?.Invoke("aside deleted");
+            Settle(directory);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // All of the new state is there; what is left over is deleted by a later open.
+        }
+
+        reached?.Invoke("finished");
+    }
+
+    /// <summary>Another store than the staged one is to be opened here: what was put aside for that stays, for it is not known to be replaceable.</summary>
+    public static void Settle(DataDirectory directory)
+    {
+        ClearStaged(directory);
+        DurableFile.SyncDirectoryOf(directory.Staged);
+        DurableFile.Delete(directory.Swap);
+    }
+
+    /// <summary>Deletes what is staged. Only where nothing in it counts.</summary>
+    public static void ClearStaged(DataDirectory directory)
+    {
+        if (Directory.Exists(directory.Staged))
+            Directory.Delete(directory.Staged, recursive: true);
+    }
+
+    /// <summary>Opens and closes the new store, as anybody would: with that the old pieces go.</summary>
+    /// <param name="options">With the lock, which is taken over: nobody comes between.</param>
+    /// <exception cref="StoreRefusedException">It does not open; the old pieces are where they were put.</exception>
+    public static async Task OpenOnceAsync(DatabaseOptions options) =>
+        await Database.Open(options with { CreateIfMissing = false, Signer = null, NewSigner = null, CheckpointInterval = null, Locked = null }).DisposeAsync().ConfigureAwait(false);
+
+    void End(SwapJournal journal)
+    {
+        try
+        {
+            if (GoOn(journal))
+                progress?.Invoke($"A {journal.Cause} was interrupted behind its commit point; it has been brought to its end.{(journal.Config is null ? "" : $" The configuration that goes with it lies in {journal.Config}.")}");
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreRefusedException(
+                TryUndo(journal)
+                    ? $"A {journal.Cause} in {directory.Path} was interrupted behind its commit point, and cannot be brought to its end: {cause.Message} It was taken back: the state before it stands, and the next command opens that."
+                    : $"A {journal.Cause} in {directory.Path} was interrupted behind its commit point, and can be neither ended nor taken back: {cause.Message} What is old lies in its place or in {journal.Aside}, what is new in its place or in {_new}.",
+                cause);
+        }
+    }
+
+    /// <summary>Step 3: whatever of it is not done yet. False when all of it was.</summary>
+    bool GoOn(SwapJournal journal)
+    {
+        if (journal.IsDone)
+            return false;
+        var aside = Path.Combine(directory.Path, journal.Aside);
+        if (Array.Find(journal.Pieces, name => !Exists(Path.Combine(_new, name)) && !IsInPlace(journal, name)) is { } lost)
+            throw new IOException($"`{lost}`, which was to take its place, is gone from {_new}.");
+        PrivateDirectory.Create(aside);
+        // First: from here on every command reads the configuration that the new store needs.
+        PutConfig(journal);
+        reached?.Invoke("configuration in place");
+        foreach (var name in journal.Removed)
+        {
+            var old = Path.Combine(directory.Path, name);
+            if (!Exists(old))
+                continue;
+            Move(old, Path.Combine(aside, name));
+            reached?.Invoke($"{name} aside");
+        }
+
+        foreach (var name in journal.Pieces)
+        {
+            var (old, made) = (Path.Combine(directory.Path, name), Path.Combine(_new, name));
+            // Moved already: what has the name is the new one.
+            if (!Exists(made))
+                continue;
+            if (Exists(old))
+                Move(old, Path.Combine(aside, name));
+            reached?.Invoke($"{name} aside");
+            Move(made, old);
+            reached?.Invoke($"{name} in place");
+        }
+
+        // What is written from now on under an old name is not old.
+        (journal with { Pieces = [], Replaced = [], Removed = [], Config = null }).Write(directory.Swap);
+        reached?.Invoke("in place");
+        return true;
+    }
+
+    /// <summary>Takes back whatever of step 3 was done, and the commit itself. False where not even that is possible: then a later open tries to go on.</summary>
+    bool TryUndo(SwapJournal journal)
+    {
+        var aside = Path.Combine(directory.Path, journal.Aside);
+        try
+        {
+            if (SwapJournal.Find(directory.Swap) is { } written && written.Aside == journal.Aside)
+            {
+                // Whether its last state is on disk is not known where its writing failed.
+                if (written.IsDone)
+                    journal.Write(directory.Swap);
+                foreach (var name in journal.Pieces)
+                {
+                    if (IsInPlace(journal, name))
+                        Move(Path.Combine(directory.Path, name), Path.Combine(_new, name));
+                }
+
+                foreach (var name in (string[])[.. journal.Replaced, .. journal.Removed])
+                {
+                    if (!IsThere(name) && Exists(Path.Combine(aside, name)))
+                        Move(Path.Combine(aside, name), Path.Combine(directory.Path, name));
+                }
+
+                TakeConfigBack(journal);
+                DurableFile.Delete(directory.Swap);
+            }
+
+            DeleteEmpty(aside);
+            return true;
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or StoreRefusedException)
+        {
+            return false;
+        }
+    }
+
+    bool IsInPlace(SwapJournal journal, string name) =>
+        !Exists(Path.Combine(_new, name)) && IsThere(name) && (!journal.Replaced.Contains(name) || Exists(Path.Combine(directory.Path, journal.Aside, name)));
+
+    bool IsThere(string name) => Exists(Path.Combine(directory.Path, name));
+
+    /// <summary>Everything about the configuration that may fail, but for the renaming itself.</summary>
+    void TryConfig(string target)
+    {
+        DemandMovable(target);
+        if (Directory.Exists(target))
+            throw new StoreRefusedException($"The configuration goes to {target}, which is a directory. Nothing was changed.");
+        PrivateDirectory.CreateDurably(Path.GetDirectoryName(target)!);
+        DurableFile.Prepare(target, DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue));
+        DurableFile.CleanUp(target);
+        File.Delete(ConfigBefore);
+        var before = DurableFile.Read(target, int.MaxValue);
+        if (IsAsPlanned?.Invoke(before) == false)
+            throw new StoreRefusedException($"The configuration {target} was written while the store was made ready, and may hold the only key of something. Nothing was changed. Run it again: it begins from what is there now.");
+        if (before is not null)
+            DurableFile.Write(ConfigBefore, before);
+    }
+
+    void PutConfig(SwapJournal journal)
+    {
+        if (TargetOf(journal) is not { } target)
+            return;
+        var content = DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue) ?? throw new IOException($"The configuration that was to take its place is gone from {directory.Staged}.");
+        var there = DurableFile.Read(target, int.MaxValue);
+        if (there is not null && there.AsSpan().SequenceEqual(content))
+            return;
+        // Somebody has written it since the commit, and it may hold the only key of something.
+        if (there is not null && !(DurableFile.Read(ConfigBefore, int.MaxValue) is { } before && there.AsSpan().SequenceEqual(before)))
+        {
+            var kept = $"{target}.{journal.Aside}";
+            for (var i = 2; !DurableFile.TryCreate(kept, there); i++)
+                kept = string.Create(CultureInfo.InvariantCulture, $"{target}.{journal.Aside}-{i}");
+            progress?.Invoke($"{target} was written after the {journal.Cause} that replaces it; what it held is kept as {kept}.");
+        }
+
+        PrivateDirectory.CreateDurably(Path.GetDirectoryName(target)!);
+        DurableFile.Write(target, content);
+    }
+
+    void TakeConfigBack(SwapJournal journal)
+    {
+        if (TargetOf(journal) is not { } target || DurableFile.Read(target, int.MaxValue) is not { } there
+            || DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue) is not { } content || !there.AsSpan().SequenceEqual(content))
+            return;
+        if (DurableFile.Read(ConfigBefore, int.MaxValue) is { } before)
+            DurableFile.Write(target, before);
+        else
+            DurableFile.Delete(target);
+    }
+
+    string? TargetOf(SwapJournal journal) => journal.Config is { } named ? Path.GetFullPath(named, directory.Path) : null;
+
+    /// <summary>A path within the data directory goes along with it, wherever that is moved or copied to.</summary>
+    string InPlace(string path) => Path.GetRelativePath(directory.Path, path) is var relative && !relative.StartsWith("..", StringComparison.Ordinal) ? relative : path;
+
+    /// <summary>A link that leads nowhere has its name, too.</summary>
+    static bool Exists(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
+
+    static void Move(string from, string to)
+    {
+        if (Directory.Exists(from))
+            Directory.Move(from, to);
+        else
+            File.Move(from, to);
+        // It is better to have two names for a moment than none.
+        DurableFile.SyncDirectoryOf(to);
+        DurableFile.SyncDirectoryOf(from);
+    }
+
+    /// <summary>What is known not to let itself be moved is refused while nothing has happened yet.</summary>
+    static void DemandMovable(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        if (FindMountPoint(path) is { } mounted && mounted != path)
+            throw new StoreRefusedException($"{mounted} is a mount point within {path}, which is exchanged: what is mounted there would go along. Nothing was changed. Unmount it, or restore into another directory.");
+        if (Libc.IsMountPoint(path))
+            throw new StoreRefusedException($"{path} is a mount point of its own, and cannot be exchanged. Nothing was changed. Mount the data directory itself, or restore into another one.");
+        if (Directory.Exists(path) && new FileInfo(path).LinkTarget is null && !Libc.MayChange(path))
+            throw new StoreRefusedException($"{path} cannot be moved: this user may not write to it. Nothing was changed. Give it to the user that the database runs as.");
+    }
+
+    /// <summary>The place itself, or the first one below it; null: none.</summary>
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    static string? FindMountPoint(string path)
+    {
+        if (Libc.IsMountPoint(path))
+            return path;
+        if (!Directory.Exists(path) || new FileInfo(path).LinkTarget is not null)
+            return null;
+        try
+        {
+            return Directory.EnumerateFileSystemEntries(path).Select(FindMountPoint).FirstOrDefault(static found => found is not null);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null; // Whether it may be moved is looked at next.
+        }
+    }
+
+    static void DeleteEmpty(string path)
+    {
+        try
+        {
+            if (Directory.Exists(path) && !Directory.EnumerateFileSystemEntries(path).Any())
+                Directory.Delete(path);
+        }
+        catch (IOException)
+        {
+            // It costs nothing.
+        }
+    }
+
+    string FreeName(string wanted)
+    {
+        var name = wanted;
+        for (var i = 2; Path.Exists(Path.Combine(directory.Path, name)); i++)
+            name = string.Create(CultureInfo.InvariantCulture, $"{wanted}-{i}");
+        return name;
+    }
+
+    /// <summary>Every file, and every directory above it: what the journal speaks of must be on disk before it.</summary>
+    static void SyncTree(string path)
+    {
+        foreach (var file in Directory.EnumerateFiles(path))
+        {
+            using SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, OperatingSystem.IsWindows() ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite);
+            RandomAccess.FlushToDisk(handle);
+        }
+
+        foreach (var below in Directory.EnumerateDirectories(path))
+            SyncTree(below);
+        DurableFile.SyncDirectoryOf(Path.Combine(path, "a file in it"));
+    }
+}
