@@ -24,6 +24,12 @@ public static class ServerLimits
     /// <summary>How long an answer may get no further before its connection is the first to go in a crowd: some 32 KB have to be taken in that time. One of an AppendStream, on which other streams may wait, ends its stream.</summary>
     public static readonly TimeSpan AnswerStallTimeout = TimeSpan.FromSeconds(20);
 
+    /// <summary>How long a backup waits for its client, in all, while <see cref="BackupAnswerBytes"/> of it are taken: a disk or a line that hesitates gets over it. Beyond it the backup is given up, so that it keeps neither files on disk nor other backups waiting.</summary>
+    public static readonly TimeSpan BackupAnswerTimeout = TimeSpan.FromMinutes(1);
+
+    /// <summary>Bytes of a backup that have to be taken within <see cref="BackupAnswerTimeout"/> of waiting: 17 KB a second, a tenth of what a slow line has.</summary>
+    public const int BackupAnswerBytes = 1024 * 1024;
+
     /// <summary>Descriptors that TCP connections leave to the rest: the store's files (1,000 at most), the connections of the socket and of the Admin API, those that leave, log and runtime.</summary>
     public const int DescriptorsKept = 1_000 + SocketConnectionsMax + AdminConnectionsMax + LeavingMax + 256;
 
@@ -38,6 +44,27 @@ public static class ServerLimits
 
     /// <summary>How long before its end a certificate is warned about: time to get another one, and short of the 30 days in which automatic renewal begins.</summary>
     public static readonly TimeSpan CertificateWarning = TimeSpan.FromDays(14);
+
+    /// <summary>Bytes free on the disk of the data directory, below which `dbx doctor` calls it a problem: what the writer may have in memory and write-ahead log at once, twice, and the log of the server.</summary>
+    public const long DiskFreeLeast = 512L * 1024 * 1024;
+
+    /// <summary>Bytes free below which it warns, however small the store is: an hour to act in, at a thousand events a second that take 500 bytes each.</summary>
+    public const long DiskFreeWarning = 2L * 1024 * 1024 * 1024;
+
+    /// <summary>The part of the store's size that should be free, as its n-th part: compaction writes tables anew before it removes those that they replace.</summary>
+    public const int DiskFreePart = 4;
+
+    /// <summary>Files that may yet be made on that disk, below which it is a problem: the files of one round of compaction, and of the log.</summary>
+    public const long FilesFreeLeast = 1_000;
+
+    /// <summary>The same for a warning: tables of 64 MiB for some 600 GB.</summary>
+    public const long FilesFreeWarning = 10_000;
+
+    /// <summary>Bytes of memory that a server needs not to be ended by the system under load: cache and write buffers of the store, queue, connections, the runtime.</summary>
+    public const long MemoryLeast = 512L * 1024 * 1024;
+
+    /// <summary>Entries that a plugin may be behind before `dbx doctor` warns: seconds of work for one that takes its events.</summary>
+    public const ulong PluginLagWarning = 10_000;
 
     /// <summary>Bytes of method, target and version: both names at their limit, all of it percent-encoded, and a long <c>fields</c>.</summary>
     public const int RequestLineBytesMax = 16 * 1024;
@@ -320,6 +347,33 @@ public static class ServerLimits
     /// <summary>How long an installation waits for another one in the same directory.</summary>
     public static readonly TimeSpan PluginInstallLockTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a look at the address of releases may take, redirects included: whoever asks waits for it.</summary>
+    public static readonly TimeSpan ReleaseLookupTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long an archive of a release may take: the largest at 450 KB a second.</summary>
+    public static readonly TimeSpan ReleaseFetchTimeout = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long it may bring nothing at all.</summary>
+    public static readonly TimeSpan ReleaseStallTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Bytes of an answer about releases: a hundred of them, with twenty files and long notes each.</summary>
+    public const int ReleaseAnswerBytesMax = 16 * 1024 * 1024;
+
+    /// <summary>Bytes of an archive of a release: several times what one has.</summary>
+    public const long ReleaseArchiveBytesMax = 256L * 1024 * 1024;
+
+    /// <summary>How long the program of a release may take to say its version: a slow disk, and a machine that is busy.</summary>
+    public static readonly TimeSpan ReleaseTrialTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Between two looks for a newer version beside commands, failed ones too.</summary>
+    public static readonly TimeSpan ReleaseCheckInterval = TimeSpan.FromHours(6);
+
+    /// <summary>What such a look may cost the command that it is beside, in all.</summary>
+    public static readonly TimeSpan ReleaseCheckTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Releases that a list shows at most.</summary>
+    public const int ReleasesListedMax = 1_000;
+
     /// <summary>Events that a process plugin may have been handed and not acknowledged. Without acknowledgements, those that are sent again when it dies: a pipe holds some 200.</summary>
     public const int ProcessInFlightMax = 256;
 
@@ -589,6 +643,12 @@ public static class ServerLimits
     /// <summary>Bytes of the path of a socket: what the operating system has room for, less the zero at the end.</summary>
     public static int SocketPathBytesMax => OperatingSystem.IsMacOS() ? 103 : 107;
 
+    /// <summary>How much more time a service manager is asked for while a server starts; it is asked again after a third of it. A process that stands still is ended after this.</summary>
+    public static readonly TimeSpan ServiceStartExtension = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a service manager may leave what it is told where it is; then it is not told.</summary>
+    public static readonly TimeSpan ServiceNoticeWait = TimeSpan.FromSeconds(2);
+
     /// <summary>Between two checkpoints that nobody asks for, while the log grows: an event is in a signed one within about this.</summary>
     public static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(1);
 
@@ -597,4 +657,10 @@ public static class ServerLimits
 
     /// <summary>Between two lines that tell how far a verify is.</summary>
     public static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>What a guess of a backup's passphrase costs, as age has it: scrypt with 2^18, a second and 256 MiB.</summary>
+    public const int AgeWorkFactor = 18;
+
+    /// <summary>The most that is done to read a backup: 2^20, 1 GiB of memory. Whoever made the file chose it.</summary>
+    public const int AgeWorkFactorMax = 20;
 }

@@ -53,6 +53,9 @@ public sealed record ServerOptions
     /// <summary>Between two exports of metrics to a collector.</summary>
     internal TimeSpan TelemetryInterval { get; init; } = ServerLimits.TelemetryInterval;
 
+    /// <summary>How long a backup waits for whoever takes it.</summary>
+    internal TimeSpan BackupPatience { get; init; } = ServerLimits.BackupAnswerTimeout;
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>How many connections the TCP ports take; null: as many as <see cref="ServerLimits"/> and the system allow.</summary>

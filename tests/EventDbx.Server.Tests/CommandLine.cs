@@ -27,6 +27,9 @@ internal sealed class CommandLine : IDisposable
 
     public TimeSpan ServerPatience { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>What the machine has, for `dbx doctor`: enough of everything, on whatever machine the tests run.</summary>
+    public Health.HostFacts Host { get; set; } = new() { FreeBytes = 1L << 40, FreeFiles = 1_000_000, FileSystem = "ext4", OpenFilesMax = 1_000_000, MemoryBytes = 1L << 33, ClockIsKept = true };
+
     public string DataDirectory => Directory[".eventdbx"];
 
     public string ConfigPath => Directory[".eventdbx/config.toml"];
@@ -49,6 +52,7 @@ internal sealed class CommandLine : IDisposable
             Environment = name => Environment.TryGetValue(name, out var value) ? value : name == "HOME" ? Directory.Path : null,
             WorkingDirectory = Directory.Path,
             ServerPatience = ServerPatience,
+            Host = (_, _) => Host,
         };
         var code = await CommandTree.RunAsync(arguments, shell, interrupted.Token);
         return new Outcome((ExitCode)code, output.ToString(), error.ToString());

@@ -54,6 +54,12 @@ public sealed class ConfigFile
     /// <summary>False while there is no file.</summary>
     public bool Exists => _text.Length > 0;
 
+    /// <summary>The file as it was read; empty where there is none.</summary>
+    internal string Text => _text;
+
+    /// <summary>The same text, with other settings worked in. Nothing is written.</summary>
+    internal string TextWith(ServerConfig settings) => ConfigText.MadeWhole(ConfigEditor.Edit(Path, _text, _saved, settings));
+
     /// <summary>Reads the configuration.</summary>
     /// <param name="path">The file; null is <c>config.toml</c> in <paramref name="root"/>.</param>
     /// <param name="root">The default directory, see <see cref="DefaultRoot"/>.</param>
@@ -67,10 +73,15 @@ public sealed class ConfigFile
         var found = ReadText(full);
         if (found is not null)
             ConfigText.DemandWhole(full, found);
-        var text = found ?? "";
-        var saved = ConfigReader.Read(full, text, Defaults(root));
-        return new ConfigFile(
-            full, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
+        return Of(full, found ?? "", root, dataDir, clock, environment);
+    }
+
+    /// <summary>A text as if it lay at a path: the places that it names are relative to there.</summary>
+    /// <exception cref="ConfigException">It is not valid.</exception>
+    internal static ConfigFile Of(string path, string text, string root, string? dataDir, TimeProvider clock, ConfigEnvironment? environment)
+    {
+        var saved = ConfigReader.Read(path, text, Defaults(root));
+        return new(path, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
     }
 
     /// <summary>The same file as it is by now, under the same environment and for the same run.</summary>

@@ -14,16 +14,16 @@ public sealed class Destruction
 
     static readonly string[] OwnFiles =
     [
-        "event_store.inventory", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "settings.json", "plugins.json", "plugin_queue.json",
+        "event_store.inventory", "event_store.swap", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "settings.json", "plugins.json", "plugin_queue.json",
         "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
         TlsFiles.OwnCertificateName, TlsFiles.OwnKeyName,
     ];
 
     static readonly string[] OwnDirectories =
-        ["event_store", "event_store.new", "event_store.salvage", "event_store.trial", "event_store.best", "plugins"];
+        ["event_store", "event_store.new", "event_store.salvage", "event_store.trial", "event_store.best", "event_store.staged", "plugins"];
 
-    /// <summary>A store that <c>dbx recover</c> put aside.</summary>
-    const string LostPrefix = "event_store.lost-";
+    /// <summary>Stores that <c>dbx recover</c> and <c>dbx restore --keep-old</c> put aside.</summary>
+    static readonly string[] AsidePrefixes = ["event_store.lost-", "event_store.before-"];
 
     readonly bool _hasData;
 
@@ -117,7 +117,7 @@ public sealed class Destruction
         var isDirectory = entry is DirectoryInfo && entry.LinkTarget is null;
         if (isDirectory && name == "logs")
             RemoveLogs((DirectoryInfo)entry);
-        else if (OwnDirectories.Contains(name) || name.StartsWith(LostPrefix, StringComparison.Ordinal))
+        else if (OwnDirectories.Contains(name) || (isDirectory && EventDbx.Backups.StagedBackup.IsLeftBehind(name)) || Array.Exists(AsidePrefixes, prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
             Remove(entry, isDirectory);
         else if (!isDirectory && OwnFiles.Any(own => name == own || name == own + DurableFile.TemporarySuffix))
             Remove(entry, isDirectory: false);

@@ -26,7 +26,13 @@ internal static partial class Posix
     const int WorkingDirectory = -100; // AT_FDCWD
     const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
     const uint StatUser = 8; // STATX_UID
+    const uint StatType = 1; // STATX_TYPE
+    const ushort FileTypeMask = 0xF000; // S_IFMT
+    const ushort RegularFile = 0x8000; // S_IFREG
     const int StatBytes = 256;
+    const int FileSystemBytes = 256; // struct statvfs, with room to spare.
+    const int ClockBytes = 512; // struct timex, the same.
+    const int ClockError = 5; // TIME_ERROR
     const uint Exchange = 2; // RENAME_EXCHANGE
     const uint Swap = 2; // RENAME_SWAP of macOS.
 
@@ -152,6 +158,45 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Whether a path leads to an ordinary file, links followed; null where the system does not tell.</summary>
+    public static unsafe bool? IsRegularFile(string path)
+    {
+        if (!OperatingSystem.IsLinux())
+            return null;
+        try
+        {
+            // struct statx: stx_mode is 2 bytes at 28.
+            var found = stackalloc byte[StatBytes];
+            return statx(WorkingDirectory, path, 0, StatType, found) == 0 ? (*(ushort*)(found + 28) & FileTypeMask) == RegularFile : null;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Files that a user without privileges may yet make on the file system of a path; null where the system does not tell, or the file system does not count them.</summary>
+    public static unsafe long? FreeFiles(string path)
+    {
+        // struct statvfs of 64-bit Linux: eleven fields of 8 bytes, f_files the sixth, f_favail the eighth.
+        if (!OperatingSystem.IsLinux() || !Environment.Is64BitProcess)
+            return null;
+        var found = stackalloc ulong[FileSystemBytes / sizeof(ulong)];
+        return statvfs(path, found) == 0 && found[5] > 0 ? (long)Math.Min(found[7], long.MaxValue) : null;
+    }
+
+    /// <summary>Whether the kernel was told that something keeps the clock of this machine right; null where the system does not tell.</summary>
+    public static unsafe bool? ClockIsKept()
+    {
+        if (!OperatingSystem.IsLinux())
+            return null;
+        // struct timex: the first field says what to change, and zero is nothing.
+        var clock = stackalloc byte[ClockBytes];
+        new Span<byte>(clock, ClockBytes).Clear();
+        var state = adjtimex(clock);
+        return state < 0 ? null : state != ClockError;
+    }
+
     /// <summary>Lets two paths change places in one step; false where the system or file system cannot.</summary>
     public static bool TryExchange(string left, string right)
     {
@@ -163,6 +208,14 @@ internal static partial class Posix
         {
             return false;
         }
+    }
+
+    /// <summary>Gives a path another name, which a file or link that has it loses in the same step. A link is renamed itself, whatever it leads to.</summary>
+    /// <exception cref="IOException">Nothing has changed.</exception>
+    public static void Rename(string from, string to)
+    {
+        if (rename(from, to) != 0)
+            throw Failed($"rename \"{from}\" to \"{to}\"", Marshal.GetLastPInvokeError());
     }
 
     static IOException Failed(string what, int error) =>
@@ -207,11 +260,20 @@ internal static partial class Posix
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, uint owner, uint group);
 
+    [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int rename(string from, string to);
+
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int renameat2(int leftDirectory, string left, int rightDirectory, string right, uint flags);
 
     [LibraryImport("libc", EntryPoint = "renamex_np", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int renamex_np(string left, string right, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "statvfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int statvfs(string path, ulong* found);
+
+    [LibraryImport("libc", EntryPoint = "adjtimex")]
+    private static unsafe partial int adjtimex(byte* clock);
 
     /// <summary>Of a resource of a process.</summary>
     [StructLayout(LayoutKind.Sequential)]

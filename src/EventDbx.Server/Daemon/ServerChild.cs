@@ -43,6 +43,8 @@ public static class ServerChild
         };
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
+        foreach (var name in ServiceNotice.Variables)
+            start.Environment.Remove(name);
         if (!OperatingSystem.IsWindows())
             Posix.KeepDescriptorsToItself();
         using var child = Process.Start(start)!;

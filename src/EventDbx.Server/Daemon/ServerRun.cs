@@ -21,6 +21,9 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
     /// <summary>Whether the log goes to standard error, too.</summary>
     public bool Echo { get; init; }
 
+    /// <summary>The service manager that is told how the server is; null: nobody is.</summary>
+    public ServiceNotice? Service { get; init; }
+
     string Directory => Path.GetFullPath(Options.Database.Directory);
 
     /// <summary>Runs until <paramref name="stop"/>.</summary>
@@ -49,6 +52,7 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
     async Task<ServerHost> StartAsync(ServerLog log, CancellationToken stop)
     {
         var progress = Options.Database.Progress;
+        Service?.Starting();
         var options = Options with
         {
             Log = log.Write,
@@ -59,6 +63,7 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
                 Progress = line =>
                 {
                     log.Write(LogLevel.Information, line);
+                    Service?.Tell(line);
                     progress?.Invoke(line);
                 },
             },
@@ -106,9 +111,12 @@ public sealed record ServerRun(ServerOptions Options, LogSettings Log)
                 log.Write(LogLevel.Information, FormattableString.Invariant($"tls certificate={LogText.Value(tls.Certificate)} fingerprint={tls.Fingerprint} not_after={tls.NotAfter}"));
             foreach (var notice in notices)
                 log.Write(LogLevel.Warning, notice);
-            await ready(ServerReady.Of(status, Log.File, notices)).ConfigureAwait(false);
+            var answering = ServerReady.Of(status, Log.File, notices);
+            await ready(answering).ConfigureAwait(false);
+            Service?.Ready(answering.Text);
             await EndOf(stop).ConfigureAwait(false);
             log.Write(LogLevel.Information, "stopping");
+            Service?.Stopping();
             await host.StopAsync(StopDeadline).ConfigureAwait(false);
             log.Write(LogLevel.Information, "stopped");
         }

@@ -57,6 +57,8 @@ public static class SettingCheck
 
         if (exposure != Exposure.Loopback && (running?.Restriction ?? config.Restrict) == Restriction.Off)
             findings.Warn("exposure", "Other machines reach it, and events need no schema (restrict = \"off\").", "`dbx restart --restrict` holds events against the schemas that there are.");
+        if (exposure != Exposure.Loopback && config.MetricsPublic)
+            findings.Warn("exposure", "Whoever reaches it reads its metrics without a token (metrics.public), names of plugins among them.", "Set it to false, and give what collects them a token.");
     }
 
     /// <summary>It is no clear text that others could read: they are told what can be reached, and that it is not open to them.</summary>

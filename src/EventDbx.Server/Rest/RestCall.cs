@@ -18,6 +18,12 @@ internal sealed class RestCall(HttpContext http, ServerHost host, ServerOptions 
 
     public TimeProvider Clock => options.Clock;
 
+    /// <summary>How long a backup waits for whoever takes it.</summary>
+    public TimeSpan BackupPatience => options.BackupPatience;
+
+    /// <summary>Of the product.</summary>
+    public string Version => options.Version;
+
     public RestRoute Route => route;
 
     /// <summary>What the caller may do.</summary>

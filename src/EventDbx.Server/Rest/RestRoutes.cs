@@ -25,6 +25,7 @@ internal static class RestRoutes
     static readonly RestAccess Tokens = RestAccess.RootTo("manage tokens");
     static readonly RestAccess KeyIdentity = RestAccess.RootTo("ask for the check of the data key");
     static readonly RestAccess RotateKey = RestAccess.RootTo("rotate the data key");
+    static readonly RestAccess BackUp = RestAccess.RootTo("back the database up");
     static readonly RestAccess SeeSchemas = RestAccess.RootTo("see schemas as a whole");
     static readonly RestAccess ChangeSchemas = RestAccess.RootTo("change schemas");
 
@@ -104,6 +105,7 @@ internal static class RestRoutes
         new("DELETE", Schema + "/events/{event}", ChangeSchemas, RestBody.None, SchemaRoutes.RemoveEventAsync) { LeavesEntry = true },
         new("GET", "/admin/key", KeyIdentity, RestBody.None, KeyRoutes.IdentityAsync),
         new("POST", "/admin/key/rotate", RotateKey, RestBody.Required, KeyRoutes.RotateAsync) { LeavesEntry = true, TakesLong = true },
+        new("POST", "/admin/backup", BackUp, RestBody.Optional, BackupRoutes.MakeAsync) { TakesLong = true },
         new("GET", "/admin/tokens", Tokens, RestBody.None, TokenRoutes.ListAsync),
         new("POST", "/admin/tokens", Tokens, RestBody.Required, TokenRoutes.IssueAsync) { LeavesEntry = true },
         new("POST", "/admin/tokens/revoke", Tokens, RestBody.Required, TokenRoutes.RevokeAsync) { LeavesEntry = true },

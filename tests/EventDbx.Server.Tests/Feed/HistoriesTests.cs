@@ -46,4 +46,68 @@ public sealed class HistoriesTests
         Assert.Equal(200, (await leader.GetAsync($"/v1/events?after=1-{kept + 1}")).Status);
         Assert.Equal(200, (await mirror.SendAsync("POST", "/v1/events", """{"aggregate_type":"a","aggregate_id":"1","event_type":"e","payload":{}}""", token: root)).Status);
     }
+
+    [Fact]
+    public async Task A_cursor_from_before_a_restore_is_gone_and_told_where_to_go_on_and_so_is_one_of_another_restore()
+    {
+        await using var server = new RestServer();
+        await server.InitializeAsync();
+        for (var i = 0; i < 4; i++)
+            await server.AppendAsync("a", "1", "e", "{}");
+        using var copy = new TemporaryDirectory();
+        var (id, size, root) = (server.Host.Database.DatabaseId, server.Host.Database.LogSize, server.Host.Database.LogRoot);
+        await server.Host.DisposeAsync();
+        Copy(server.DataDir, copy.Path);
+
+        var first = await RestoreAsync(3);
+        await server.StartAsync();
+        foreach (var (cursor, on) in ((string, string)[])[("1-2", $"go on at {first}-2"), ("1-3", $"go on at {first}-3"), ("1-5", $"go on at {first}-3 and read what took its place"), ("1-0", $"go on at {first}-0")])
+        {
+            var gone = await server.GetAsync($"/v1/events?after={cursor}");
+            Assert.Equal((410, "cursor_gone"), (gone.Status, gone.Code));
+            Assert.Contains("a backup was restored. The histories part behind position 3", gone.Body, StringComparison.Ordinal);
+            Assert.Contains(on, gone.Body, StringComparison.Ordinal);
+        }
+
+        foreach (var never in (ulong[])[first - 1, first + 1, 2])
+        {
+            if (never == 1 || never == first)
+                continue;
+            var gone = await server.GetAsync($"/v1/events?after={never}-2");
+            Assert.Equal((410, "cursor_gone"), (gone.Status, gone.Code));
+            Assert.Contains($"Begin again at {first}-0", gone.Body, StringComparison.Ordinal);
+        }
+
+        await server.AppendAsync("a", "1", "other", "{}");
+        var on3 = await server.GetAsync($"/v1/events?after={first}-3&include=control");
+        Assert.Equal((200, $"{first}-4"), (on3.Status, on3.Json.GetProperty("items")[0].GetProperty("cursor").GetString()));
+        var reached = on3.Json.GetProperty("cursor").GetString();
+        await server.Host.DisposeAsync();
+
+        // The same backup once more: what was handed out since the first time is of a history that is not here any more.
+        var second = await RestoreAsync(null);
+        Assert.True(second > first);
+        await server.StartAsync();
+        Assert.Equal((410, "cursor_gone"), (await server.GetAsync($"/v1/events?after={reached}")) is var again ? (again.Status, again.Code) : default);
+        Assert.Equal(200, (await server.GetAsync($"/v1/events?after={second}-{size}")).Status);
+
+        async Task<ulong> RestoreAsync(ulong? position)
+        {
+            var options = new DatabaseOptions { Directory = server.DataDir, Encrypted = false, Clock = server.Clock };
+            using var restore = EventDbx.Recovery.StoreRestore.Begin(options);
+            Copy(copy.Path, restore.Unpacked);
+            var report = restore.Prepare(
+                new() { From = restore.Unpacked, DatabaseId = id, Epoch = 1, LogSize = size, LogRoot = root, ToPosition = position, Pieces = ["tokens.json"] }, options, null, TestContext.Current.CancellationToken);
+            restore.Commit(["tokens.json"], null, keepOld: false);
+            await restore.OpenAsync(options);
+            return report.Epoch;
+        }
+
+        static void Copy(string from, string to)
+        {
+            Directory.CreateDirectory(Path.Combine(to, "event_store"));
+            foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(file => Path.GetDirectoryName(Path.GetRelativePath(from, file)) is "" or "event_store"))
+                File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)), overwrite: true);
+        }
+    }
 }

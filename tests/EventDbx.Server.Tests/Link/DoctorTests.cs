@@ -108,6 +108,10 @@ public sealed class DoctorTests : IDisposable
         Assert.Equal("warning", Finding(open, "does not encrypt")!["severity"]!.GetValue<string>());
         Assert.Equal("warning", Finding(open, "events need no schema")!["severity"]!.GetValue<string>());
         Assert.Equal(ExitCode.Done, open.Code);
+        Assert.Null(Finding(open, "metrics"));
+        var closed = await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_line.ConfigPath, closed.Replace("[metrics]\npublic = false", "[metrics]\npublic = true", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        Assert.Equal("warning", Finding(await _line.RunAsync("doctor", "--json"), "reads its metrics without a token")!["severity"]!.GetValue<string>());
 
         _line.Input = "a master key\n";
         await _line.RunAsync("config", "--admin-master-key", "-", "--admin-enabled", "true", "--admin-bind", "0.0.0.0");

@@ -114,6 +114,7 @@ public sealed partial class PluginCommandTests : IDisposable
             }
 
             await DeadAsync(2);
+            Assert.Contains(running ? "The plugin http (hook) has refused 2 event(s) for good." : "The plugin hook has refused 2 event(s) for good.", (await _line.RunAsync("doctor")).Out, StringComparison.Ordinal);
             var shown = await _line.RunAsync("queue");
             var ofHook = JsonDocument.Parse((await _line.RunAsync("queue", "--plugin", "hook", "--take", "1", "--json")).Out).RootElement;
             var ofTrail = await _line.RunAsync("queue", "--plugin", "trail");

@@ -3,7 +3,8 @@ using EventDbx.Server.Configuration;
 
 namespace EventDbx.Server.Tests.Link;
 
-/// <summary>Every synopsis of the published sections Schemas, Aggregates and Restriction Modes, in both forms, with the server running and stopped.</summary>
+/// <summary>Every synopsis of the published sections Schemas, Aggregates, Maintenance and Restriction Modes, in both forms, with the server running and stopped.</summary>
+/// <remarks>Those of Upgrades need an address of releases and no server: <c>UpgradeTests</c> of the command line has them.</remarks>
 public sealed class SeedTableTests
 {
     /// <summary>What a synopsis has come to.</summary>
@@ -85,6 +86,9 @@ public sealed class SeedTableTests
         // aggregate commit
         Works("committed 2 event(s)", "aggregate", "commit"),
         Works("no staged events to commit", "aggregate", "commit"),
+        // backup --output <path> [--force]
+        Works("backups/dbx.tar.zst: ", "backup", "--output", "backups/dbx.tar.zst"),
+        Works("backups/dbx.tar.zst: ", "backup", "--output", "backups/dbx.tar.zst", "--force"),
         // aggregate export [<type>] [--all] --output <path> [--format csv|json] [--zip] [--pretty]
         Works("Exported 1 aggregate type(s) in CSV format", "aggregate", "export", "patient", "--output", "out"),
         Works("wrote patients.json", "aggregate", "export", "--aggregate", "patient", "--output", "patients.json", "--format", "json", "--pretty"),
@@ -108,6 +112,38 @@ public sealed class SeedTableTests
                     ? outcome.Code == ExitCode.Done && outcome.Out.Contains(row.Prints, StringComparison.Ordinal)
                     : outcome.Code == ExitCode.Usage,
                 $"dbx {string.Join(' ', row.Line)} ({row.Status}): {outcome}");
+        }
+    }
+
+    /// <summary>Of Maintenance: <c>dbx backup --output &lt;path&gt; [--force]</c> and <c>dbx restore --input &lt;path&gt; [--data-dir &lt;path&gt;] [--force]</c>, with the server stopped as published; the backup also with one that runs.</summary>
+    [Fact]
+    public async Task Every_published_synopsis_of_maintenance_does_what_it_says()
+    {
+        using var line = new CommandLine();
+        await line.RunAsync("config", "--bind", "127.0.0.1");
+        await DemandAsync(ExitCode.Done, "aggregate", "apply", "order", "o-1", "placed", "--payload", "{}");
+        await using (await RunningServer.StartAsync(line))
+            await DemandAsync(ExitCode.Done, "backup", "--output", "running.tar.zst");
+        foreach (var (code, arguments) in new[]
+        {
+            (ExitCode.Done, "backup --output b.tar.zst"),
+            (ExitCode.Failed, "backup --output b.tar.zst"),
+            (ExitCode.Done, "backup --output b.tar.zst --force"),
+            (ExitCode.Failed, "restore --input b.tar.zst"),
+            (ExitCode.Done, "restore --input b.tar.zst --force"),
+            (ExitCode.Done, "restore --input b.tar.zst --data-dir other"),
+            (ExitCode.Failed, "restore --input b.tar.zst --data-dir other"),
+            (ExitCode.Done, "restore --input running.tar.zst --data-dir other --force"),
+            (ExitCode.Done, "aggregate get order o-1"),
+        })
+        {
+            await DemandAsync(code, arguments.Split(' '));
+        }
+
+        async Task DemandAsync(ExitCode code, params string[] arguments)
+        {
+            var outcome = await line.RunAsync(arguments);
+            Assert.True(outcome.Code == code, $"dbx {string.Join(' ', arguments)}: {outcome}");
         }
     }
 

@@ -58,6 +58,7 @@ public sealed class CredentialTests(RestServer server) : IClassFixture<RestServe
         ["PATCH /admin/schemas/{type}"] = new("/admin/schemas/s", """{"change":"add_events","events":["f"]}""", 403, 200, DeclareAsync),
         ["POST /admin/schemas/{type}/validate"] = new("/admin/schemas/s/validate", """{"event_type":"e","payload":{}}""", 403, 200, DeclareAsync),
         ["DELETE /admin/schemas/{type}/events/{event}"] = new("/admin/schemas/s/events/f", null, 403, 200, DeclareAsync),
+        ["POST /admin/backup"] = new("/admin/backup", """{"keys":false}""", 403, 200),
         ["GET /admin/key"] = new("/admin/key", null, 403, 200),
         ["POST /admin/key/rotate"] = new("/admin/key/rotate", """{"new_key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}""", 403, 400),
         ["GET /admin/tokens"] = new("/admin/tokens", null, 403, 200),
