@@ -1,5 +1,6 @@
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Logs;
+using EventDbx.Server.Upgrades;
 
 namespace EventDbx.Cli;
 
@@ -24,8 +25,17 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     /// <summary>Whether the option stands on the command line, with whatever value.</summary>
     public bool Has(Option option) => parse.GetResult(option) is { Implicit: false };
 
-    /// <summary>The configuration this command line means; nothing is written.</summary>
-    public ConfigFile LoadConfig() => ConfigFile.Load(
+    /// <summary>The configuration this command line means. Nothing is written, but where a restore was interrupted behind its commit point: its configuration counts, and comes first.</summary>
+    public ConfigFile LoadConfig()
+    {
+        // The file that is named may lie in the directory of a restore that was interrupted before it was put there: without it another directory would be meant.
+        if (Path(GlobalOptions.Config) is { } named && System.IO.Path.GetDirectoryName(shell.Resolve(named)) is { } folder)
+            Recovery.StoreRestore.CompleteInterrupted(folder, shell.Error.WriteLine);
+        var file = Load();
+        return Recovery.StoreRestore.CompleteInterrupted(file.Config.DataDir, shell.Error.WriteLine) ? Load() : file;
+    }
+
+    ConfigFile Load() => ConfigFile.Load(
         Path(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
         DefaultRoot,
         Path(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
@@ -50,7 +60,11 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
         }
     }
 
-    string DefaultRoot => ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE") ?? shell.UserHome(), shell.WorkingDirectory);
+    /// <summary>The directory of EventDBX in the home of the user, whatever the configuration says.</summary>
+    public string DefaultRoot => RootOf(shell);
+
+    /// <inheritdoc cref="DefaultRoot"/>
+    public static string RootOf(Shell shell) => ConfigFile.DefaultRoot(shell.Environment("HOME") ?? shell.Environment("USERPROFILE") ?? shell.UserHome(), shell.WorkingDirectory);
 
     /// <summary>A path, or null; an empty one is a variable that was not set, and must not come to mean this directory.</summary>
     string? Path(Option<string> option) => Get(option) is not { } path ? null
@@ -76,7 +90,7 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     /// <summary>Variables that have no effect because they are misspelt, each with the one that was probably meant.</summary>
     public IEnumerable<(string Name, string Meant)> MisspeltVariables => ConfigEnvironment.Misspelt(
         shell.VariableNames,
-        [.. RemoteTrust.Variables, RemoteServer.Variable, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable]);
+        [.. RemoteTrust.Variables, RemoteServer.Variable, StoreKey.Variable, AccessToken.Variable, LogSettings.LevelVariable, LogSettings.DirectoryVariable, ReleaseServer.AddressVariable, ReleaseKeys.FileVariable]);
 
     /// <summary>A line that is not a result. What was printed before it stands before it on a terminal, too.</summary>
     public async Task NoteAsync(string line)

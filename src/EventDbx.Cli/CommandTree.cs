@@ -2,6 +2,8 @@ using System.CommandLine.Parsing;
 using EventDbx.Cli.Commands;
 using EventDbx.Cli.Commands.Aggregate;
 using EventDbx.Cli.Commands.Audit;
+using EventDbx.Cli.Commands.Backup;
+using EventDbx.Cli.Commands.Completion;
 using EventDbx.Cli.Commands.Config;
 using EventDbx.Cli.Commands.Demo;
 using EventDbx.Cli.Commands.Doctor;
@@ -9,14 +11,17 @@ using EventDbx.Cli.Commands.Following;
 using EventDbx.Cli.Commands.Import;
 using EventDbx.Cli.Commands.Key;
 using EventDbx.Cli.Commands.Log;
+using EventDbx.Cli.Commands.Man;
 using EventDbx.Cli.Commands.Plugin;
 using EventDbx.Cli.Commands.Queue;
 using EventDbx.Cli.Commands.Recover;
 using EventDbx.Cli.Commands.Remote;
+using EventDbx.Cli.Commands.Restore;
 using EventDbx.Cli.Commands.Schema;
 using EventDbx.Cli.Commands.Server;
 using EventDbx.Cli.Commands.Token;
 using EventDbx.Cli.Commands.Transfers;
+using EventDbx.Cli.Commands.Upgrade;
 using EventDbx.Cli.Commands.Verify;
 using EventDbx.Cli.Commands.Witness;
 
@@ -52,10 +57,15 @@ internal static class CommandTree
         VerifyCommand.Create(),
         LogCommand.Create(),
         AuditCommand.Create(),
+        BackupCommand.Create(),
+        RestoreCommand.Create(),
         RecoverCommand.Create(),
         DoctorCommand.Create(),
         WitnessCommand.Create(),
         DemoCommand.Create(),
+        UpgradeCommand.Create(),
+        CompletionCommand.Create(),
+        ManCommand.Create(),
         InspectCommand.Create(),
         ServerCommand.Create(),
     });
@@ -74,11 +84,15 @@ internal static class CommandTree
         using var interrupted = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var interrupts = Interrupts.Forward(interrupted, hangUp: parse.CommandResult.Command is not Verb { OutlivesTerminal: true });
         ExitCode code;
+        UpgradeNotice? notice = null;
         try
         {
             try
             {
                 RefuseWhatIsNoText(arguments, shell);
+                if (UpgradeCommand.Spelt(arguments, parse) is { } spelt)
+                    parse = root.Parse(spelt, Parsing);
+                notice = UpgradeNotice.Begin(parse, shell);
                 code = await RunAsync(parse, shell, interrupted.Token).ConfigureAwait(false);
                 await FlushAsync(shell).ConfigureAwait(false);
             }
@@ -87,6 +101,9 @@ internal static class CommandTree
                 code = await Failures.ReportAsync(failure, parse, shell).ConfigureAwait(false);
                 await shell.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             }
+
+            if (notice is not null && !interrupted.IsCancellationRequested)
+                await notice.EndAsync().ConfigureAwait(false);
         }
         catch (IOException)
         {

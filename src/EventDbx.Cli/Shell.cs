@@ -14,6 +14,9 @@ internal sealed record Shell : IDisposable
     /// <summary>Results, and nothing else.</summary>
     public required TextWriter Out { get; init; }
 
+    /// <summary>The same, for a result that is no text. One of the two is used, never both.</summary>
+    public Func<Stream> OpenOut { get; init; } = static () => Stream.Null;
+
     /// <summary>Everything that is not a result: errors, notices, progress.</summary>
     public required TextWriter Error { get; init; }
 
@@ -41,7 +44,13 @@ internal sealed record Shell : IDisposable
     /// <summary>How to start this program once more: its path, and what stands before its own arguments.</summary>
     public required IReadOnlyList<string> Self { get; init; }
 
+    /// <summary>Which EventDBX this is, for what compares versions.</summary>
+    public string Version { get; init; } = Release.Version;
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>What the machine has for a data directory, which the given process of a server has open, or none.</summary>
+    public Func<string, int?, Server.Health.HostFacts> Host { get; init; } = Server.Health.HostFacts.Of;
 
     /// <summary>How long a server may be silent before a command asks whether it is there at all.</summary>
     public TimeSpan ServerPatience { get; init; } = TimeSpan.FromSeconds(30);
@@ -58,6 +67,7 @@ internal sealed record Shell : IDisposable
             In = new StreamReader(Console.OpenStandardInput(), utf8),
             OpenIn = Console.OpenStandardInput,
             Out = new StreamWriter(new OutputStream(Console.OpenStandardOutput(), Server.Daemon.StandardOutput.NobodyReads), utf8, bufferSize: 32 * 1024),
+            OpenOut = static () => new OutputStream(Console.OpenStandardOutput(), Server.Daemon.StandardOutput.NobodyReads),
             Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
             OutIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,

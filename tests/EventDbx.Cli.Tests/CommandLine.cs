@@ -20,6 +20,11 @@ internal sealed class CommandLine : IDisposable
 
     public bool Terminal { get; set; }
 
+    /// <summary>Which version it takes itself for.</summary>
+    public string Version { get; set; } = Release.Version;
+
+    public TimeProvider Clock { get; set; } = TimeProvider.System;
+
     public string ConfigPath => Directory[".eventdbx/config.toml"];
 
     public string ConfigText => File.ReadAllText(ConfigPath);
@@ -42,6 +47,8 @@ internal sealed class CommandLine : IDisposable
             ErrorIsTerminal = Terminal,
             Environment = name => Environment.TryGetValue(name, out var value) ? value : name == "HOME" ? Directory.Path : null,
             WorkingDirectory = Directory.Path,
+            Version = Version,
+            Clock = Clock,
         };
         var code = await CommandTree.RunAsync(root, arguments, shell, TestContext.Current.CancellationToken);
         return new Outcome((ExitCode)code, output.ToString(), error.ToString());

@@ -9,13 +9,19 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
     /// <summary>Ports that documents name. They may be taken here, so others stand for them everywhere.</summary>
     static readonly string[] Ports = ["7070", "7465", "7171"];
 
-    readonly TemporaryDirectory _home;
+    readonly string _home;
     readonly Dictionary<string, string> _ports;
 
     /// <summary>For other nodes. Documents name the published one as that of another machine, so it stays as it is in them.</summary>
     readonly int _peerPort = FreePort.Take();
 
-    DocumentWalk(TemporaryDirectory home) => (_home, _ports) = (home, FreePorts());
+    /// <summary>What the commands find in their environment beside that.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
+    DocumentWalk(string home) => (_home, _ports) = (home, FreePorts());
+
+    /// <summary>With a program that lies in the home already, as <c>dbx</c>.</summary>
+    public static DocumentWalk Begin(string home) => new(home);
 
     /// <summary>Puts the programs into a home, built.</summary>
     /// <param name="home">Empty.</param>
@@ -30,7 +36,7 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
             Assert.Equal(ExitCode.Done, (await Program.RunAsync(script, home.Path, home: null, "--version")).Code);
         }
 
-        return new(home);
+        return new(home.Path);
     }
 
     /// <summary>Runs every block of a document, and returns how many there are.</summary>
@@ -60,7 +66,7 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
             else if (language == "sh")
             {
                 var outcome = await Program.RunAsync(
-                    "bash", _home.Path, _home.Path, "-euo", "pipefail", "-c", $"export EVENTDBX_PORT={_ports["7070"]} EVENTDBX_ADMIN_PORT={_ports["7171"]} EVENTDBX_SOCKET_BIND_ADDR=127.0.0.1:{_peerPort}\n{Here(WithoutTests(text))}");
+                    "bash", _home, _home, "-euo", "pipefail", "-c", $"export EVENTDBX_PORT={_ports["7070"]} EVENTDBX_ADMIN_PORT={_ports["7171"]} EVENTDBX_SOCKET_BIND_ADDR=127.0.0.1:{_peerPort}{Exports}\n{Here(WithoutTests(text))}");
                 Assert.True(outcome.Code == ExitCode.Done, $"{text}\n{outcome.Out}\n{outcome.Error}");
                 (said, ran) = (outcome.Out, ran + 1);
             }
@@ -72,10 +78,12 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
     /// <summary>Where a step fails, what it started is not to stay.</summary>
     public async ValueTask DisposeAsync()
     {
-        await Program.RunAsync(Path.Combine(Checkout.Root, "dbx"), _home.Path, _home.Path, "stop");
-        foreach (var file in Directory.GetFiles(_home.Path, "*.pid"))
-            await Program.RunAsync("bash", _home.Path, _home.Path, "-c", $"kill \"$(cat '{file}')\" || true");
+        await Program.RunAsync(Path.Combine(_home, "dbx"), _home, _home, "stop");
+        foreach (var file in Directory.GetFiles(_home, "*.pid"))
+            await Program.RunAsync("bash", _home, _home, "-c", $"kill \"$(cat '{file}')\" || true");
     }
+
+    string Exports => string.Concat(Environment.Select(static variable => $" {variable.Key}='{variable.Value}'"));
 
     string Here(string text) => _ports.Aggregate(text, (so, port) => so.Replace(port.Key, port.Value, StringComparison.Ordinal));
 

@@ -40,6 +40,12 @@ internal sealed class Program : IDisposable
     /// <summary>Starts it and waits for nothing.</summary>
     public static Program Begin(string home, params string[] arguments) => Start(File, home, home, arguments);
 
+    /// <summary>Starts any program and waits for nothing.</summary>
+    public static Program Begin(string program, string directory, string[] arguments) => Start(program, directory, home: null, arguments);
+
+    /// <summary>Whether it is still there.</summary>
+    public bool Runs => !_process.HasExited;
+
     /// <summary>Runs it to its end, with nothing on its standard input.</summary>
     /// <param name="program">What to run.</param>
     /// <param name="directory">Its working directory.</param>

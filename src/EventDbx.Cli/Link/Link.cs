@@ -144,13 +144,17 @@ internal static class Link
             NoteVerifier = NoteKey.Verifies,
             LogOrigin = config.LogOrigin,
             Follow = config.Followed,
+            Locked = () => ConfigStillThere.Demand(file),
         };
     }
 
     /// <summary>The same for what reads the files alone: no key is looked for, and none is made.</summary>
-    public static DatabaseOptions OptionsWithoutKey(Call call, ConfigFile file) => new()
+    public static DatabaseOptions OptionsWithoutKey(Call call, ConfigFile file) => OptionsWithoutKey(call, file.Config.DataDir);
+
+    /// <summary>The same for a directory whose configuration is not known yet.</summary>
+    public static DatabaseOptions OptionsWithoutKey(Call call, string directory) => new()
     {
-        Directory = file.Config.DataDir,
+        Directory = directory,
         LockTimeout = call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault,
         Holder = call.CommandName,
         Check = StoreCheck.InChild(call.Shell.Self[0], [.. call.Shell.Self.Skip(1), Inspect]),

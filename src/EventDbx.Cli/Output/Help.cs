@@ -35,7 +35,7 @@ internal static class Help
     }
 
     /// <summary>How a server elsewhere is trusted stands at the root alone; a command that is for one says so.</summary>
-    static IEnumerable<Option> Everywhere(Command command) => command switch
+    public static IEnumerable<Option> Everywhere(Command command) => command switch
     {
         RootCommand => GlobalOptions.Anywhere.Except(RemoteServer.All).Append(GlobalOptions.Version),
         Verb { CanBeElsewhere: true } => GlobalOptions.Anywhere.Except(RemoteTrust.All),
@@ -45,22 +45,26 @@ internal static class Help
     /// <summary>The usage lines and where to read more: what follows a usage error.</summary>
     public static string UsageOf(Command command) => $"{Usage(command)}\n`{PathOf(command)} --help` says more.\n";
 
-    static string Usage(Command command)
+    static string Usage(Command command) => $"Usage:\n{string.Concat(UsageLines(command).Select(static line => $"  {line}\n"))}";
+
+    /// <summary>How it is called: by position, and by name.</summary>
+    public static IEnumerable<string> UsageLines(Command command)
     {
         var path = PathOf(command);
         if (command is not Verb verb)
-            return $"Usage:\n  {path} COMMAND\n";
+        {
+            yield return $"{path} COMMAND";
+            yield break;
+        }
 
         var options = verb.Options.Count > verb.Slots.Slots.Count ? " [OPTIONS]" : "";
         var further = verb.Further is null or "" ? "" : $" [{verb.Further}]";
-        var commands = verb.Subcommands.Count > 0 ? $"  {path} COMMAND\n" : "";
-        if (verb.Slots.Slots.Count == 0)
-            return $"Usage:\n{commands}  {path}{further}{options}\n";
-
+        if (verb.Subcommands.Count > 0)
+            yield return $"{path} COMMAND";
         var positional = string.Concat(verb.Slots.Slots.Select(slot => slot.Optional ? $" [{slot.ValueName}]" : $" {slot.ValueName}"));
-        var named = string.Concat(verb.Slots.Slots.Select(slot =>
-            slot.Optional ? $" [{slot.Name} {slot.ValueName}]" : $" {slot.Name} {slot.ValueName}"));
-        return $"Usage:\n{commands}  {path}{positional}{further}{options}\n  {path}{named}{options}\n";
+        yield return $"{path}{positional}{further}{options}";
+        if (verb.Slots.Slots.Count > 0)
+            yield return $"{path}{string.Concat(verb.Slots.Slots.Select(slot => slot.Optional ? $" [{slot.Name} {slot.ValueName}]" : $" {slot.Name} {slot.ValueName}"))}{options}";
     }
 
     public static string PathOf(Command command)

@@ -9,20 +9,27 @@ namespace EventDbx.Cli.Commands.Doctor;
 /// <summary><c>dbx doctor</c>: looks at an installation, says what is the matter with it, and changes nothing.</summary>
 internal static class DoctorCommand
 {
-    public static Verb Create() => new("doctor", "Look at this installation: what is open to others, which keys it has, whether it would start.")
+    static readonly Option<bool> Full = Options.Switch("--full", "Look for rows that lead nowhere in the whole store, not only in the first ones of each kind.");
+
+    public static Verb Create() => new("doctor", "Look at this installation: disk, files, what is open to others, keys, store, plugins; whether it would start.")
     {
         Remarks =
         [
-            "It changes nothing and makes nothing, with the server running or stopped. A running server is asked; otherwise the store is looked at for reading only, " +
+            "It changes nothing and makes nothing (but with `--rebuild`), with the server running or stopped. A running server is asked; otherwise the store is looked at for reading only, " +
             "and its directory is in use meanwhile.",
             "Exit code 0: no problem (warnings are none); 1: there is one. Whether history is whole is another question: `dbx verify --all`.",
+            .. DoctorRebuild.Remarks,
         ],
         Examples =
         [
             new("dbx doctor", "Everything that was looked at, and what to do."),
+            new("dbx doctor --full", "The same, and every row of the store that should lead somewhere, while no server runs."),
             new("dbx doctor --json", "The same, for a monitor; `problems` counts them."),
+            new("dbx doctor --rebuild", "Every index of the store anew."),
         ],
-        Run = RunAsync,
+        Options = { Full, DoctorRebuild.Rebuild, DoctorRebuild.KeepOld },
+        Check = DoctorRebuild.Check,
+        Run = static (call, cancellation) => call.Get(DoctorRebuild.Rebuild) ? DoctorRebuild.RunAsync(call, cancellation) : RunAsync(call, cancellation),
     };
 
     static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
@@ -30,7 +37,8 @@ internal static class DoctorCommand
         var findings = new Findings();
         if (Config(call, findings) is { } file)
         {
-            var store = await StoreLook.RunAsync(call, file, findings, cancellation).ConfigureAwait(false);
+            var store = await StoreLook.RunAsync(call, file, findings, call.Get(Full), cancellation).ConfigureAwait(false);
+            HostCheck.Look(findings, call.Shell.Host(file.Config.DataDir, store?.Pid), file.Config.DataDir);
             SettingCheck.Look(findings, file.Config, file.Path, store, call.Shell.Clock.GetUtcNow());
             IdentityCheck.Look(findings, file.Config);
             Files(call, file, findings);

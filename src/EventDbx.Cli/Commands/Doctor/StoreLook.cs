@@ -14,7 +14,12 @@ internal static class StoreLook
     static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(5);
 
     /// <summary>What a running server says of itself; null where none does.</summary>
-    public static async Task<ServerStatus?> RunAsync(Call call, ConfigFile file, Findings findings, CancellationToken cancellation)
+    /// <param name="call">The command line.</param>
+    /// <param name="file">The configuration.</param>
+    /// <param name="findings">Receives what is found.</param>
+    /// <param name="full">Whether every row that should lead somewhere is looked at.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public static async Task<ServerStatus?> RunAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
     {
         var directory = file.Config.DataDir;
         KeyPlace(call, file, findings);
@@ -26,7 +31,7 @@ internal static class StoreLook
 
         if (Database.FindHolder(directory) is not { } holder)
         {
-            await LookAsync(call, file, findings, cancellation).ConfigureAwait(false);
+            await LookAsync(call, file, findings, full, cancellation).ConfigureAwait(false);
             return null;
         }
 
@@ -56,15 +61,22 @@ internal static class StoreLook
             findings.Problem("server", $"The server is not well: {unhealthy}", "Its log says why; mend the cause and run `dbx restart`, which checks the store.");
         else
             findings.Ok("server", FormattableString.Invariant($"The server (pid {status.Pid}, version {status.Version}) answers."));
+        if (status.Version != Release.Version)
+            findings.Warn("format", $"The server is version {status.Version}, and this program {Release.Version}.", "`dbx restart` with the program that is to run. A server reads the format of the store that its own version writes.");
+        else
+            findings.Ok("format", FormattableString.Invariant($"The server has the store open, and reads format {StoreSight.CurrentFormat}, as this program does."));
+        findings.Ok("watermark", FormattableString.Invariant($"The server held the log against its watermark when it opened the store; {status.LogSize} entries are on disk for good."));
+        findings.Ok("orphans", "Rows that lead nowhere are looked for while no server runs; `dbx verify --all` finds them now.");
         findings.Ok("key", status.Encryption ? "The server has the store open with its key." : "The store is not encrypted.");
         Clock(call, findings, status.Checkpoint?.At);
         foreach (var trouble in status.Checkpoint?.Troubles ?? [])
             findings.Warn("witnesses", $"{trouble}.", trouble.Contradicts ? "Two histories were shown. Stop, and find out which one is true." : "Ask who runs it; checkpoints that wait for a quorum may wait for it.");
-        await TokensAsync(call, findings, holder, cancellation).ConfigureAwait(false);
+        await ServedAsync(call, findings, holder, cancellation).ConfigureAwait(false);
         return status;
     }
 
-    static async Task TokensAsync(Call call, Findings findings, LockHolder holder, CancellationToken cancellation)
+    /// <summary>What the server has of tokens and plugins.</summary>
+    static async Task ServedAsync(Call call, Findings findings, LockHolder holder, CancellationToken cancellation)
     {
         if (holder.Socket is null || await ServerSocket.TryConnectAsync(holder.Socket, cancellation).ConfigureAwait(false) is not { } socket)
             return;
@@ -74,28 +86,46 @@ internal static class StoreLook
             try
             {
                 TokenCheck.Look(findings, await store.ListTokensAsync(cancellation).ConfigureAwait(false));
+                var plugins = await store.ListPluginsAsync(cancellation).ConfigureAwait(false);
+                PluginCheck.Look(findings, [.. plugins.Select(LookOf)], running: true);
             }
             catch (Exception refused) when (refused is RefusedException or ServerLostException or DaemonException)
             {
-                findings.Problem("tokens", refused.Message, "The log of the server says more.");
+                findings.Problem("server", refused.Message, "The log of the server says more.");
             }
         }
     }
 
-    static async Task LookAsync(Call call, ConfigFile file, Findings findings, CancellationToken cancellation)
+    static PluginLook LookOf(PluginEntry plugin) => new(plugin.Label, plugin.Lag, plugin.Waiting, plugin.Dead)
+    {
+        Disabled = !plugin.Enabled,
+        Down = plugin.State == "down" ? plugin.LastError ?? "it does not answer." : null,
+    };
+
+    static async Task LookAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
     {
         try
         {
             var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
             using var keys = new KeysInHand(options);
-            var sight = await Task.Run(() => StoreSight.Of(options with { Progress = null }), CancellationToken.None).ConfigureAwait(false);
+            var sight = await Task.Run(() => StoreSight.Of(options with { Progress = null }, full ? null : Limits.OrphanRowsLooked, cancellation), CancellationToken.None).ConfigureAwait(false);
             findings.Ok("store", FormattableString.Invariant($"The store in {file.Config.DataDir} would open; its log has {sight.LogSize} entries. No server runs."));
+            findings.Ok("format", FormattableString.Invariant($"The store has format {sight.Format}, which this program reads and writes."));
+            LookAtMark(findings, sight);
+            LookAtOrphans(findings, sight.Orphans);
+            PluginCheck.Look(findings, [.. sight.Plugins.Select(plugin => new PluginLook(plugin.Name, sight.LogSize - Math.Min(plugin.Cursor, sight.LogSize), plugin.Waiting, plugin.Dead))], running: false);
             if (sight.Key == KeyAtHand.Retired)
                 findings.Warn("key", "The store opens with a retired key: another one was rotated, and this one was not.", "`dbx key rotate` gives it the key of now.");
             else
                 findings.Ok("key", sight.Encrypted ? "The key is the store's own." : "The store is not encrypted.");
             Clock(call, findings, sight.NewestAt);
             findings.Ok("tokens", "Which tokens there are is looked at while a server runs.");
+        }
+        catch (StoreRefusedException refused) when (refused.OtherFormat is { } format)
+        {
+            findings.Problem("format", refused.Message, format > StoreSight.CurrentFormat
+                ? "The version that wrote it is newer: `dbx upgrade` fetches the newest. Nothing was changed."
+                : "`dbx upgrade VERSION` fetches the version that wrote it; export there (`dbx aggregate export --events`) and import here.");
         }
         catch (StoreRefusedException refused)
         {
@@ -105,6 +135,25 @@ internal static class StoreLook
         {
             findings.Problem("key", wrong.Message, "Correct the setting; the store is not touched until then.");
         }
+    }
+
+    static void LookAtMark(Findings findings, StoreSight sight)
+    {
+        if (sight.StoppedCleanly)
+            findings.Ok("watermark", "It was closed properly, and its files are byte for byte those that were left then.");
+        else if (sight.Synced is { } synced)
+            findings.Ok("watermark", FormattableString.Invariant($"It was not closed properly; its log holds all of the {synced} entries that its watermark speaks of, with the same root."));
+        else
+            findings.Warn("watermark", "It was not closed properly, and there is no watermark: how far its log should reach is not known.", "Look at the newest events; `dbx verify --all` says whether what is there is whole.");
+    }
+
+    static void LookAtOrphans(Findings findings, OrphanLook look)
+    {
+        var looked = look.Complete ? FormattableString.Invariant($"all {look.Looked} rows that should lead somewhere") : FormattableString.Invariant($"the first {look.Looked} rows that should lead somewhere");
+        if (look.First is { } first)
+            findings.Problem("orphans", FormattableString.Invariant($"Of {looked}, {look.Found} lead nowhere: {first}."), "The log is what counts, and these rows are made from it: `dbx verify --all` says whether it is whole. If it is, `dbx doctor --rebuild` makes them anew and nothing is lost; if not, restore a backup, or go on with `dbx recover`.");
+        else
+            findings.Ok("orphans", $"Of {looked}, each does{(look.Complete ? "" : "; `--full` looks at all")}.");
     }
 
     static void Clock(Call call, Findings findings, Timestamp? newest)

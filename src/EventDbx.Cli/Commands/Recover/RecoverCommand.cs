@@ -46,6 +46,10 @@ internal static class RecoverCommand
         var accept = call.Get(AcceptLoss);
         var report = accept ? StoreRecovery.AcceptLoss(options) : StoreRecovery.Inspect(options);
         await call.Shell.Out.WriteAsync(call.Json ? Json(report) : Text(report, directory)).ConfigureAwait(false);
+        if (report.LeftOut > 0)
+            await call.NoteAsync(FormattableString.Invariant($"{report.LeftOut} rows beside the log cannot be read: what tokens had spent, or how far plugins were.")).ConfigureAwait(false);
+        if (report.Restarted.Count > 0)
+            await call.NoteAsync($"These plugins get the log again from its beginning: {string.Join(", ", report.Restarted)}.").ConfigureAwait(false);
         if (report.Damage is null || report.MovedTo is not null)
             return ExitCode.Done;
         await call.NoteAsync("Restore a backup, or run `dbx recover --accept-loss` to go on with what is left.").ConfigureAwait(false);

@@ -35,6 +35,8 @@ internal static class ServerLife
         await call.NoteMisspeltVariablesAsync().ConfigureAwait(false);
         if (foreground)
         {
+            using var service = ServiceNotice.Of(call.Shell.Environment, call.Shell.Clock);
+            ServiceNotice.KeepToItself();
             return await ServeAsync(call, file, echo: true, async ready =>
             {
                 // Otherwise they have been read here already, as lines of the log.
@@ -44,7 +46,7 @@ internal static class ServerLife
                 if (ready.TlsText is { } tls)
                     await call.NoteAsync(tls).ConfigureAwait(false);
                 await KeepAsync(call, file, cancellation).ConfigureAwait(false);
-            }, cancellation).ConfigureAwait(false);
+            }, cancellation, service).ConfigureAwait(false);
         }
 
         // Before the child looks for them: whoever is at the terminal must read where a new key lies, and what is wrong with it.
@@ -75,7 +77,7 @@ internal static class ServerLife
 
     /// <summary>Is the server, in this process, until it is told to stop.</summary>
     public static async Task<ExitCode> ServeAsync(
-        Call call, ConfigFile file, bool echo, Func<ServerReady, Task> ready, CancellationToken cancellation)
+        Call call, ConfigFile file, bool echo, Func<ServerReady, Task> ready, CancellationToken cancellation, ServiceNotice? service = null)
     {
         var config = StartFlags.Over(call, file.Config);
         StartCheck.Demand(config);
@@ -105,6 +107,7 @@ internal static class ServerLife
         {
             Errors = call.Shell.Error,
             Echo = echo,
+            Service = service,
         }.RunAsync(ready, cancellation).ConfigureAwait(false);
         return ExitCode.Done;
     }

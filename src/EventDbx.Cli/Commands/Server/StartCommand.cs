@@ -17,6 +17,8 @@ internal static class StartCommand
                 "Options that name settings, `--data-dir` too, are kept in the configuration once the server is ready; `--data-dir` is not, where " +
                 "the configured data directory holds a store and is another one. Spellings of a restriction: off, false, 0, no, none, " +
                 "unrestricted, dev; default, true, 1, yes, on, prod, restricted, hybrid; strict, all, enforced.",
+                "With `--foreground` a service manager that waits for it (NOTIFY_SOCKET, systemd's `Type=notify`) is told when the server answers requests and when " +
+                "it stops, and that it lives, where WATCHDOG_USEC asks for that.",
                 "With `--tls` and no certificate of your own (`dbx config --tls-cert`), one is made in the data directory, tls.crt. Clients trust it by " +
                 "that file or by its fingerprint, which is printed here and by `dbx status`.",
             ],

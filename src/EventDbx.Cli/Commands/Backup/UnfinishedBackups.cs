@@ -1,0 +1,62 @@
+using EventDbx.Backups;
+using EventDbx.Server.Backups;
+using EventDbx.Storage;
+
+namespace EventDbx.Cli.Commands.Backup;
+
+/// <summary>What backups that were killed left in the place where the next one goes: keys may be in it, and nobody else looks for it.</summary>
+internal static class UnfinishedBackups
+{
+    static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");
+
+    /// <summary>One that is younger may be another command's, between its last byte and its name.</summary>
+    static readonly TimeSpan AgeMin = TimeSpan.FromMinutes(10);
+
+    /// <summary>Deletes them, as far as it may: those of the same name, and those of other names that begin as a backup does. None that is being written.</summary>
+    /// <param name="path">The archive to be made.</param>
+    /// <param name="clock">Tells their age.</param>
+    public static void Remove(string path, TimeProvider clock)
+    {
+        var before = clock.GetUtcNow().UtcDateTime - AgeMin;
+        foreach (var left in Directory.EnumerateFiles(System.IO.Path.GetDirectoryName(path)!, "*.tmp"))
+        {
+            try
+            {
+                if (NameOf(left) is { } name && File.GetLastWriteTimeUtc(left) < before && !BackupFiles.IsSpecial(left) && IsLeft(left, ofSameName: name == path))
+                    File.Delete(left);
+            }
+            catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+            {
+                // It is being written, or another user's.
+            }
+        }
+    }
+
+    /// <summary>The name that it would have got (<see cref="PendingFile"/>); null where it is none of ours.</summary>
+    static string? NameOf(string temporary)
+    {
+        var (suffix, random) = (DurableFile.TemporarySuffix, 1 + 8);
+        if (temporary.Length <= random + suffix.Length || !temporary.EndsWith(suffix, StringComparison.Ordinal))
+            return null;
+        var name = temporary[..^(random + suffix.Length)];
+        var middle = temporary.AsSpan(name.Length, random);
+        return middle[0] == '.' && middle[1..].IndexOfAnyExcept(HexDigits) < 0 ? name : null;
+    }
+
+    static bool IsLeft(string temporary, bool ofSameName)
+    {
+        // Who writes one holds it.
+        using var file = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
+        if (ofSameName)
+            return true;
+        try
+        {
+            _ = BackupReader.ReadManifest(file, CancellationToken.None);
+            return true;
+        }
+        catch (RefusedException)
+        {
+            return false;
+        }
+    }
+}

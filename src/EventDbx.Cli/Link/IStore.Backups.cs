@@ -1,0 +1,16 @@
+using EventDbx.Backups;
+using EventDbx.Server.Configuration;
+
+namespace EventDbx.Cli;
+
+/// <summary>Backups.</summary>
+internal partial interface IStore
+{
+    /// <summary>Takes a backup and writes its archive.</summary>
+    /// <param name="order">What is asked for.</param>
+    /// <param name="file">The configuration, where the store is open in this process; a server knows its own.</param>
+    /// <param name="output">Where to. It is neither synced nor closed; what was written is an archive once this has returned.</param>
+    /// <param name="progress">Told how much was read of it, from 0 to 1; null: something, of an unknown whole.</param>
+    /// <param name="cancellation">Gives it up; nothing is left behind where the store is.</param>
+    Task BackUpAsync(BackupOrder order, ConfigFile? file, Stream output, IProgress<double?>? progress, CancellationToken cancellation);
+}

@@ -1,0 +1,304 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using EventDbx.Backups;
+using EventDbx.Encryption;
+using EventDbx.Recovery;
+
+namespace EventDbx.Cli.Tests.Commands;
+
+/// <summary><c>dbx restore</c>, from an archive that <c>dbx backup</c> has made; and <c>dbx doctor --rebuild</c>.</summary>
+public sealed class RestoreCommandTests
+{
+    [Fact]
+    public async Task A_backup_is_restored_on_a_new_machine_and_says_what_it_came_to()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 4);
+        using var there = new CommandLine();
+        var data = there.Directory["data"];
+
+        var restored = await there.RunAsync("restore", "--input", archive, "--data-dir", data, "--comment", "a new machine");
+
+        Assert.Equal((ExitCode.Done, true), (restored.Code, restored.Out.StartsWith($"restored  {archive} into {data}\n", StringComparison.Ordinal)));
+        Assert.Contains("tokens    kept", restored.Out, StringComparison.Ordinal);
+        Assert.Contains("is good again", restored.Error, StringComparison.Ordinal);
+        Assert.Contains($"data_dir = \"{data}\"", there.ConfigText, StringComparison.Ordinal);
+        await SucceedsAsync(there, "verify", "--all");
+        Assert.Equal((await here.RunAsync("aggregate", "get", "order", "o-1")).Out, (await there.RunAsync("aggregate", "get", "order", "o-1")).Out);
+        var entry = await SucceedsAsync(there, "audit", "list", "--kind", "epoch", "--json");
+        Assert.Contains("a new machine", entry.Out, StringComparison.Ordinal);
+        Assert.Equal(["event_store"], Directory.GetDirectories(data).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task What_is_there_is_replaced_by_force_alone_and_its_key_is_kept()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 4);
+        using var there = new CommandLine();
+        await FillAsync(there, 7);
+        var data = there.Directory[".eventdbx"];
+        var before = Files(data);
+        var key = KeyIn(there.ConfigText);
+
+        var refused = await there.RunAsync("restore", "--input", archive, "--data-dir", data);
+        Assert.Equal(ExitCode.Failed, refused.Code);
+        Assert.Contains("7 entries of database", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("--force", refused.Error, StringComparison.Ordinal);
+        var rehearsed = await there.RunAsync("restore", "--input", archive, "--data-dir", data, "--force", "--dry-run", "--json");
+        Assert.Equal((ExitCode.Done, true), (rehearsed.Code, JsonDocument.Parse(rehearsed.Out).RootElement.GetProperty("dry_run").GetBoolean()));
+        Assert.Equal(before, Files(data));
+
+        var restored = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", data, "--force", "--keep-old", "--json");
+
+        var json = JsonDocument.Parse(restored.Out).RootElement;
+        Assert.Equal((4UL, 4UL, 7UL), (json.GetProperty("kept").GetUInt64(), json.GetProperty("of").GetUInt64(), json.GetProperty("replaced").GetProperty("log_size").GetUInt64()));
+        Assert.True(Directory.Exists(Path.Combine(json.GetProperty("old_kept").GetString()!, "event_store")));
+        Assert.Contains(key, File.ReadAllText(json.GetProperty("config_kept").GetString()!), StringComparison.Ordinal);
+        Assert.Contains($"data_encryption_keys_retired = [\"{key}\"]", there.ConfigText, StringComparison.Ordinal);
+        await SucceedsAsync(there, "verify", "--all");
+        // With the key in it, it has no place in a backup without keys.
+        Assert.Contains(Path.GetFileName(json.GetProperty("config_kept").GetString()!), (await SucceedsAsync(there, "backup", "--output", there.Directory["b"], "--without-keys", "--json")).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_position_and_a_time_cut_the_log_and_the_secret_of_tokens_is_replaced()
+    {
+        using var here = new CommandLine();
+        await FillAsync(here, 5);
+        await SucceedsAsync(here, "token", "generate", "--group", "ops", "--user", "kim", "--root");
+        var archive = await BackUpAsync(here);
+        var times = JsonDocument.Parse((await SucceedsAsync(here, "aggregate", "replay", "order", "o-1", "--json")).Out).RootElement;
+        using var there = new CommandLine();
+
+        var cut = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "3", "--json");
+
+        Assert.Equal(("rotated", 3UL), (JsonDocument.Parse(cut.Out).RootElement.GetProperty("tokens").GetString(), JsonDocument.Parse(cut.Out).RootElement.GetProperty("kept").GetUInt64()));
+        Assert.NotEqual(SecretIn(here.ConfigText), SecretIn(there.ConfigText));
+        await SucceedsAsync(there, "verify", "--all");
+        Assert.Equal(ExitCode.Failed, (await there.RunAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "99", "--force")).Code);
+        Assert.Equal(ExitCode.Usage, (await there.RunAsync("restore", "--input", archive, "--to-position", "3", "--to-time", "2026-01-01T00:00:00Z")).Code);
+        Assert.Equal(ExitCode.Usage, (await there.RunAsync("restore", "--input", archive, "--to-time", "yesterday")).Code);
+        var kept = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "3", "--keep-tokens", "--force", "--json");
+        Assert.Equal("kept", JsonDocument.Parse(kept.Out).RootElement.GetProperty("tokens").GetString());
+        Assert.Equal(SecretIn(here.ConfigText), SecretIn(there.ConfigText));
+        var early = await there.RunAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", "2000-01-01T00:00:00Z", "--force");
+        Assert.Equal(ExitCode.Failed, early.Code);
+        Assert.Contains("its first entry is of", early.Error, StringComparison.Ordinal);
+        var late = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", "2999-01-01T00:00:00Z", "--force", "--json");
+        Assert.Equal(JsonDocument.Parse(late.Out).RootElement.GetProperty("of").GetUInt64(), JsonDocument.Parse(late.Out).RootElement.GetProperty("kept").GetUInt64());
+        Assert.True(times.GetArrayLength() > 0);
+    }
+
+    [Fact]
+    public async Task A_configuration_that_an_interrupted_restore_has_yet_to_put_there_is_put_there_before_it_is_read()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 3);
+        var data = here.Directory["elsewhere"];
+        var config = Path.Combine(data, "config.toml");
+        await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", data, "--config", config);
+        // As a kill right behind the commit leaves it.
+        Directory.CreateDirectory(Path.Combine(data, "event_store.staged"));
+        File.Move(config, Path.Combine(data, "event_store.staged", "config.toml"));
+        File.WriteAllText(Path.Combine(data, "event_store.swap"),
+            $$"""{"format":"eventdbx-swap/1","cause":"restore","aside":"event_store.before-restore-x","keep_aside":true,"pieces":[],"replaced":[],"removed":[],"config":"config.toml","database_id":"{{Guid.Empty}}","epoch":1}""");
+
+        var listed = await SucceedsAsync(here, "aggregate", "list", "--config", config, "--json");
+
+        Assert.Contains("o-1", listed.Out, StringComparison.Ordinal);
+        Assert.True(File.Exists(config));
+        Assert.False(File.Exists(Path.Combine(data, "event_store.swap")));
+    }
+
+    [Fact]
+    public async Task A_trial_beside_another_store_leaves_the_configuration_of_that_one_alone()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 3);
+        var config = here.ConfigText;
+        var trial = here.Directory["trial"];
+
+        var restored = await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", trial);
+
+        Assert.Equal(config, here.ConfigText);
+        Assert.Contains($"--config {Path.Combine(trial, "config.toml")}", restored.Error, StringComparison.Ordinal);
+        await SucceedsAsync(here, "verify", "--all", "--config", Path.Combine(trial, "config.toml"));
+        await SucceedsAsync(here, "verify", "--all");
+        Assert.Equal(ExitCode.Failed, (await here.RunAsync("restore", "--input", archive, "--data-dir", here.Directory["other"], "--config", here.ConfigPath, "--force")).Code);
+        Assert.False(Directory.Exists(here.Directory["other"]));
+    }
+
+    [Fact]
+    public async Task A_backup_without_keys_needs_the_key_and_says_so()
+    {
+        using var here = new CommandLine();
+        await FillAsync(here, 3);
+        var archive = await BackUpAsync(here, "--without-keys");
+        using var there = new CommandLine();
+        var data = there.Directory["data"];
+
+        var refused = await there.RunAsync("restore", "--input", archive, "--data-dir", data);
+        Assert.Equal(ExitCode.Refused, refused.Code);
+        Assert.Contains("EVENTDBX_DEK", refused.Error, StringComparison.Ordinal);
+        there.Environment["EVENTDBX_DEK"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+        Assert.Equal(ExitCode.Refused, (await there.RunAsync("restore", "--input", archive, "--data-dir", data)).Code);
+        Assert.False(Directory.Exists(data));
+        there.Environment["EVENTDBX_DEK"] = KeyIn(here.ConfigText);
+        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", data);
+        await SucceedsAsync(there, "verify", "--all");
+        // Over the installation that it was made from: its configuration has the key.
+        await SucceedsAsync(here, "restore", "--input", archive, "--force");
+        await SucceedsAsync(here, "verify", "--all");
+    }
+
+    [Fact]
+    public async Task A_damaged_archive_is_told_from_its_damage_and_changes_nothing_of_what_is_there()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 3);
+        using var there = new CommandLine();
+        await FillAsync(there, 2);
+        var data = there.Directory[".eventdbx"];
+        var before = Files(data);
+        var whole = await File.ReadAllBytesAsync(archive, TestContext.Current.CancellationToken);
+        var damaged = there.Directory["damaged"];
+        var random = new Random(7);
+        for (var i = TestTiers.Choose(6, 30, 300); i > 0; i--)
+        {
+            var bytes = i % 2 == 0 ? whole[..random.Next(whole.Length)] : [.. whole];
+            if (i % 2 == 1)
+                bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
+            await File.WriteAllBytesAsync(damaged, bytes, TestContext.Current.CancellationToken);
+            var refused = await there.RunAsync("restore", "--input", damaged, "--data-dir", data, "--force");
+            // Without its manifest it may look like one of another version.
+            Assert.True(refused.Code is ExitCode.Difference or ExitCode.Failed, $"{i}: {refused.Code} {refused.Error}");
+            Assert.Equal(before, Files(data));
+        }
+
+        await SucceedsAsync(there, "verify", "--all");
+    }
+
+    [Fact]
+    public async Task An_encrypted_and_an_incremental_backup_are_restored_with_what_they_need()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 2);
+        await SucceedsAsync(here, "aggregate", "apply", "order", "o-2", "placed", "--field", "n=1");
+        var later = here.Directory["later.backup"];
+        await SucceedsAsync(here, "backup", "--output", later, "--since", archive, "--encrypt-to", "correct horse battery");
+        using var there = new CommandLine();
+        var data = there.Directory["data"];
+
+        Assert.Equal(ExitCode.Failed, (await there.RunAsync("restore", "--input", later, "--data-dir", data)).Code);
+        Assert.Equal(ExitCode.Failed, (await there.RunAsync("restore", "--input", later, "--data-dir", data, "--passphrase", "another horse")).Code);
+        there.Environment["EVENTDBX_BACKUP_PASSPHRASE"] = "correct horse battery";
+        File.Move(archive, there.Directory["base"]);
+        Assert.Equal(ExitCode.Failed, (await there.RunAsync("restore", "--input", later, "--data-dir", data)).Code);
+        Assert.False(Directory.Exists(data));
+        await SucceedsAsync(there, "restore", "--input", later, "--data-dir", data, "--base", there.Directory["base"]);
+        await SucceedsAsync(there, "verify", "--all");
+        Assert.Contains("o-2", (await SucceedsAsync(there, "aggregate", "list")).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_command_after_an_interrupted_restore_ends_it_and_goes_on_with_its_key_and_settings()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 4);
+        using var there = new CommandLine();
+        await FillAsync(there, 2);
+        var (data, staged) = (there.Directory[".eventdbx"], there.Directory["staged"]);
+        var (epoch, database) = (0U, Guid.Empty);
+        Assert.True(DataKey.TryParse(KeyIn(here.ConfigText), out var key, out _));
+        using (key)
+        using (var restore = StoreRestore.Begin(new() { Directory = data }))
+        {
+            await using (var stream = File.OpenRead(archive))
+            {
+                var contents = BackupReader.Unpack(stream, restore.Unpacked, new(), TestContext.Current.CancellationToken);
+                Assert.True(EventDbx.Integrity.Hash32.TryParse(contents.Manifest.LogRoot, out var root));
+                var request = new RestoreRequest { From = contents.DataDirectory, DatabaseId = contents.Manifest.DatabaseId, Epoch = contents.Manifest.Epoch, LogSize = contents.Manifest.LogSize, LogRoot = root, Pieces = [] };
+                epoch = restore.Prepare(request, new() { Directory = data, Key = key }, null, TestContext.Current.CancellationToken).Epoch;
+                database = contents.Manifest.DatabaseId;
+            }
+
+            Directory.Move(Path.Combine(data, "event_store.staged"), staged);
+        }
+
+        // As a kill right behind the commit point leaves it (docs/storage-format.md).
+        Directory.Move(staged, Path.Combine(data, "event_store.staged"));
+        await File.WriteAllTextAsync(Path.Combine(data, "event_store.staged", "config.toml"), here.ConfigText.Replace(here.Directory[".eventdbx"], data, StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(data, "event_store.swap"),
+            $$"""{"format":"eventdbx-swap/1","cause":"restore","aside":"event_store.before-restore","keep_aside":false,"pieces":["event_store","watermark"],"replaced":["event_store","watermark"],"removed":["event_store.inventory"],"config":"config.toml","database_id":"{{database}}","epoch":{{epoch}}}""", TestContext.Current.CancellationToken);
+
+        var verified = await SucceedsAsync(there, "verify", "--all");
+
+        Assert.Contains("was interrupted behind its commit point", verified.Error, StringComparison.Ordinal);
+        Assert.Equal(KeyIn(here.ConfigText), KeyIn(there.ConfigText));
+        Assert.Equal((await here.RunAsync("aggregate", "get", "order", "o-1")).Out, (await there.RunAsync("aggregate", "get", "order", "o-1")).Out);
+        Assert.DoesNotContain(Directory.GetFileSystemEntries(data).Select(Path.GetFileName), static name => name!.StartsWith("event_store.s", StringComparison.Ordinal) || name.StartsWith("event_store.before", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Indexes_are_rebuilt_and_the_store_says_what_it_said()
+    {
+        using var here = new CommandLine();
+        await FillAsync(here, 5);
+        var told = (await SucceedsAsync(here, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out;
+
+        var rebuilt = await SucceedsAsync(here, "doctor", "--rebuild", "--json");
+
+        var json = JsonDocument.Parse(rebuilt.Out).RootElement;
+        Assert.Equal((5UL, 1UL, 0UL, JsonValueKind.Null), (json.GetProperty("log_size").GetUInt64(), json.GetProperty("epoch").GetUInt64(), json.GetProperty("left_out").GetUInt64(), json.GetProperty("kept_old").ValueKind));
+        Assert.Equal(told, (await SucceedsAsync(here, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out);
+        await SucceedsAsync(here, "verify", "--all");
+        Assert.Equal(ExitCode.Usage, (await here.RunAsync("doctor", "--keep-old")).Code);
+        using var nothing = new CommandLine();
+        Assert.Equal(ExitCode.Refused, (await nothing.RunAsync("doctor", "--rebuild")).Code);
+    }
+
+    static async Task<string> BackedUpAsync(CommandLine line, int events)
+    {
+        await FillAsync(line, events);
+        return await BackUpAsync(line);
+    }
+
+    static async Task<string> BackUpAsync(CommandLine line, params string[] further)
+    {
+        var archive = line.Directory["dbx.backup"];
+        await SucceedsAsync(line, ["backup", "--output", archive, .. further]);
+        return archive;
+    }
+
+    static async Task FillAsync(CommandLine line, int events)
+    {
+        for (var i = 0; i < events; i++)
+            await SucceedsAsync(line, "aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
+    }
+
+    static async Task<Outcome> SucceedsAsync(CommandLine line, params string[] arguments)
+    {
+        var outcome = await line.RunAsync(arguments);
+        Assert.True(outcome.Code == ExitCode.Done, $"{string.Join(' ', arguments)}: {outcome.Code} {outcome.Error}");
+        return outcome;
+    }
+
+    static string KeyIn(string config) => ValueIn(config, "data_encryption_key = \"");
+
+    static string SecretIn(string config) => ValueIn(config, "secret = \"");
+
+    static string ValueIn(string config, string name)
+    {
+        var at = config.IndexOf(name, StringComparison.Ordinal) + name.Length;
+        Assert.True(at >= name.Length, config);
+        return config[at..config.IndexOf('"', at)];
+    }
+
+    /// <summary>Names and contents of everything but locks.</summary>
+    static string Files(string directory) => string.Join('\n', Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories)
+        .Where(static file => !file.EndsWith(".lock", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+        .Select(file => string.Create(CultureInfo.InvariantCulture, $"{Path.GetRelativePath(directory, file)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)))}")));
+}
