@@ -2,7 +2,8 @@
 # tools/publish-aot.sh OUTDIR: builds the form that ships, one native program and its two libraries, into OUTDIR.
 #
 # PROJECT=src/EventDbx.Verifier builds dbx-verify, one program and nothing beside it.
-# Needs a C compiler and linker: tools/install-aot-prerequisites.sh. The platform is this one, or $RUNTIME (linux-musl-x64, …).
+# Needs a C compiler and linker: tools/install-aot-prerequisites.sh. The platform is this one, or $RUNTIME (linux-musl-x64, …); the version
+# is that of Directory.Build.props, or $VERSION.
 set -euo pipefail
 
 root=$(CDPATH= cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,6 +17,6 @@ find_dotnet
 [ -n "${RUNTIME:-}" ] || RUNTIME=$("$dotnet" --info </dev/null | awk '$1 == "RID:" { print $2; exit }')
 # Beside the ordinary build, not in it: a native build has other intermediate files, and its own lock files.
 cd "$root"
-"$dotnet" publish "${PROJECT:-src/EventDbx.Cli}" -c Release -r "$RUNTIME" -p:PublishAot=true -tl:off -v q \
+"$dotnet" publish "${PROJECT:-src/EventDbx.Cli}" -c Release -r "$RUNTIME" -p:PublishAot=true ${VERSION:+-p:Version="$VERSION"} -tl:off -v q \
   --artifacts-path "${ARTIFACTS:-$root/artifacts/native}" -o "$out" </dev/null
 ls -l "$out"
