@@ -41,7 +41,9 @@ internal sealed class LooseRows(IStorageView source, RocksDbEngine target)
         });
         var deliveries = KeptDeliveries.Read(source, kept, (key, body) => Add(Family.Plugins, key, body));
         LeftOut += deliveries.LeftOut;
-        Restarted = deliveries.Restarted;
+        // Reports are compared: of none there is one list.
+        if (deliveries.Restarted.Count > 0)
+            Restarted = deliveries.Restarted;
         Write();
         return newest?.Checkpoint;
     }
