@@ -1,6 +1,7 @@
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The audit that docs/auditing.md describes, done as it stands there.</summary>
+[CiTier("It follows a document, command by command.")]
 public sealed class AuditingTests
 {
     [Fact]

@@ -1,6 +1,7 @@
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The backups that docs/backups.md describes, made as it stands there.</summary>
+[CiTier("It follows a document, command by command.")]
 public sealed class BackupsTests
 {
     [Fact]

@@ -3,6 +3,7 @@ using System.Globalization;
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The configuration under several processes at once, and under those that are killed.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ConfigProcessTests : IDisposable
 {
     readonly TemporaryDirectory _home = new();

@@ -17,6 +17,7 @@ public sealed class ReadmeTests
         }
     }
 
+    [CiTier("It follows a document, command by command.")]
     [Fact]
     public async Task The_walk_of_the_Admin_API_works_over_TLS_as_well()
     {

@@ -15,6 +15,7 @@ public sealed class ReceiptsTests : IDisposable
         await ImportTwiceAndVerifyAsync(file, 8577, 1434);
     }
 
+    [CiTier("It imports tens of thousands of events.")]
     [Fact]
     public async Task Real_receipts_are_imported_once_and_verified()
     {

@@ -7,6 +7,7 @@ using EventDbx.Server.Tests.Daemon;
 namespace EventDbx.Server.Tests;
 
 /// <summary>The forms that the published description shows, as they stand there, in an empty home.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class PublishedFormsTests
 {
     [Fact]

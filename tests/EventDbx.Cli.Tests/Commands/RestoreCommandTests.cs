@@ -62,6 +62,7 @@ public sealed class RestoreCommandTests
         Assert.Contains(Path.GetFileName(json.GetProperty("config_kept").GetString()!), (await SucceedsAsync(there, "backup", "--output", there.Directory["b"], "--without-keys", "--json")).Out, StringComparison.Ordinal);
     }
 
+    [CiTier("It starts servers and commands as processes, for seconds each.")]
     [Fact]
     public async Task A_position_and_a_time_cut_the_log_and_the_secret_of_tokens_is_replaced()
     {
@@ -180,6 +181,7 @@ public sealed class RestoreCommandTests
         await SucceedsAsync(there, "verify", "--all");
     }
 
+    [CiTier("It starts servers and commands as processes, for seconds each.")]
     [Fact]
     public async Task An_encrypted_and_an_incremental_backup_are_restored_with_what_they_need()
     {

@@ -7,6 +7,7 @@ using EventDbx.Server.Tests.Daemon;
 namespace EventDbx.Server.Tests.Admin;
 
 /// <summary>The Admin API of a server process, and <c>dbx config</c> beside it.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class AdminProcessTests : IAsyncDisposable
 {
     /// <summary>Two checks at once, each 19 MiB, and what 200 connections and a garbage collector want besides.</summary>

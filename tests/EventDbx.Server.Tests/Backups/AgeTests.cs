@@ -95,6 +95,7 @@ public sealed class AgeTests : IDisposable
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
     }
 
+    [CiTier("age takes its time for each passphrase.")]
     [Fact]
     public void A_file_that_age_has_made_is_read()
     {

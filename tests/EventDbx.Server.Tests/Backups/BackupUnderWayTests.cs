@@ -6,6 +6,7 @@ using EventDbx.Server.Tests.Crash;
 namespace EventDbx.Server.Tests.Backups;
 
 /// <summary>Backups of a server of its own process: under writers, and with one of both ends killed.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class BackupUnderWayTests : IDisposable
 {
     const int Writers = 16;

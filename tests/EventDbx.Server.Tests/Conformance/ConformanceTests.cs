@@ -14,6 +14,7 @@ public sealed class ConformanceTests
         "two roots", "the newest root", "a root that is not there", "the roots of nothing", "evidence", "evidence of nothing", "evidence of what has no name", "verify all",
     ];
 
+    [CiTier("It starts servers and commands as processes, for seconds each.")]
     [Fact]
     public async Task The_command_line_on_the_directory_answers_as_the_engine_does()
     {

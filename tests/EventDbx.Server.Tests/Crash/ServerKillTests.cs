@@ -4,6 +4,7 @@ using EventDbx.Cli.Output;
 namespace EventDbx.Server.Tests.Crash;
 
 /// <summary>kill -9 of the server under its clients.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class ServerKillTests
 {
     const int Writers = 16, LimitedWriters = 64, Limit = 200;

@@ -6,6 +6,7 @@ using EventDbx.Staging;
 namespace EventDbx.Server.Tests.Crash;
 
 /// <summary>kill -9 of the server while it commits what is staged, and while it writes schemas.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class StagedCommitTests
 {
     const int Events = 1000, Aggregates = 100;

@@ -7,6 +7,7 @@ using EventDbx.Server.Daemon;
 namespace EventDbx.Server.Tests.Daemon;
 
 /// <summary>What goes wrong in the life of a server, as the real program lives it.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class DaemonTroubleTests : IAsyncDisposable
 {
     readonly Dbx _dbx = new();

@@ -6,6 +6,7 @@ using EventDbx.Server.Daemon;
 namespace EventDbx.Server.Tests.Daemon;
 
 /// <summary>Which options of a start are kept, and what that does to the key of a store.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class KeptOptionsTests : IAsyncDisposable
 {
     readonly Dbx _dbx = new();

@@ -5,6 +5,7 @@ using EventDbx.Server.Tests.Tls;
 namespace EventDbx.Server.Tests.Daemon;
 
 /// <summary>TLS as the real program speaks it, with curl as the client.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class TlsDaemonTests : IAsyncDisposable
 {
     readonly Dbx _dbx = new();

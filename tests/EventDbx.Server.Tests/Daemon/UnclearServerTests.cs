@@ -4,6 +4,7 @@ using EventDbx.Server.Daemon;
 namespace EventDbx.Server.Tests.Daemon;
 
 /// <summary>A server that is to be found and stopped although something about it is missing or wrong.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class UnclearServerTests : IAsyncDisposable
 {
     readonly Dbx _dbx = new();

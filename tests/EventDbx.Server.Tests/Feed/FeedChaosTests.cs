@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 namespace EventDbx.Server.Tests.Feed;
 
 /// <summary>Subscribers that come and go over every surface, while eight writers append and the server is killed under all of them.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class FeedChaosTests
 {
     const int Subscribers = 3;

@@ -5,6 +5,7 @@ using EventDbx.Server.Tests.Rest;
 namespace EventDbx.Server.Tests.Feed;
 
 /// <summary>The feed as server-sent events over HTTP/2.</summary>
+[CiTier("It fills what readers do not take.")]
 public sealed class Http2StreamTests
 {
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;

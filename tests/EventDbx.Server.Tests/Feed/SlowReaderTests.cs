@@ -8,6 +8,7 @@ using System.Text.Json.Nodes;
 namespace EventDbx.Server.Tests.Feed;
 
 /// <summary>Clients that subscribe and then take nothing.</summary>
+[CiTier("It fills what readers do not take.")]
 public sealed class SlowReaderTests
 {
     const int Readers = 50, BatchEvents = 50;

@@ -11,6 +11,7 @@ using Grpc.Core;
 namespace EventDbx.Server.Tests.Grpc;
 
 /// <summary>Messages that are too large, broken or compressed, and calls that take too long.</summary>
+[CiTier("It waits until limits of time are reached.")]
 public sealed class GrpcLimitTests : IAsyncLifetime
 {
     readonly Troubles _troubles = new();

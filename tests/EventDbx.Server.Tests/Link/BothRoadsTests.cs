@@ -6,6 +6,7 @@ using EventDbx.Server.Tests.Conformance;
 namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Every verb with the server running and with it stopped: the same output, the same errors, the same exit codes.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed partial class BothRoadsTests
 {
     const string Id = "01890a5d-ac96-774b-bcce-b302099a805";

@@ -4,6 +4,7 @@ using EventDbx.Cli.Output;
 namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Many commands at once, each a process of its own.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ManyProcessesTests
 {
     [Theory]

@@ -6,6 +6,7 @@ using EventDbx.Server.Tests.Admin;
 namespace EventDbx.Server.Tests.Link;
 
 /// <summary><c>dbx plugin</c> and <c>dbx queue</c>, with a server and without, against somebody who listens.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed partial class PluginCommandTests : IDisposable
 {
     readonly CommandLine _line = new();

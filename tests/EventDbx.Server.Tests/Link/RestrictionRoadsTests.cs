@@ -8,6 +8,7 @@ using EventDbx.Staging;
 namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Restriction modes and changes of schemas, on every road into a store.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class RestrictionRoadsTests
 {
     const string Append = """{"aggregate_type":"order","aggregate_id":"o-1","event_type":"placed","payload":{}}""";

@@ -5,6 +5,7 @@ namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Every synopsis of the published sections Schemas, Aggregates, Maintenance and Restriction Modes, in both forms, with the server running and stopped.</summary>
 /// <remarks>Those of Upgrades need an address of releases and no server: <c>UpgradeTests</c> of the command line has them.</remarks>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class SeedTableTests
 {
     /// <summary>What a synopsis has come to.</summary>

@@ -5,6 +5,7 @@ using EventDbx.Server.Tests.Feed;
 namespace EventDbx.Server.Tests.Plugins;
 
 /// <summary>Plugins of every kind that close, hang, refuse to answer, vanish and come back, while eight writers append and the server is killed under all of them.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class PluginChaosTests
 {
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(TestTiers.Choose(5, 12, 240));

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace EventDbx.Server.Tests.Plugins;
 
 /// <summary>Decision 35, its first half: a plugin that is down is waited for, and nothing counts against any event.</summary>
+[CiTier("It delivers a day of events.")]
 public sealed class PluginDownTests
 {
     [Theory]

@@ -5,6 +5,7 @@ namespace EventDbx.Server.Tests.Plugins;
 
 using Delivery = EventDbx.Server.Plugins.Delivery;
 
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ProcessChannelTests
 {
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;

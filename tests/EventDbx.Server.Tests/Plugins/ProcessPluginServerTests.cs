@@ -5,6 +5,7 @@ using EventDbx.Cli.Output;
 namespace EventDbx.Server.Tests.Plugins;
 
 /// <summary>A process plugin under a real server, set up by the commands.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ProcessPluginServerTests
 {
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;

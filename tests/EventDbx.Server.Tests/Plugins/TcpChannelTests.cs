@@ -7,6 +7,7 @@ namespace EventDbx.Server.Tests.Plugins;
 using Delivery = EventDbx.Server.Plugins.Delivery;
 
 /// <summary>Lines over a connection that nobody answers on: nothing is lost, and little comes twice.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class TcpChannelTests
 {
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;

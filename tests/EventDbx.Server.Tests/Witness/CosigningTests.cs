@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace EventDbx.Server.Tests.Witness;
 
 /// <summary>A server and its witnesses, all real.</summary>
+[CiTier("It waits for witnesses that are away.")]
 public sealed class CosigningTests : IAsyncLifetime
 {
     readonly TemporaryDirectory _directory = new();

@@ -83,6 +83,7 @@ public sealed class BackupTests : IDisposable
         Assert.Equal(leader.LogRoot, Verify(contents, encrypted: true).LogRoot);
     }
 
+    [CiTier("It takes backups beside writers, for seconds.")]
     [Fact]
     public Task Under_16_writers_it_is_a_beginning_of_the_log_with_everything_that_was_answered_before_it_began() => Effort.SeededAsync(async random =>
     {

@@ -6,6 +6,7 @@ using EventDbx.Storage.Rows;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>Rows of the log rewritten with good checksums: what an inspection promises is what a recovery keeps, and it says when that is another history.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class ChangedHistoryTests
 {
     [Theory]

@@ -1,6 +1,7 @@
 namespace EventDbx.Tests.Crash;
 
 /// <summary>The newest write-ahead log, cut at every kind of byte, beside watermarks that cover more or less of it.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class CutTests
 {
     [Theory]

@@ -3,6 +3,7 @@ using EventDbx.Recovery;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>A flipped bit in the middle of a table: RocksDB sees it when it reads that block, and not before.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class DamagedTableTests
 {
     [Theory]

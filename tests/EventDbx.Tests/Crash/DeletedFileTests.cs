@@ -3,6 +3,7 @@ using EventDbx.TestKit;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>Files of a store deleted, one at a time: harmless, or refused unchanged and then recovered.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class DeletedFileTests
 {
     [Theory]

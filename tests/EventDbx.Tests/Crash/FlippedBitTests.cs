@@ -4,6 +4,7 @@ using EventDbx.Recovery;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>Bits flipped in the files of an unclean store: harmless, or refused unchanged and then recovered.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class FlippedBitTests
 {
     [Theory]

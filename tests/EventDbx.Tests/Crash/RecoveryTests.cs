@@ -68,6 +68,7 @@ public sealed class RecoveryTests
         }
     }
 
+    [CiTier("It kills processes again and again.")]
     [Fact]
     public Task A_recovery_killed_anywhere_can_be_asked_again() => Effort.SeededAsync(async random =>
     {

@@ -4,6 +4,7 @@ using EventDbx.Tests.Encryption;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>kill -9 while the data key is being replaced, under writers.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class RotationKillTests
 {
     /// <summary>Keys for a few batches, so that a kill falls between two of them as often as not.</summary>

@@ -3,6 +3,7 @@ using EventDbx.Tests.Engine;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>Stops that are no kills in the middle of the work: at birth, at a clean close, by a power cut; and checks that fail.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class StopTests
 {
     [Theory]

@@ -10,6 +10,7 @@ using EventDbx.Verification;
 namespace EventDbx.Tests.Encryption;
 
 /// <summary>Another data key where something is in the way: damage, large rows, readers, files of somebody else's, a kill at its very end.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class KeyRotationDamageTests
 {
     static AggregateKey A => TestStore.Aggregate(id: "a");

@@ -116,6 +116,7 @@ public sealed class KeyRotationTests
         database.OpenSession().VerifyAll(null, default);
     }
 
+    [CiTier("It changes a store in every place, one after the other.")]
     [Fact]
     public async Task Interrupted_at_any_step_it_opens_with_either_key_verifies_and_goes_on()
     {

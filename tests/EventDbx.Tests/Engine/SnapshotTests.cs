@@ -121,6 +121,7 @@ public sealed class SnapshotTests
         later.VerifyAll(null, default);
     }
 
+    [CiTier("It keeps large states.")]
     [Fact]
     public async Task Automatic_snapshots_of_large_states_are_all_there_after_a_proper_stop_and_of_what_was_archived_too()
     {

@@ -13,6 +13,7 @@ using TemporaryDirectory = EventDbx.TestKit.TemporaryDirectory;
 namespace EventDbx.Tests.Integrity;
 
 /// <summary>tools/second-opinion.cs shares no source with the engine; here it judges what the engine computes.</summary>
+[CiTier("Another implementation computes it all again.")]
 public sealed class SecondOpinionTests
 {
     const int Entries = 10_000;

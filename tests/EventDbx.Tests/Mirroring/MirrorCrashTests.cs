@@ -5,6 +5,7 @@ using EventDbx.Tests.Engine;
 namespace EventDbx.Tests.Mirroring;
 
 /// <summary>A mirror that is killed anywhere is a mirror that goes on, or a leader; its log is a beginning of its leader's, in whole batches.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class MirrorCrashTests
 {
     /// <summary>A kill on either side of the commit, and so before the watermark of that commit.</summary>

@@ -228,6 +228,7 @@ public sealed class RocksDbEngineTests : StorageConformance
         Assert.InRange(engine.BytesOnDisk - engine.LiveWalBytes, 100, 10_000);
     }
 
+    [CiTier("It holds RocksDB against a model, plan by plan.")]
     [Fact]
     public void Random_plans_leave_the_same_contents_in_both_engines()
     {

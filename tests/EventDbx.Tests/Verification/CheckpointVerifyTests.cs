@@ -112,6 +112,7 @@ public sealed class CheckpointVerifyTests : IAsyncLifetime
         Assert.False(StoreVerifier.Run(refusing, resume: false, null, default).CheckpointSignaturesChecked);
     }
 
+    [CiTier("It loses the end of a log many times.")]
     [Fact]
     public async Task Those_of_an_epoch_that_ended_with_a_loss_stay_and_each_is_held_against_what_the_loss_says()
     {

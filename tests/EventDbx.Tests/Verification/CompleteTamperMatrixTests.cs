@@ -12,6 +12,7 @@ namespace EventDbx.Tests.Verification;
 /// The table is docs/tamper-matrix.md, written by this test.
 /// </summary>
 /// <param name="output">Tells the counts.</param>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class CompleteTamperMatrixTests(ITestOutputHelper output)
 {
     readonly TamperTable _table = new();

@@ -7,6 +7,7 @@ using EventDbx.Verification;
 namespace EventDbx.Tests.Verification;
 
 /// <summary>A verify without the key: what it checks, what it leaves, and that it says so.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class StoreAuditTests
 {
     [Fact]

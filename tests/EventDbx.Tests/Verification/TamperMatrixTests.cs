@@ -18,6 +18,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
         Run(store, new TamperCells(store, random).OfRows(Effort.Choose(2, 12, 400), Effort.Choose(3, 12, 4000)));
     });
 
+    [CiTier("It changes a store in every place, one after the other.")]
     [Fact]
     public Task Rows_of_a_long_history() => Effort.SeededAsync(async random =>
     {
@@ -26,6 +27,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
             .Concat(new TamperForgeries(store, random).ForgedStates()));
     });
 
+    [CiTier("It changes a store in every place, one after the other.")]
     [Fact]
     public Task Forgeries_of_many_rows() => Effort.SeededAsync(async random =>
     {
@@ -42,6 +44,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
     });
 
     /// <summary>A changed row may make a write refused. It never stops the writer, and everything else goes on.</summary>
+    [CiTier("It changes a store in every place, one after the other.")]
     [Fact]
     public Task Writes_to_changed_rows() => Effort.SeededAsync(async random =>
     {
@@ -171,6 +174,7 @@ public abstract class TamperMatrixTests(bool encrypted, ITestOutputHelper output
 
 public sealed class PlainTamperMatrixTests(ITestOutputHelper output) : TamperMatrixTests(encrypted: false, output);
 
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class SealedTamperMatrixTests(ITestOutputHelper output) : TamperMatrixTests(encrypted: true, output);
 
 /// <summary>Who noticed.</summary>

@@ -7,6 +7,7 @@ using EventDbx.Server.Tests.Feed;
 namespace EventDbx.Server.Tests.Replication.Following;
 
 /// <summary>A leader under writers and its mirror, each a process, killed, cut off and restarted; and the mirror promoted.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class MirrorProcessTests
 {
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(TestTiers.Choose(3, 10, 20));
