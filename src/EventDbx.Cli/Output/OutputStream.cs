@@ -1,3 +1,5 @@
+using EventDbx.Server;
+
 namespace EventDbx.Cli.Output;
 
 /// <summary>Standard output has failed: its disk is full, or its device broken. What the command did is done all the same.</summary>
@@ -16,36 +18,33 @@ internal sealed class OutputFailedException(string what, string cause)
 /// <summary>Tells a failure of standard output from one of the command: the one is not to be taken for the other.</summary>
 /// <param name="output">Where it goes.</param>
 /// <param name="nobodyReads">Whether that leads nowhere any more; asked before each write, since the platform's stream would swallow it.</param>
-internal sealed class OutputStream(Stream output, Func<bool> nobodyReads) : Stream
+internal sealed class OutputStream(Stream output, Func<bool> nobodyReads) : WriteOnlyStream
 {
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
+    public override void Flush()
     {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
+        try
+        {
+            output.Flush();
+        }
+        catch (Exception failure) when (IsOfTheStream(failure))
+        {
+            throw Failed(failure);
+        }
     }
 
-    public override void Flush() => Guarded(output.Flush);
-
-    public override void Write(byte[] buffer, int offset, int count) => Guarded(() =>
+    public override void Write(ReadOnlySpan<byte> buffer)
     {
-        if (nobodyReads())
-            throw new IOException("Broken pipe");
-        output.Write(buffer, offset, count);
-    });
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
+        try
+        {
+            if (nobodyReads())
+                throw new IOException("Broken pipe");
+            output.Write(buffer);
+        }
+        catch (Exception failure) when (IsOfTheStream(failure))
+        {
+            throw Failed(failure);
+        }
+    }
 
     protected override void Dispose(bool disposing)
     {
@@ -54,15 +53,7 @@ internal sealed class OutputStream(Stream output, Func<bool> nobodyReads) : Stre
         base.Dispose(disposing);
     }
 
-    static void Guarded(Action write)
-    {
-        try
-        {
-            write();
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new OutputFailedException("The command was under way", failure.Message);
-        }
-    }
+    static bool IsOfTheStream(Exception failure) => failure is IOException or UnauthorizedAccessException;
+
+    static OutputFailedException Failed(Exception failure) => new("The command was under way", failure.Message);
 }

@@ -19,7 +19,7 @@ internal static class AgeChunk
 }
 
 /// <summary>Encrypts what is written to it. Until <see cref="Finish"/> has returned no reader takes the output for whole.</summary>
-internal sealed class AgeWriter : Stream
+internal sealed class AgeWriter : WriteOnlyStream
 {
     readonly Stream _output;
     readonly Key _key;
@@ -36,22 +36,6 @@ internal sealed class AgeWriter : Stream
         (_output, (var header, _key)) = (output, AgeHeader.Make(passphrase, workFactor));
         output.Write(header);
     }
-
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
@@ -75,12 +59,6 @@ internal sealed class AgeWriter : Stream
         // A chunk goes when it is full.
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -100,7 +78,7 @@ internal sealed class AgeWriter : Stream
 }
 
 /// <summary>Decrypts a file of age. Not a byte is given out that was not authenticated; that it is cut short is found where it ends.</summary>
-internal sealed class AgeReader : Stream
+internal sealed class AgeReader : ReadOnlyStream
 {
     readonly Stream _source;
     readonly Key _key;
@@ -120,22 +98,6 @@ internal sealed class AgeReader : Stream
         _nextLength = source.ReadAtLeast(_next, _next.Length, throwOnEndOfStream: false);
     }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override int Read(Span<byte> buffer)
     {
         if (_at == _filled && !_ended)
@@ -145,14 +107,6 @@ internal sealed class AgeReader : Stream
         _at += part;
         return part;
     }
-
-    public override void Flush() { }
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

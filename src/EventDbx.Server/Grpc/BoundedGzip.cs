@@ -15,25 +15,9 @@ internal sealed class BoundedGzip : ICompressionProvider
     public Stream CreateDecompressionStream(Stream stream) => new Bounded(new GZipStream(stream, CompressionMode.Decompress));
 
     /// <summary>Reads so much and no more. Only what the framework does with it: read, forward.</summary>
-    sealed class Bounded(Stream inner) : Stream
+    sealed class Bounded(Stream inner) : ReadOnlyStream
     {
         long _left = Limits.RequestBytesMax;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
         public override int Read(Span<byte> buffer)
         {
@@ -50,16 +34,6 @@ internal sealed class BoundedGzip : ICompressionProvider
             _left -= read;
             return _left >= 0 ? read : throw GrpcRefusals.Exception(Rest.RestRefusals.TooLarge());
         }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

@@ -11,27 +11,11 @@ namespace EventDbx.Server.Rest;
 /// <param name="http">Whose answer it is; cut off where it is not taken.</param>
 /// <param name="patience">How long it may wait, in all, while <see cref="ServerLimits.BackupAnswerBytes"/> of it are taken.</param>
 /// <param name="cancellation">Gives it up.</param>
-internal sealed class BackupAnswer(HttpContext http, TimeSpan patience, CancellationToken cancellation) : Stream
+internal sealed class BackupAnswer(HttpContext http, TimeSpan patience, CancellationToken cancellation) : WriteOnlyStream
 {
     readonly PipeWriter _answer = http.Response.BodyWriter;
     TimeSpan _waited;
     long _taken;
-
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
@@ -49,14 +33,6 @@ internal sealed class BackupAnswer(HttpContext http, TimeSpan patience, Cancella
             buffer = buffer[piece.Length..];
         }
     }
-
-    public override void Flush() { }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     FlushResult Take(ValueTask<FlushResult> flush)
     {

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using EventDbx.Backups;
+using EventDbx.Server;
 
 namespace EventDbx.Cli.Commands.Backup;
 
@@ -77,26 +78,10 @@ internal sealed class CheckedArchive : CountingStream
 
 /// <summary>Passes on what is written to it, and counts it.</summary>
 /// <param name="output">Where it goes. It is not closed.</param>
-internal class CountingStream(Stream output) : Stream
+internal class CountingStream(Stream output) : WriteOnlyStream
 {
     /// <summary>Bytes that have passed.</summary>
     public long Bytes { get; private set; }
-
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
@@ -105,10 +90,4 @@ internal class CountingStream(Stream output) : Stream
     }
 
     public override void Flush() => output.Flush();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 }

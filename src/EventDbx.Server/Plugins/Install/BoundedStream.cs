@@ -1,7 +1,7 @@
 namespace EventDbx.Server.Plugins.Install;
 
 /// <summary>Gives so many bytes of another one and no more.</summary>
-internal sealed class BoundedStream(Stream inner, long bytesMax) : Stream
+internal sealed class BoundedStream(Stream inner, long bytesMax) : ReadOnlyStream
 {
     long _left = bytesMax;
 
@@ -11,24 +11,4 @@ internal sealed class BoundedStream(Stream inner, long bytesMax) : Stream
         return (_left -= read) >= 0 ? read
             : throw new RefusedException(RefusalCode.LimitExceeded, "The bundle unpacks to more bytes than one of its size may.");
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-    public override void Flush() { }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }
