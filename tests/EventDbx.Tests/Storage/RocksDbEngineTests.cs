@@ -45,6 +45,16 @@ public sealed class RocksDbEngineTests : StorageConformance
     }
 
     [Fact]
+    public void Tables_are_opened_by_the_thread_that_opens_the_store_and_not_by_fifteen_more_for_each_family()
+    {
+        using var engine = Open();
+
+        // RocksDB writes down what it really goes by.
+        var told = Directory.GetFiles(_directory.Under("store"), "OPTIONS-*").Order(StringComparer.Ordinal).Last();
+        Assert.Contains(File.ReadLines(told), line => line.Trim() == "max_file_opening_threads=1");
+    }
+
+    [Fact]
     public void A_second_open_of_the_same_directory_is_refused_and_says_why()
     {
         using var first = Open();

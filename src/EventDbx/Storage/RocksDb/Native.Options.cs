@@ -90,6 +90,9 @@ internal static unsafe partial class Native
     public static partial void rocksdb_options_set_max_open_files(nint options, int value);
 
     [LibraryImport(Library)]
+    public static partial void rocksdb_options_set_max_file_opening_threads(nint options, int value);
+
+    [LibraryImport(Library)]
     public static partial void rocksdb_options_set_max_background_jobs(nint options, int value);
 
     [LibraryImport(Library)]

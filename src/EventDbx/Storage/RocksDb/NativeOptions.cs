@@ -104,6 +104,8 @@ internal sealed unsafe class NativeOptions : IDisposable
         rocksdb_options_set_max_total_wal_size(db, (ulong)options.MaxTotalWalBytes);
         rocksdb_options_set_max_manifest_file_size(db, 16 * 1024 * 1024);
         rocksdb_options_set_max_open_files(db, OpenFilesMax);
+        // An open looks at 16 tables of a family at most. By default it starts 15 threads for each family, 195 in all, even where there is no table.
+        rocksdb_options_set_max_file_opening_threads(db, 1);
 
         // One flush and one compaction at a time on two cores; their writes reach the disk in steps of 1 MiB, so that
         // a commit's sync never waits behind a whole table.
