@@ -111,6 +111,9 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>Every gRPC method, as the table has it.</summary>
     internal IReadOnlyList<GrpcMethod> GrpcMethods => _grpc.Services.Methods;
 
+    /// <summary>Whether gRPC was called yet, and so is there in memory.</summary>
+    internal bool IsGrpcBound => _grpc.IsBound;
+
     /// <summary>What the appends of streams hold that are under way, as <see cref="AppendRoom"/> counts it.</summary>
     internal long AppendBytesHeld => _grpc.AppendRoom.Held;
 
@@ -311,7 +314,7 @@ public sealed class ServerHost : IAsyncDisposable
         if (_options.Log is { } log)
             builder.Logging.AddProvider(new FrameworkLog(log, _options.Clock));
         var app = builder.Build();
-        _grpc.Bind(app.Services);
+        _grpc.BindBy(app.Services);
         // Only makes the upgrade possible: who may is asked by the route.
         app.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero });
         app.Run(http => GrpcSurface.Takes(http) ? _grpc.AnswerAsync(http) : _rest.AnswerAsync(http));

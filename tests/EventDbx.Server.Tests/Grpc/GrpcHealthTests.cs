@@ -38,6 +38,18 @@ public sealed class GrpcHealthTests : IAsyncLifetime
         Assert.Equal(ServingStatus.Serving, (await Probe.CheckAsync(new() { Service = service }, cancellationToken: Cancellation)).Status);
 
     [Fact]
+    public async Task Methods_are_bound_by_the_first_calls_however_many_come_at_once_and_not_by_a_start_or_by_others()
+    {
+        await _server.SendAsync("GET", "/v1/status");
+        Assert.False(_server.Host.IsGrpcBound);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Probe.CheckAsync(new(), cancellationToken: Cancellation).ResponseAsync));
+
+        Assert.All(answers, answer => Assert.Equal(ServingStatus.Serving, answer.Status));
+        Assert.True(_server.Host.IsGrpcBound);
+    }
+
+    [Fact]
     public async Task A_service_that_is_not_there_is_not_found_and_watched_it_is_unknown()
     {
         Assert.Equal((StatusCode.NotFound, "not_found"), await GrpcRefusal.OfAsync(Probe.CheckAsync(new() { Service = "nothing" }, cancellationToken: Cancellation)) is var refused ? (refused.Status, refused.Code) : default);
