@@ -6,8 +6,11 @@ namespace EventDbx.Backups;
 /// <summary>What a backup says of itself: the first entry of the archive, <c>manifest.json</c>.</summary>
 public sealed record BackupManifest
 {
-    /// <summary>The form of archive that is written and read here. 1 was a form without checksums.</summary>
+    /// <summary>The form of archive that is written and read here.</summary>
     public const int CurrentVersion = 2;
+
+    /// <summary>A form of before, without checksums.</summary>
+    internal const int VersionWithoutChecksums = 1;
 
     /// <summary>Form of the archive.</summary>
     public required int Version { get; init; }
@@ -93,7 +96,7 @@ public sealed record BackupManifest
             if (JsonSerializer.Deserialize(json, BackupJson.Default.BackupVersion) is not { Version: var version })
                 throw Damage.Of("its manifest is no JSON object");
             if (version != CurrentVersion)
-                throw new RefusedException(RefusalCode.InvalidArgument, $"The backup has version {version}; this version of EventDBX reads version {CurrentVersion}. Use the one that made it.");
+                throw new RefusedException(RefusalCode.InvalidArgument, $"The backup has version {version}, and this version of EventDBX reads backups of version {CurrentVersion}. Use the EventDBX that made it.");
             var manifest = JsonSerializer.Deserialize(json, BackupJson.Default.BackupManifest) ?? throw Damage.Of("its manifest is empty");
             manifest.Check();
             return manifest;

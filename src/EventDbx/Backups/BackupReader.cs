@@ -37,7 +37,7 @@ public sealed record BackupContents(BackupOutline Outline, string DataDirectory,
 public static class BackupReader
 {
     /// <summary>Reads an archive whole and holds it against its checksums. Its bases are not looked at.</summary>
-    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: it is not as it was written; <see cref="RefusalCode.InvalidArgument"/>: it has another version.</exception>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.IntegrityViolation"/>: it is not as it was written; <see cref="RefusalCode.InvalidArgument"/>: it has another version, and had it when it was written.</exception>
     public static BackupOutline Read(Stream archive, BackupReadOptions options, CancellationToken cancellation) =>
         ReadFiles(archive, options.Progress, (manifest, _) => options.Accept?.Invoke(manifest), static (_, _) => null, cancellation);
 
@@ -90,8 +90,8 @@ public static class BackupReader
     {
         using var input = new ArchiveInput(archive, progress, cancellation);
         var bytes = ManifestOf(input);
-        var manifest = BackupManifest.Read(bytes);
         var sha256 = Hash32.Of(bytes).ToString();
+        var manifest = ReadManifest(input, bytes, sha256);
         begin(manifest, sha256);
         var digests = new Dictionary<string, string>(StringComparer.Ordinal);
         List<BackupChecksum> found = [new(BackupPath.Manifest, bytes.Length, sha256)];
@@ -120,6 +120,52 @@ public static class BackupReader
         return new(manifest, sha256, digests);
     }
 
+    /// <summary>Another version is believed only where the end of the archive says that its manifest is the one that was written: every version begins with a manifest and ends with its checksums.</summary>
+    static BackupManifest ReadManifest(ArchiveInput input, byte[] bytes, string sha256)
+    {
+        try
+        {
+            return BackupManifest.Read(bytes);
+        }
+        catch (RefusedException other) when (other.Refusal.Code == RefusalCode.InvalidArgument)
+        {
+            if (FindChecksums(input, other.Message) is not { } checksums)
+            {
+                // The form without checksums has none.
+                if (JsonSerializer.Deserialize(bytes, BackupJson.Default.BackupVersion)!.Version <= BackupManifest.VersionWithoutChecksums)
+                    throw;
+                throw Damage.Of($"it has no checksums. {other.Message}");
+            }
+
+            if (checksums.Files is not [{ Path: BackupPath.Manifest } said, ..])
+                throw Damage.Of($"its checksums do not begin with that of its manifest. {other.Message}");
+            if (said.Sha256 != sha256)
+                throw Damage.Of($"its manifest is not what was written: its SHA-256 is {sha256}, and {said.Sha256} was expected. {other.Message}");
+            throw;
+        }
+    }
+
+    static BackupChecksums? FindChecksums(ArchiveInput input, string version)
+    {
+        try
+        {
+            BackupChecksums? checksums = null;
+            while (input.Next() is var (name, size))
+            {
+                if (name == BackupPath.Checksums && size is > 0 and <= Limits.BackupManifestBytesMax)
+                    checksums = ParseChecksums(input.ReadSmall(size));
+                else
+                    _ = input.Read(size, target: null);
+            }
+
+            return checksums;
+        }
+        catch (RefusedException broken) when (broken.Refusal.Code == RefusalCode.IntegrityViolation)
+        {
+            throw new RefusedException(RefusalCode.IntegrityViolation, $"{broken.Message} {version}");
+        }
+    }
+
     static byte[] ManifestOf(ArchiveInput input) =>
         input.Next() is (BackupPath.Manifest, > 0 and <= Limits.BackupManifestBytesMax and var size)
             ? input.ReadSmall(size)
@@ -129,9 +175,14 @@ public static class BackupReader
     {
         if (input.Next() is not (BackupPath.Checksums, > 0 and <= Limits.BackupManifestBytesMax and var size))
             throw Damage.Of("it has no checksums: it was not written to its end, or something was put in");
+        return ParseChecksums(input.ReadSmall(size));
+    }
+
+    static BackupChecksums ParseChecksums(byte[] json)
+    {
         try
         {
-            return JsonSerializer.Deserialize(input.ReadSmall(size), BackupJson.Default.BackupChecksums) ?? throw Damage.Of("its checksums are empty");
+            return JsonSerializer.Deserialize(json, BackupJson.Default.BackupChecksums) ?? throw Damage.Of("its checksums are empty");
         }
         catch (JsonException cause)
         {

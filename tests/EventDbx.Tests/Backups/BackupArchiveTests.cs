@@ -92,8 +92,7 @@ public sealed class BackupArchiveTests : IDisposable
             }
             catch (RefusedException refused)
             {
-                // A digit of the version is read before the checksum that it breaks.
-                Assert.True(refused.Refusal.Code == RefusalCode.IntegrityViolation || refused.Message.Contains("has version", StringComparison.Ordinal), refused.Message);
+                Assert.True(refused.Refusal.Code == RefusalCode.IntegrityViolation, refused.Message);
             }
         }
 
@@ -118,7 +117,7 @@ public sealed class BackupArchiveTests : IDisposable
             }
             catch (RefusedException refused)
             {
-                Assert.Contains(refused.Refusal.Code, (RefusalCode[])[RefusalCode.IntegrityViolation, RefusalCode.InvalidArgument]);
+                Assert.True(refused.Refusal.Code == RefusalCode.IntegrityViolation, $"byte {at}: {refused.Message}");
             }
         }
 

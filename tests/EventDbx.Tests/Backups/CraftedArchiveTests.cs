@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using EventDbx.Backups;
+using EventDbx.Integrity;
 
 namespace EventDbx.Tests.Backups;
 
@@ -120,7 +121,7 @@ public sealed class CraftedArchiveTests
 
     [Theory]
     [InlineData("""{"version":1}""", RefusalCode.InvalidArgument, "has version 1")]
-    [InlineData("""{"version":3}""", RefusalCode.InvalidArgument, "has version 3")]
+    [InlineData("""{"version":3}""", RefusalCode.IntegrityViolation, "it has no checksums. The backup has version 3, and")]
     [InlineData("""{"version":2}""", RefusalCode.IntegrityViolation, "cannot be read")]
     [InlineData("""{"version":2,"version":2}""", RefusalCode.IntegrityViolation, "cannot be read")]
     [InlineData("[]", RefusalCode.IntegrityViolation, "cannot be read")]
@@ -132,6 +133,33 @@ public sealed class CraftedArchiveTests
         using (var writer = new TarWriter(tar, TarEntryFormat.Ustar, leaveOpen: true))
             writer.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, "manifest.json") { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(json)) });
         Assert.Contains(why, Archives.Refused(Archives.Zstd(tar.ToArray()), code), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(int.MaxValue)]
+    public void Another_version_is_said_to_be_one_where_it_was_written_as_that_and_damage_where_it_was_made_of_this_one(int version)
+    {
+        var manifest = Archives.Manifest(new BackupFile("data/a", 1));
+        var archive = Archives.Crafted(manifest with { Version = version }, static (_, add) => add("other/b", "xy"u8.ToArray()));
+        Assert.Equal(
+            $"The backup has version {version}, and this version of EventDBX reads backups of version 2. Use the EventDBX that made it.",
+            Archives.Refused(archive, RefusalCode.InvalidArgument));
+
+        // The checksums are those of the manifest before its version was changed.
+        var sum = $$"""{"files":[{"path":"manifest.json","size":{{manifest.Write().Length}},"sha256":"{{Hash32.Of(manifest.Write())}}"}]}""";
+        var changed = Archives.Crafted(manifest with { Version = version }, (_, add) => add("checksums.json", Encoding.UTF8.GetBytes(sum)), withChecksums: false);
+        Assert.Contains("its manifest is not what was written", Archives.Refused(changed), StringComparison.Ordinal);
+        var without = Archives.Crafted(manifest with { Version = version }, static (_, add) => add("data/a", "x"u8.ToArray()), withChecksums: false);
+        // 1 was a form without any.
+        Assert.Contains(version > 1 ? "it has no checksums" : "reads backups of version 2", Archives.Refused(without, version > 1 ? RefusalCode.IntegrityViolation : RefusalCode.InvalidArgument), StringComparison.Ordinal);
+        foreach (var wrong in (string[])["""{"files":[]}""", """{"files":[null]}""", """{"files":[{"path":"data/a","size":1,"sha256":"x"}]}"""])
+        {
+            var empty = Archives.Crafted(manifest with { Version = version }, (_, add) => add("checksums.json", Encoding.UTF8.GetBytes(wrong)), withChecksums: false);
+            Assert.Contains("do not begin with that of its manifest", Archives.Refused(empty), StringComparison.Ordinal);
+        }
     }
 
     [Fact]
