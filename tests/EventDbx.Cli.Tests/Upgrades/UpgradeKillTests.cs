@@ -16,14 +16,23 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
         var seed = Environment.TickCount;
         output.WriteLine($"seed {seed}");
         var random = new Random(seed);
-        var whole = await UpgradeAsync(bench, killAfter: null);
+        await UpgradeAsync(bench, static over => Task.Delay(Timeout.Infinite, over));
         Assert.Equal("eventdbx 9.0.0", await bench.SaidAsync());
         var (olds, news) = (0, 0);
+        var meant = TimeSpan.Zero;
 
-        for (var cycle = 0; cycle < TestTiers.Choose(4, 30, 300); cycle++)
+        for (var cycle = 0; cycle < TestTiers.Choose(5, 30, 300); cycle++)
         {
             Undo(bench, old);
-            await UpgradeAsync(bench, killAfter: whole * random.NextDouble());
+            // The first one has no time for anything, and the second one for all but its end: so both outcomes are there. The others are drawn about the moment at which the one becomes the other.
+            var took = await UpgradeAsync(bench, cycle switch
+            {
+                0 => static _ => Task.CompletedTask,
+                1 => over => MeantAsync(bench, old, over),
+                _ => over => Task.Delay(meant * (0.5 + random.NextDouble()), over),
+            });
+            if (cycle == 1)
+                meant = took;
             var said = await bench.SaidAsync();
             Assert.True(said == $"eventdbx {old}" || said == "eventdbx 9.0.0", $"cycle {cycle}: {said}");
             Assert.Equal(said["eventdbx ".Length..], bench.Current);
@@ -31,9 +40,10 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{olds} times the old one, {news} times the new one");
+        Assert.True(olds > 0 && news > 0, $"seed {seed}: {olds} times the old one and {news} times the new one, where both were to be seen");
         // Whatever they have left, the next one goes through and clears it away.
         Undo(bench, old);
-        await UpgradeAsync(bench, killAfter: null);
+        await UpgradeAsync(bench, static over => Task.Delay(Timeout.Infinite, over));
         Assert.Equal("eventdbx 9.0.0", await bench.SaidAsync());
         Assert.Equal([old, "9.0.0"], bench.Laid);
     }
@@ -113,8 +123,16 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
             Directory.Delete(Path.Combine(bench.Root, "9.0.0"), recursive: true);
     }
 
+    /// <summary>Until the new version is the one that is meant.</summary>
+    static async Task MeantAsync(UpgradeBench bench, string old, CancellationToken over)
+    {
+        while (bench.Current == old)
+            await Task.Delay(TimeSpan.FromMilliseconds(1), over);
+    }
+
+    /// <summary>Kills it at a moment, unless it has ended by then; that is no failure, and without a kill it has to succeed.</summary>
     /// <returns>How long it took.</returns>
-    static async Task<TimeSpan> UpgradeAsync(UpgradeBench bench, TimeSpan? killAfter)
+    static async Task<TimeSpan> UpgradeAsync(UpgradeBench bench, Func<CancellationToken, Task> moment)
     {
         var start = new ProcessStartInfo(bench.Bin, ["upgrade"]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         start.Environment["HOME"] = bench.Line.Directory.Path;
@@ -123,21 +141,14 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
         var began = TimeProvider.System.GetTimestamp();
         using var process = Process.Start(start)!;
         var (said, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        if (killAfter is { } moment)
-        {
-            using var enough = new CancellationTokenSource(moment);
-            try
-            {
-                await process.WaitForExitAsync(enough.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                process.Kill();
-            }
-        }
-
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.True(killAfter is not null || process.ExitCode == 0, $"{await said} {await error}");
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        var ended = process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var killed = await Task.WhenAny(moment(over.Token), ended) != ended;
+        if (killed)
+            process.Kill();
+        await ended;
+        await over.CancelAsync();
+        Assert.True(killed || process.ExitCode == 0, $"{await said} {await error}");
         return TimeProvider.System.GetElapsedTime(began);
     }
 }
