@@ -204,6 +204,9 @@ public sealed class StoreRefusedException : Exception
     /// <summary>Somebody else has it open: the same request may succeed later.</summary>
     public bool InUse { get; init; }
 
+    /// <summary>The configuration is another one since these options were made from it: options that are made from the one of now may open it.</summary>
+    public bool ConfigReplaced { get; init; }
+
     /// <summary>Its storage format, where that is another one than this version reads; else null.</summary>
     public int? OtherFormat { get; init; }
 }

@@ -214,10 +214,30 @@ internal static class Link
     /// <summary>The directory, once it is free; or the server that has it, once it listens.</summary>
     static async Task<IStore> OpenAsync(Call call, ConfigFile file, string? token, Caller caller, CancellationToken cancellation, string? follow = null)
     {
-        var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
-        options = options with { Follow = follow ?? options.Follow };
-        using var keys = new KeysInHand(options);
-        var began = options.Clock.GetTimestamp();
+        long? began = null;
+        while (true)
+        {
+            var options = await OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+            using var keys = new KeysInHand(options);
+            began ??= options.Clock.GetTimestamp();
+            try
+            {
+                return await OpenAsync(call, file, options with { Follow = follow ?? options.Follow }, began.Value, token, caller, cancellation).ConfigureAwait(false);
+            }
+            catch (StoreRefusedException refused) when (refused.ConfigReplaced && options.Clock.GetElapsedTime(began.Value) < options.LockTimeout)
+            {
+                // Whoever had the directory has replaced keys or secrets: a restore, a rotation. Those of now are as good as if it had been waited for before anything was read.
+                var now = file.Reload();
+                if (now.Config.DataDir != file.Config.DataDir)
+                    throw;
+                file = now;
+            }
+        }
+    }
+
+    static async Task<IStore> OpenAsync(
+        Call call, ConfigFile file, DatabaseOptions options, long began, string? token, Caller caller, CancellationToken cancellation)
+    {
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();

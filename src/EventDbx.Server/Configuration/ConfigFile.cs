@@ -84,6 +84,9 @@ public sealed class ConfigFile
         return new(path, text, saved, root, dataDir is null ? null : System.IO.Path.GetFullPath(dataDir), clock, environment ?? ConfigEnvironment.Empty);
     }
 
+    /// <summary>Whether it may come by a pipe, which can be read once: <see cref="Reload"/> would find nothing.</summary>
+    public bool IsReadOnce => Path.StartsWith("/dev/", StringComparison.Ordinal) || Path.StartsWith("/proc/", StringComparison.Ordinal);
+
     /// <summary>The same file as it is by now, under the same environment and for the same run.</summary>
     /// <exception cref="ConfigException">It is not valid any more.</exception>
     public ConfigFile Reload() => Load(Path, _root, _dataDir, _clock, _environment);

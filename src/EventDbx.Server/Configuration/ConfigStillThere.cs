@@ -5,13 +5,12 @@ namespace EventDbx.Server.Configuration;
 /// <summary>Whether the configuration that an open was made from is still the one that is there: while it waited for the data directory a restore may have brought another, with other keys and secrets.</summary>
 public static class ConfigStillThere
 {
-    /// <summary>Refuses where it is another. What was not set and is made meanwhile (a data key, the secret that signs tokens) is none.</summary>
+    /// <summary>Refuses where it is another: then the open may be made from that one. What was not set and is made meanwhile (a data key, the secret that signs tokens) is none.</summary>
     /// <param name="file">As it was read.</param>
-    /// <exception cref="StoreRefusedException">It is another, or cannot be read any more.</exception>
+    /// <exception cref="StoreRefusedException">It is another, which <see cref="StoreRefusedException.ConfigReplaced"/> says; or it cannot be read any more.</exception>
     public static void Demand(ConfigFile file)
     {
-        // What comes by a pipe can be read once.
-        if (file.Path.StartsWith("/dev/", StringComparison.Ordinal) || file.Path.StartsWith("/proc/", StringComparison.Ordinal))
+        if (file.IsReadOnce)
             return;
         ServerConfig now;
         try
@@ -24,7 +23,7 @@ public static class ConfigStillThere
         }
 
         if (ConfigEditor.Write(WithWhatIsMade(now, file.Saved)) != ConfigEditor.Write(file.Saved))
-            throw new StoreRefusedException($"The configuration {file.Path} was changed while the data directory was waited for. Nothing was opened; run it again, with the one that is there now.");
+            throw new StoreRefusedException($"The configuration {file.Path} was changed while the data directory was waited for. Nothing was opened; run it again, with the one that is there now.") { ConfigReplaced = true };
     }
 
     /// <summary>Keys and secrets are those of a store, and decide; another setting is as good as one that was changed a moment later.</summary>

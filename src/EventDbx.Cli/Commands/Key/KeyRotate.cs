@@ -65,9 +65,11 @@ internal static class KeyRotate
                 var holder = await store.FindKeyHolderAsync(cancellation).ConfigureAwait(false);
                 if (!holder.Key.Encrypted)
                     throw new RefusedException(RefusalCode.InvalidArgument, "The store is not encrypted: it has no data key to rotate. Export it and import it into an encrypted one.");
-                var options = await Link.OptionsAsync(call, file, cancellation).ConfigureAwait(false);
+                // As it is by now: another rotation may have been waited for.
+                var now = file.IsReadOnce ? file : file.Reload();
+                var options = await Link.OptionsAsync(call, now, cancellation).ConfigureAwait(false);
                 using var keys = new KeysInHand(options);
-                plan = KeyPlan.Make(file, options, holder, asked, ours);
+                plan = KeyPlan.Make(now, options, holder, asked, ours);
                 using var next = await plan.PrepareAsync(cancellation).ConfigureAwait(false);
                 using var bar = new Bar(call.Shell);
                 result = await store.RotateKeyAsync(next, bar, cancellation).ConfigureAwait(false);
