@@ -42,7 +42,9 @@ public sealed partial class Database
     {
         var begun = Timestamp.From(Clock.GetUtcNow());
         var directory = Path.GetFullPath(_options.Directory);
-        var stage = new BackupStage(directory, request);
+        // Wherever the data key came from, it is known by now.
+        var secrets = request.Keys ? SecretTexts.None : new([.. request.Secrets(), .. _keys?.Texts ?? []]);
+        var stage = new BackupStage(directory, request, secrets);
         try
         {
             (StoreRow Row, MerkleTree Log)? taken = null;
@@ -52,7 +54,7 @@ public sealed partial class Database
                 stage.TakeFiles();
             });
             // Behind the store: a data key that it was sealed with is still in there, as the older one.
-            var config = request.ReadConfig();
+            var config = request.ReadConfig(secrets);
             if (config is not null)
                 stage.TakeContent(BackupPath.Config, config.Content);
             stage.TakeDirectories();
@@ -84,7 +86,7 @@ public sealed partial class Database
             Standing = row.Mirror ? BackupManifest.Mirror : BackupManifest.Leader,
             DataDir = directory, ConfigPath = config?.Path, Unhealthy = Unhealthy,
             Base = request.Since?.Base,
-            LeftOut = [.. stage.LeftOut, .. request.LeftOut], Files = stage.Files,
+            LeftOut = [.. stage.LeftOut, .. config?.Blanked is { } blanked ? [new BackupOmission(BackupPath.Config, blanked)] : (BackupOmission[])[], .. request.LeftOut], Files = stage.Files,
         };
     }
 

@@ -9,7 +9,7 @@ internal sealed partial class DirectStore
 {
     public async Task BackUpAsync(BackupOrder order, ConfigFile? file, Stream output, IProgress<double?>? progress, CancellationToken cancellation)
     {
-        var request = BackupScope.Of(order, database.Directory, file, database.Encrypted, Release.Version);
+        var request = BackupScope.Of(order, database.Directory, file, database.Encrypted, Release.Version, database.Documents);
         using var staged = await session.BackUpAsync(request, cancellation).ConfigureAwait(false);
         var total = Math.Max(1, staged.BytesToWrite);
         var read = progress is null ? null : new Fraction(total, progress);

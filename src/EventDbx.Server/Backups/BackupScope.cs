@@ -1,8 +1,10 @@
 using System.Text;
 using EventDbx.Backups;
+using EventDbx.Documents;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Daemon;
+using EventDbx.Server.Plugins;
 using EventDbx.Server.Replication;
 using EventDbx.Server.Tls;
 using EventDbx.Storage;
@@ -20,7 +22,8 @@ public static class BackupScope
     /// <param name="file">The configuration in force; null where there is none.</param>
     /// <param name="encrypted">Whether the store is.</param>
     /// <param name="version">Of the product.</param>
-    public static BackupRequest Of(BackupOrder order, string dataDirectory, ConfigFile? file, bool encrypted, string version)
+    /// <param name="documents">Of the store: plugins have secrets.</param>
+    public static BackupRequest Of(BackupOrder order, string dataDirectory, ConfigFile? file, bool encrypted, string version, IDocuments documents)
     {
         dataDirectory = Path.GetFullPath(dataDirectory);
         var config = file?.Config;
@@ -49,24 +52,23 @@ public static class BackupScope
         else if (InDirectory(identity) is null)
             elsewhere.Add(new(identity, "the key of this node lies outside of the data directory"));
         AddKeyOfStore();
-        var keys = new Lazy<IReadOnlyList<string>>(() => KeyText.Of(file!, KeyFileOf(file!.Config, file)));
         return new()
         {
             CreatedBy = $"eventdbx {version}", Since = order.Since, Keys = order.Keys, LeftOut = elsewhere,
             LeaveOut = path => leaveOut.GetValueOrDefault(path) ?? WhyNot(path),
-            ReadConfig = () => ReadConfig(file, order.Keys, encrypted, InDirectory),
+            Secrets = () => KeyText.Of(file, dataDirectory, documents),
+            // In an encrypted store it is sealed, and what would open it is left out.
+            Blank = path => path == PluginBook.DocumentName && !order.Keys && !encrypted ? BlankPlugins.Of : null,
+            ReadConfig = secrets => ReadConfig(file, order.Keys, encrypted, InDirectory, secrets),
         };
 
         string? WhyNot(string path)
         {
             if (Restores.RestoredConfig.IsKept(path))
                 return "it is a configuration that a restore has replaced, with its keys";
-            if (order.Keys || file is null)
-                return null;
             // Whichever of them is in force: the others may be of this very store.
-            if (path.StartsWith("config.toml", StringComparison.OrdinalIgnoreCase))
-                return "it is another configuration, with its keys, and keys were left out with --without-keys";
-            return KeyText.IsIn(Path.Combine(dataDirectory, path), keys.Value) ? "a key stands in it, and keys were left out with --without-keys" : null;
+            return !order.Keys && path.StartsWith("config.toml", StringComparison.OrdinalIgnoreCase)
+                ? "it is another configuration, with its keys, and keys were left out with --without-keys" : null;
         }
 
         string? InDirectory(string path) =>
@@ -102,14 +104,14 @@ public static class BackupScope
         }
     }
 
-    /// <summary>The configuration as a backup without keys has it: without a single secret. Comments stay as they are.</summary>
+    /// <summary>The configuration as a backup without keys has it: without a single secret.</summary>
     public static ServerConfig WithoutSecrets(ServerConfig config) => config with
     {
         DataEncryptionKey = null, DataEncryptionKeyNext = null, DataEncryptionKeysRetired = ConfigList.Empty, DataEncryptionKeyCommand = ConfigList.Empty,
         AdminMasterKeyHash = null, AuthSecret = null, AuthPreviousSecret = null, TelemetryOtlpHeaders = null,
     };
 
-    static BackupConfig? ReadConfig(ConfigFile? file, bool keys, bool encrypted, Func<string, string?> inDirectory)
+    static BackupConfig? ReadConfig(ConfigFile? file, bool keys, bool encrypted, Func<string, string?> inDirectory, SecretTexts secrets)
     {
         if (file?.Reload() is not { } now)
             return null;
@@ -124,16 +126,18 @@ public static class BackupScope
             return null;
         return keys
             ? new(Encoding.UTF8.GetBytes(now.Text), now.Path, !encrypted || HoldsKey(now, inDirectory))
-            : new(Encoding.UTF8.GetBytes(TextWithoutKeys(now)), now.Path, HasKeys: false);
+            : WithoutKeys(now, secrets.And(KeyText.Of(now)));
     }
 
-    /// <summary>Comments stay, unless one of them gives away what was left out.</summary>
-    static string TextWithoutKeys(ConfigFile file)
+    /// <summary>Comments stay, but for what one of them would give away.</summary>
+    static BackupConfig WithoutKeys(ConfigFile file, SecretTexts secrets)
     {
-        var text = file.TextWith(WithoutSecrets(file.Saved));
-        return KeyText.Of(file, KeyFileOf(file.Config, file)).Any(key => text.Contains(key, StringComparison.Ordinal))
-            ? throw new RefusedException(RefusalCode.InvalidArgument, $"A key or secret of {file.Path} stands in a comment of it as well, or in another setting: a backup without keys would hold it. Take it out there.")
-            : text;
+        var settings = WithoutSecrets(file.Saved);
+        var text = file.TextWith(settings);
+        var blank = secrets.RemoveFrom(text);
+        if (blank != text && !file.Says(blank, settings))
+            throw new RefusedException(RefusalCode.InvalidArgument, $"A key or secret stands in another setting of {file.Path}: a backup without keys would hold it. Take it out there.");
+        return new(Encoding.UTF8.GetBytes(blank), file.Path, HasKeys: false) { Blanked = blank == text ? null : BackupOmission.BlankedBegins + "a key or secret stood in a comment of it" };
     }
 
     static bool HoldsKey(ConfigFile file, Func<string, string?> inDirectory) =>

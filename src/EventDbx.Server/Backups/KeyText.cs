@@ -1,62 +1,93 @@
-using System.Text;
+using EventDbx.Documents;
+using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Plugins;
+using EventDbx.Server.Replication;
 
 namespace EventDbx.Server.Backups;
 
-/// <summary>The keys and secrets of an installation, as they stand in files, and whether one stands in another file: the last look before a backup without keys.</summary>
+/// <summary>The keys and secrets of an installation as texts, for the last look before a backup without keys. The data keys that a database works with it knows itself.</summary>
 internal static class KeyText
 {
-    /// <summary>Bytes of a file that is looked into: configurations, notes and scripts are smaller; what is larger was not written by hand.</summary>
-    const int FileBytesMax = 1024 * 1024;
+    /// <summary>Bytes of a file that holds one key: the longest are those of TLS, with their chain.</summary>
+    const int FileBytesMax = 64 * 1024;
 
-    /// <summary>Characters of a text that is looked for: a key has 44, and what is much shorter may stand anywhere.</summary>
-    const int CharactersMin = 16;
+    /// <summary>Those that the configuration holds, those of the environment above it, those in files that it names, and those of plugins.</summary>
+    /// <param name="file">The configuration; null: there is none.</param>
+    /// <param name="dataDirectory">The data directory.</param>
+    /// <param name="documents">Where plugins are kept.</param>
+    public static IEnumerable<string> Of(ConfigFile? file, string dataDirectory, IDocuments documents) =>
+        (file is null ? [] : Of(file)).Concat(OfFiles(file, dataDirectory)).Concat(OfPlugins(documents));
 
-    /// <summary>Those that the configuration holds, those of the environment above it, and that of its key file.</summary>
-    public static IReadOnlyList<string> Of(ConfigFile file, string? keyFile)
+    /// <summary>Those that stand in the configuration itself, or in variables above it.</summary>
+    public static IEnumerable<string> Of(ConfigFile file)
     {
-        HashSet<string> found = new(StringComparer.Ordinal);
         foreach (var config in (ServerConfig[])[file.Saved, file.Config])
         {
             string?[] secrets =
             [
                 config.DataEncryptionKey, config.DataEncryptionKeyNext, .. config.DataEncryptionKeysRetired, config.AuthSecret, config.AuthPreviousSecret, config.AdminMasterKeyHash,
+                config.TelemetryOtlpHeaders, .. (config.TelemetryOtlpHeaders ?? "").Split(',').SelectMany(static header => SecretMask.PartsOf(header[(header.IndexOf('=', StringComparison.Ordinal) + 1)..])),
             ];
             foreach (var text in secrets)
-                Add(text);
-        }
-
-        if (keyFile is not null && new FileInfo(keyFile) is { Exists: true, Length: <= FileBytesMax })
-            Add(File.ReadAllText(keyFile));
-        return [.. found];
-
-        void Add(string? text)
-        {
-            if (text?.Trim() is { Length: >= CharactersMin } trimmed)
-                found.Add(trimmed);
+            {
+                if (text is not null)
+                    yield return text;
+            }
         }
     }
 
-    /// <summary>Whether one of them stands in a file.</summary>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public static bool IsIn(string path, IReadOnlyList<string> keys)
+    static IEnumerable<string> OfFiles(ConfigFile? file, string dataDirectory)
     {
-        if (keys.Count == 0 || new FileInfo(path) is not { Exists: true, Length: > 0 and <= FileBytesMax, LinkTarget: null })
-            return false;
-        try
+        List<string?> texts = [];
+        foreach (var config in file is null ? (ServerConfig[])[] : [file.Saved, file.Config])
         {
-            var content = File.ReadAllBytes(path).AsSpan();
-            foreach (var key in keys)
-            {
-                if (content.IndexOf(Encoding.UTF8.GetBytes(key)) >= 0)
-                    return true;
-            }
-        }
-        catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
-        {
-            // It has gone meanwhile, or may not be read: it is not taken either.
+            var besides = Path.GetDirectoryName(file!.Path)!;
+            if (config.DataEncryptionKeyFile is { } key)
+                texts.Add(Read(Path.GetFullPath(key, besides)) is { } content ? Encoding.UTF8.GetString(content) : null);
+            if (config.TlsKeyFile is { } tls)
+                texts.Add(Read(Path.GetFullPath(tls, besides)) is { } content ? Encoding.UTF8.GetString(content) : null);
         }
 
-        return false;
+        // 32 bytes, as they are.
+        var identity = file is null ? Path.Combine(dataDirectory, "replication.key") : NodeIdentity.PathOf(file.Config, dataDirectory);
+        texts.Add(Read(identity) is { } seed ? Convert.ToBase64String(seed) : null);
+        if (Read(Path.Combine(dataDirectory, KeyFile.LogFileName)) is { } signing)
+        {
+            var text = Encoding.UTF8.GetString(signing).Trim();
+            texts.Add(text);
+            // PRIVATE+KEY+NAME+ID+BASE64: the kind in a byte, and the seed.
+            var bytes = new byte[text.Length];
+            if (Convert.TryFromBase64String(text.Split('+', 5)[^1], bytes, out var count) && count > 1)
+                texts.AddRange([Convert.ToBase64String(bytes.AsSpan(0, count)), Convert.ToBase64String(bytes.AsSpan(1, count - 1))]);
+        }
+
+        return texts.OfType<string>();
+    }
+
+    static IEnumerable<string> OfPlugins(IDocuments documents)
+    {
+        try
+        {
+            return PluginJson.ReadAll(documents.Read(PluginBook.DocumentName).Content).SelectMany(static plugin => SecretMask.SecretsOf(plugin.Config));
+        }
+        catch (Exception unreadable) when (unreadable is RefusedException or IOException or UnauthorizedAccessException)
+        {
+            // Nobody can read it: sealed, it gives nothing away; plain, it is left out as a whole.
+            return [];
+        }
+    }
+
+    static byte[]? Read(string path)
+    {
+        try
+        {
+            return new FileInfo(path) is { Exists: true, Length: > 0 and <= FileBytesMax } ? File.ReadAllBytes(path) : null;
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // It has gone meanwhile, or may not be read: nor is it taken.
+            return null;
+        }
     }
 }

@@ -60,6 +60,19 @@ public sealed class ConfigFile
     /// <summary>The same text, with other settings worked in. Nothing is written.</summary>
     internal string TextWith(ServerConfig settings) => ConfigText.MadeWhole(ConfigEditor.Edit(Path, _text, _saved, settings));
 
+    /// <summary>Whether a text in the place of this file would hold these settings.</summary>
+    internal bool Says(string text, ServerConfig settings)
+    {
+        try
+        {
+            return Same(ConfigReader.Read(Path, text, Defaults(_root)), settings);
+        }
+        catch (ConfigException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Reads the configuration.</summary>
     /// <param name="path">The file; null is <c>config.toml</c> in <paramref name="root"/>.</param>
     /// <param name="root">The default directory, see <see cref="DefaultRoot"/>.</param>

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace EventDbx.Server.Plugins;
 
 /// <summary>Takes the secrets of a plugin out of what its other end says, before it is told to anybody: some services answer with what they were sent.</summary>
@@ -16,15 +18,24 @@ internal sealed class SecretMask
         _secrets = [.. secrets.Distinct(StringComparer.Ordinal).OrderByDescending(secret => secret.Length)];
 
     /// <summary>Of the values of headers and variables, and the signing secret.</summary>
-    public static SecretMask Of(PluginConfig config)
+    public static SecretMask Of(PluginConfig config) => new(SecretsOf(config).Where(value => value.Length >= CharactersMin));
+
+    /// <summary>The same as texts, however short; of several words each as well.</summary>
+    public static ImmutableArray<string> SecretsOf(PluginConfig config)
     {
-        List<string> values = [.. config.Headers.Where(header => !header.Key.Equals("Content-Type", StringComparison.OrdinalIgnoreCase)).Select(header => header.Value)];
+        List<string> values = [.. config.Headers.Where(header => !IsPublic(header.Key)).Select(header => header.Value)];
         if (config.SigningSecret is { } secret)
             values.Add(secret);
         if (config.Program is { } program)
             values.AddRange(program.Env.Values);
-        return new(values.Where(value => value.Length >= CharactersMin).Concat(values.SelectMany(value => value.Split(' ')).Where(word => word.Length >= WordMin)));
+        return [.. values.SelectMany(PartsOf).Where(value => value.Length > 0)];
     }
+
+    /// <summary>A value, and of several words each that is long enough to be a secret by itself.</summary>
+    public static IEnumerable<string> PartsOf(string value) => value.Split(' ').Where(word => word.Length >= WordMin).Prepend(value);
+
+    /// <summary>Headers that say in what form things are: no secret of anybody.</summary>
+    public static bool IsPublic(string header) => header.Equals("Content-Type", StringComparison.OrdinalIgnoreCase) || header.Equals("Accept", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Without secrets.</summary>
     public string Hide(string text)

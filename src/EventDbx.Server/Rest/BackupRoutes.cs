@@ -16,7 +16,7 @@ internal static class BackupRoutes
             DemandPrivacy(call);
         call.WatchToken();
         var host = call.Host;
-        var request = BackupScope.Of(order, host.Database.Directory, host.Admin.Settings.File, host.Database.Encrypted, call.Version);
+        var request = BackupScope.Of(order, host.Database.Directory, host.Admin.Settings.File, host.Database.Encrypted, call.Version, host.Database.Documents);
         using var staged = await TakeAsync(call, request).ConfigureAwait(false);
         call.Http.Response.ContentType = "application/zstd";
         await call.Http.Response.StartAsync(call.Cancellation).ConfigureAwait(false);

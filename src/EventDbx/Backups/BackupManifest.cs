@@ -154,7 +154,15 @@ public sealed record BackupBase(Guid BackupId, string File, ulong LogSize, strin
 /// <summary>Something that is not in a backup.</summary>
 /// <param name="Path">Its name in the data directory, a path elsewhere, or the name of a setting.</param>
 /// <param name="Reason">Why, as the end of a sentence.</param>
-public sealed record BackupOmission(string Path, string Reason);
+public sealed record BackupOmission(string Path, string Reason)
+{
+    /// <summary>Begins the reason where the file itself is in the backup, with something blank.</summary>
+    public const string BlankedBegins = "blanked: ";
+
+    /// <summary>Whether it is in the backup, and only something of it is not.</summary>
+    [JsonIgnore]
+    public bool IsBlanked => Reason.StartsWith(BlankedBegins, StringComparison.Ordinal);
+}
 
 /// <summary>The last entry of an archive, <c>checksums.json</c>: without it the archive is not whole.</summary>
 /// <param name="Files">Every entry before it, the manifest first.</param>

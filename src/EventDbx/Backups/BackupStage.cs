@@ -28,6 +28,8 @@ internal sealed class BackupStage : IDisposable
 
     const string Unreadable = "this user may not read it";
 
+    const string HoldsSecret = "a key stands in it, or a secret, and the backup was to be without keys";
+
     readonly string _dataDirectory;
     readonly string _path;
     readonly Func<string, string?> _leaveOut;
@@ -35,13 +37,17 @@ internal sealed class BackupStage : IDisposable
     readonly List<BackupFile> _files = [];
     readonly List<string> _keyTexts = [];
     readonly bool _keys;
+    readonly SecretTexts _secrets;
+    readonly Func<string, Func<byte[], BackupBlank>?> _blank;
 
     /// <summary>Makes it.</summary>
     /// <param name="dataDirectory">The data directory.</param>
     /// <param name="request">What is left out, and whether keys are.</param>
-    public BackupStage(string dataDirectory, BackupRequest request)
+    /// <param name="secrets">What no file may hold.</param>
+    public BackupStage(string dataDirectory, BackupRequest request, SecretTexts secrets)
     {
         (_dataDirectory, _leaveOut, _keys) = (dataDirectory, relative => InNoBackup.GetValueOrDefault(relative) ?? request.LeaveOut(relative), request.Keys);
+        (_secrets, _blank) = (secrets, request.Blank);
         _path = Path.Combine(dataDirectory, Prefix + RandomNumberGenerator.GetHexString(RandomDigits, lowercase: true));
         PrivateDirectory.Create(_path);
     }
@@ -231,15 +237,55 @@ internal sealed class BackupStage : IDisposable
 
         using (from)
         {
-            if (from.Length <= KeyBytesMax && !IsWanted(from, relative))
+            var bytes = from.Length;
+            if (bytes <= KeyBytesMax && !IsWanted(from, relative))
                 return;
+            if (_blank(relative) is { } blank)
+            {
+                TakeBlank(blank(ReadWhole(from)), path, relative);
+                return;
+            }
+
+            if (_secrets.StandIn(from, bytes))
+            {
+                _leftOut.Add(new(relative, HoldsSecret));
+                return;
+            }
+
+            from.Position = 0;
             PrivateDirectory.Create(Path.GetDirectoryName(path)!);
             var options = DurableFile.NewFile();
             if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(from.SafeFileHandle) & UnixFileMode.UserExecute) != 0)
                 options.UnixCreateMode = DurableFile.Mode | UnixFileMode.UserExecute;
             using var to = new FileStream(path, options);
-            Copy(from, to, from.Length);
+            Copy(from, to, bytes);
         }
+    }
+
+    void TakeBlank(BackupBlank blank, string path, string relative)
+    {
+        if (blank.Why is { } why)
+            _leftOut.Add(new(relative, why));
+        if (blank.Content is not { } content)
+            return;
+        // Others may be in it than those that it is known for.
+        if (_secrets.StandIn(new MemoryStream(content), content.Length))
+        {
+            _leftOut.RemoveAll(left => left.Path == relative);
+            _leftOut.Add(new(relative, HoldsSecret));
+            return;
+        }
+
+        PrivateDirectory.Create(Path.GetDirectoryName(path)!);
+        using var to = new FileStream(path, DurableFile.NewFile());
+        to.Write(content);
+    }
+
+    static byte[] ReadWhole(FileStream file)
+    {
+        using var content = new MemoryStream();
+        file.CopyTo(content);
+        return content.ToArray();
     }
 
     /// <summary>Whether a small file goes into the backup: one that is a data key may not.</summary>

@@ -48,6 +48,9 @@ internal sealed class DataKeys : IDisposable
     /// <summary>The key of that generation; null when there is none.</summary>
     public DataKey? Find(uint generation) => Array.Find(_keys, key => key.Generation == generation);
 
+    /// <summary>Each as text.</summary>
+    public IEnumerable<string> Texts => _keys.Select(static key => key.ToBase64());
+
     /// <summary>From now on this one seals.</summary>
     public void Add(DataKey next) => _keys = [.. _keys, next];
 

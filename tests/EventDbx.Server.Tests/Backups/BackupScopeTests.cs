@@ -1,4 +1,5 @@
 using EventDbx.Backups;
+using EventDbx.Documents;
 using EventDbx.Server.Backups;
 using EventDbx.Server.Configuration;
 using EventDbx.TestKit;
@@ -23,7 +24,7 @@ public sealed class BackupScopeTests : IDisposable
         foreach (var data in (string[])["data", "linked"])
         {
             var file = ConfigFile.Load(_directory["config.toml"], _directory.Path, _directory[data], TimeProvider.System);
-            var request = BackupScope.Of(new BackupOrder { Keys = false }, _directory[data], file, encrypted: true, "1.0");
+            var request = BackupScope.Of(new BackupOrder { Keys = false }, _directory[data], file, encrypted: true, "1.0", new DocumentMemory());
             Assert.Contains("--without-keys", request.LeaveOut("dek.key"), StringComparison.Ordinal);
             Assert.Contains("TLS", request.LeaveOut("tls.pem"), StringComparison.Ordinal);
             Assert.Null(request.LeaveOut("tokens.json"));

@@ -81,18 +81,172 @@ public sealed class BackupSecretsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_key_in_a_comment_refuses_a_backup_without_keys()
+    public async Task A_key_in_another_setting_refuses_a_backup_without_keys_and_in_a_comment_it_is_blanked()
     {
         await FillAsync();
         var text = await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(_line.ConfigPath, $"# was {ValueIn(text, "data_encryption_key = \"")}\n{text}", TestContext.Current.CancellationToken);
+        var key = ValueIn(text, "data_encryption_key = \"");
+        await File.WriteAllTextAsync(_line.ConfigPath, text.Replace("service_name = \"eventdbx\"", $"service_name = \"{key}\"", StringComparison.Ordinal), TestContext.Current.CancellationToken);
 
         var refused = await _line.RunAsync("backup", "--output", "b", "--without-keys");
+        await File.WriteAllTextAsync(_line.ConfigPath, $"# was {key}, ask Kim\n{text}", TestContext.Current.CancellationToken);
+        var made = await SucceedAsync("backup", "--output", "b", "--without-keys");
 
         Assert.Equal(ExitCode.Failed, refused.Code);
-        Assert.Contains("stands in a comment", refused.Error, StringComparison.Ordinal);
-        Assert.False(File.Exists(_line.Directory["b"]));
-        await SucceedAsync("backup", "--output", "b");
+        Assert.Contains("stands in another setting", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("config.toml is blanked: a key or secret stood in a comment of it.", made.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("config.toml", made.Out.Split('\n', 2)[1], StringComparison.Ordinal);
+        Assert.Equal(["config.toml"], FilesWith("# was (left out), ask Kim", "b"));
+        Assert.Empty(FilesWith(key, "b"));
+    }
+
+    /// <param name="source">Where the data key comes from; none: the store is plain.</param>
+    [Theory]
+    [InlineData("configuration")]
+    [InlineData("environment")]
+    [InlineData("command")]
+    [InlineData("file")]
+    [InlineData("none")]
+    public async Task Without_keys_nothing_that_is_known_to_be_secret_stands_in_the_archive_in_any_form(string source)
+    {
+        const string header = "Bearer token-of-the-hook-0123", signing = "signs-every-request-4567", variable = "of-the-program-89abcd", collector = "token-of-the-collector";
+        var (key, retired, secret, previous) = (NewKey(), NewKey(), NewKey(), NewKey());
+        _line.Directory.Write("elsewhere.key", key);
+        if (source == "environment")
+            _line.Environment["EVENTDBX_DEK"] = key;
+        _line.Directory.Write(".eventdbx/config.toml", $"""
+            # By hand, and it stays.
+            {source switch
+            {
+                "configuration" => $"data_encryption_key = \"{key}\"\ndata_encryption_keys_retired = [\"{retired}\"]",
+                "command" => $"data_encryption_key_command = [\"cat\", \"{_line.Directory["elsewhere.key"]}\"]",
+                "file" => $"data_encryption_key_file = \"{_line.Directory["elsewhere.key"]}\"",
+                "none" => "encryption = \"off\"",
+                _ => "",
+            }}
+            [auth]
+            secret = "{secret}"
+            key_id = "now"
+            previous_secret = "{previous}"
+            previous_key_id = "before"
+            previous_until = "2126-01-01T00:00:00Z"
+            [telemetry]
+            otlp_headers = "authorization=Bearer {collector}"
+
+            """);
+        await FillAsync();
+        await SucceedAsync("log", "checkpoint");
+        await SucceedAsync("config", "--admin-master-key", "a master key of the test");
+        _line.Directory.Write("signing", signing);
+        await SucceedAsync("plugin", "config", "http", "--name", "hook", "--endpoint", "hooks.invalid/e", "--disable", "--header", $"Authorization={header}", "--header", "X-Pin=1234", "--header", "Accept=application/json", "--signing-secret-file", _line.Directory["signing"]);
+        if (source == "none")
+            AddProgram(variable);
+
+        List<byte[]> secrets =
+        [
+            .. ((string[])[secret, previous, .. source == "none" ? (string[])[] : [key], .. source == "configuration" ? [retired] : (string[])[]]).Select(Convert.FromBase64String),
+            .. ((string[])[header, signing, collector, ValueIn(await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken), "master_key_hash = \""), .. source == "none" ? [variable] : (string[])[]]).Select(System.Text.Encoding.UTF8.GetBytes),
+            await File.ReadAllBytesAsync(Path.Combine(_line.DataDirectory, "replication.key"), TestContext.Current.CancellationToken),
+            SeedOf(await File.ReadAllTextAsync(Path.Combine(_line.DataDirectory, "checkpoint.key"), TestContext.Current.CancellationToken)),
+        ];
+        var forms = secrets.SelectMany(FormsOf).ToList();
+        await HideAsync(forms);
+        _line.Directory.Write(".eventdbx/notes/plain.txt", "ask Kim for the key");
+
+        var made = await SucceedAsync("backup", "--output", "b", "--without-keys");
+
+        var archive = await UncompressedAsync("b");
+        Assert.All(forms, form => Assert.True(archive.AsSpan().IndexOf(form) < 0, System.Text.Encoding.Latin1.GetString(form)));
+        Assert.True(archive.AsSpan().IndexOf("# By hand, and it stays."u8) > 0);
+        Assert.True(archive.AsSpan().IndexOf("ask Kim for the key"u8) > 0);
+        Assert.Contains("config.toml is blanked: ", made.Error, StringComparison.Ordinal);
+        Assert.True(archive.AsSpan().IndexOf("\"reason\": \"blanked: a key or secret stood in a comment of it\""u8) > 0);
+        Assert.Equal(source == "none", made.Error.Contains("plugins.json is blanked: it has no secrets of the plugins `hook`, `program`, which are disabled", StringComparison.Ordinal));
+        // With its keys it has them, so that this search finds what there is.
+        await SucceedAsync("backup", "--output", "with");
+        var with = await UncompressedAsync("with");
+        Assert.True(with.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(secret)) > 0);
+
+        using var there = new CommandLine();
+        there.Environment["EVENTDBX_DEK"] = source == "none" ? "" : key;
+        foreach (var arguments in (string[][])[["restore", "--input", _line.Directory["b"], "--data-dir", there.Directory["data"]], ["verify", "--all"], ["plugin", "list", "--json"]])
+        {
+            var outcome = await there.RunAsync(arguments);
+            Assert.True(outcome.Code == ExitCode.Done, $"{arguments[0]}: {outcome.Error}");
+            if (arguments[0] == "plugin")
+                Assert.DoesNotContain("\"enabled\": true", outcome.Out.Replace("\":true", "\": true", StringComparison.Ordinal), StringComparison.Ordinal);
+        }
+
+        if (source != "none")
+            return;
+        var plugins = JsonNode.Parse(await File.ReadAllBytesAsync(there.Directory["data/plugins.json"], TestContext.Current.CancellationToken))!;
+        Assert.Equal(
+            ("", "", "application/json", null),
+            (plugins[0]!["config"]!["headers"]!["Authorization"]!.GetValue<string>(), plugins[0]!["config"]!["headers"]!["X-Pin"]!.GetValue<string>(), plugins[0]!["config"]!["headers"]!["Accept"]!.GetValue<string>(), plugins[0]!["config"]!["signing_secret"]));
+        Assert.Equal(["config", "enabled", "name"], plugins[1]!.AsObject().Select(static member => member.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(("", 0), (plugins[1]!["config"]!["env"]!["TOKEN"]!.GetValue<string>(), plugins[1]!["config"]!["args"]!.AsArray().Count));
+    }
+
+    [Fact]
+    public async Task Plugins_of_a_plain_store_that_cannot_be_read_are_left_out_without_keys_and_those_without_secrets_stay_as_they_are()
+    {
+        await SucceedAsync("config", "--encryption", "off");
+        await FillAsync();
+        const string log = """[{"enabled":true,"name":"l","config":{"type":"log","level":"info","template":null}}]""";
+        foreach (var (document, taken) in ((string, bool)[])[(log, true), ("[{\"enabled\":", false)])
+        {
+            _line.Directory.Write(".eventdbx/plugins.json", document);
+            var made = await SucceedAsync("backup", "--output", "b", "--without-keys", "--force");
+            Assert.Equal((!taken, ""), (made.Out.Contains("left out: plugins.json (it cannot be read", StringComparison.Ordinal), made.Error));
+            Assert.Equal(taken, (await UncompressedAsync("b")).AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(log)) > 0);
+        }
+    }
+
+    /// <summary>A plugin that is a program, with members that nobody knows.</summary>
+    void AddProgram(string variable)
+    {
+        var path = Path.Combine(_line.DataDirectory, "plugins.json");
+        var plugins = JsonNode.Parse(File.ReadAllBytes(path))!.AsArray();
+        plugins.Add(JsonNode.Parse($$$"""{"enabled":true,"name":"program","note":"1234567890","config":{"type":"process","name":"p","version":"1","args":["--pin=1234"],"env":{"TOKEN":"{{{variable}}}"},"working_dir":null}}"""));
+        File.WriteAllText(path, plugins.ToJsonString());
+    }
+
+    /// <summary>In comments of the configuration, in a note each, and once in a large file, over the border of what is read at once.</summary>
+    async Task HideAsync(List<byte[]> forms)
+    {
+        for (var i = 0; i < forms.Count; i++)
+        {
+            _line.Directory.Write($".eventdbx/notes/{i}.txt", "");
+            await File.WriteAllBytesAsync(Path.Combine(_line.DataDirectory, "notes", $"{i}.txt"), [.. "it is "u8, .. forms[i], .. "."u8], TestContext.Current.CancellationToken);
+        }
+
+        var large = new byte[3 * 1024 * 1024];
+        for (var i = 0; i < forms.Count; i++)
+            forms[i].CopyTo(large, ((1 + (i % 40)) * 64 * 1024) - (forms[i].Length / 2));
+        await File.WriteAllBytesAsync(Path.Combine(_line.DataDirectory, "large.bin"), large, TestContext.Current.CancellationToken);
+        await File.AppendAllLinesAsync(
+            _line.ConfigPath, forms.Where(static form => form.All(static b => b is >= 32 and < 127)).Select(static form => $"# it is {System.Text.Encoding.ASCII.GetString(form)}."), TestContext.Current.CancellationToken);
+    }
+
+    static IEnumerable<byte[]> FormsOf(byte[] secret) =>
+    [
+        secret, .. ((string[])
+        [
+            Convert.ToHexString(secret), Convert.ToHexStringLower(secret), Convert.ToBase64String(secret), Convert.ToBase64String(secret).TrimEnd('='),
+            Convert.ToBase64String(secret).TrimEnd('=').Replace('+', '-').Replace('/', '_'),
+        ]).Select(System.Text.Encoding.ASCII.GetBytes),
+    ];
+
+    /// <summary>Of <c>PRIVATE+KEY+NAME+ID+BASE64</c>: behind a byte for the kind.</summary>
+    static byte[] SeedOf(string text) => Convert.FromBase64String(text.Trim().Split('+', 5)[^1])[1..];
+
+    async Task<byte[]> UncompressedAsync(string archive)
+    {
+        await using var file = File.OpenRead(_line.Directory[archive]);
+        await using var from = new ZstdSharp.DecompressionStream(file);
+        using var to = new MemoryStream();
+        await from.CopyToAsync(to, TestContext.Current.CancellationToken);
+        return to.ToArray();
     }
 
     [Theory]

@@ -68,6 +68,8 @@ internal static class BackupCommand
             var (manifest, bytes) = path is null
                 ? await ToOutAsync(call, store, order, file, passphrase, cancellation).ConfigureAwait(false)
                 : await ToFileAsync(call, store, order, file, path, passphrase, cancellation).ConfigureAwait(false);
+            foreach (var blanked in BackupText.Blanked(manifest))
+                await call.NoteAsync(blanked).ConfigureAwait(false);
             var said = BackupText.Made(manifest, path, bytes, passphrase is not null, call.Shell.Clock.GetElapsedTime(began), call.Json);
             await (path is null ? call.Shell.Error.WriteAsync(said) : call.Shell.Out.WriteAsync(said)).ConfigureAwait(false);
             return ExitCode.Done;

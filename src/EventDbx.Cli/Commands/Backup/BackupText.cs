@@ -20,12 +20,16 @@ internal static class BackupText
         var text = new StringBuilder(path is null ? "Created a backup" : $"Created {path}");
         text.Append(CultureInfo.InvariantCulture, $": {bytes:N0} bytes in {Rate.Of(bytes, elapsed.TotalSeconds, "bytes")}\n");
         Append(text, manifest, encryptedTo);
-        foreach (var left in manifest.LeftOut)
+        foreach (var left in manifest.LeftOut.Where(static left => !left.IsBlanked))
             text.Append(PlainText.Line($"left out: {left.Path} ({left.Reason})"));
         if (manifest.Unhealthy is { } unhealthy)
             text.Append(PlainText.Line($"Warning: the database was not well when it was backed up. {unhealthy}"));
         return text.ToString();
     }
+
+    /// <summary>What is in it with something blank, for standard error: a line for each.</summary>
+    public static IEnumerable<string> Blanked(BackupManifest manifest) =>
+        manifest.LeftOut.Where(static left => left.IsBlanked).Select(static left => PlainText.Of($"{left.Path} is {left.Reason}."));
 
     /// <summary>That one was verified.</summary>
     public static string Verified(BackupProof proof, string path, bool json)
