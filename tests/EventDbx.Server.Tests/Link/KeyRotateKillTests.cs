@@ -7,6 +7,7 @@ using EventDbx.Server.Configuration;
 namespace EventDbx.Server.Tests.Link;
 
 /// <summary>kill -9 of <c>dbx key rotate</c> itself: between the steps that touch the configuration by their system calls, and at random moments. What becomes of the store alone: <c>RotationKillTests</c>.</summary>
+[CiTier("It starts commands as processes and kills them, for seconds each.")]
 public sealed class KeyRotateKillTests : IDisposable
 {
     /// <summary>Exit code of who was killed.</summary>
