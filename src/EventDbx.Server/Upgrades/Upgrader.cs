@@ -15,7 +15,7 @@ namespace EventDbx.Server.Upgrades;
 /// 4 start dbx --version there                 it says the version, so it runs here
 /// 5 rename it to ROOT/VERSION                 synced before
 /// 6 replace the link `current`                in one step
-/// 7 remove versions but this, the one before, and those that something still runs from
+/// 7 remove versions but this, the one before, and those that something still runs from: renamed to .staging-… first
 /// </code>
 /// Killed anywhere, the old version or the new one is meant, and each is whole. No shell is involved.
 /// </remarks>
@@ -65,7 +65,14 @@ public sealed class Upgrader(string root, ReleaseServer server, IReadOnlyList<No
             throw NoKeys();
         using var held = await LockAsync(cancellation).ConfigureAwait(false);
         CleanUp();
-        var staging = Path.Combine(root, StagingPrefix + RandomNumberGenerator.GetHexString(16, lowercase: true));
+        // Another upgrade may have put it there while this one waited: then something may run from it already.
+        if (await RunsAsync(plan.Version, cancellation).ConfigureAwait(false))
+        {
+            Switch(plan.Version);
+            return;
+        }
+
+        var staging = StagingPath();
         PrivateDirectory.Create(staging);
         try
         {
@@ -110,17 +117,55 @@ public sealed class Upgrader(string root, ReleaseServer server, IReadOnlyList<No
     {
         var before = CurrentVersion.Find(root);
         var name = version.ToString();
-        if (before != name)
-            CurrentVersion.Replace(root, name, Reached);
+        // Meant already: which one was before it is not known, so none is removed.
+        if (before == name)
+            return;
+        CurrentVersion.Replace(root, name, Reached);
         Reached?.Invoke("meant");
         var running = RunningPrograms.FoldersIn(root);
         foreach (var directory in Directory.EnumerateDirectories(root))
         {
             if (Path.GetFileName(directory) is var other && other != name && other != before && !running.Contains(other) && ReleaseVersion.TryParse(other, out _))
-                Delete(directory);
+                Remove(directory);
         }
 
         Reached?.Invoke("cleared");
+    }
+
+    /// <summary>It loses its name first: killed while its files go one by one, what is left of it would be taken for a version.</summary>
+    void Remove(string version)
+    {
+        var aside = StagingPath();
+        try
+        {
+            Directory.Move(version, aside);
+            DurableFile.SyncDirectoryOf(aside);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // The next upgrade tries again. On Windows what a program runs from cannot be moved: it stays, whole.
+            return;
+        }
+
+        Reached?.Invoke("aside");
+        Delete(aside);
+    }
+
+    string StagingPath() => Path.Combine(root, StagingPrefix + RandomNumberGenerator.GetHexString(16, lowercase: true));
+
+    async Task<bool> RunsAsync(ReleaseVersion version, CancellationToken cancellation)
+    {
+        if (!Has(version))
+            return false;
+        try
+        {
+            await ProgramTrial.DemandAsync(ProgramIn(Path.Combine(root, version.ToString())), version, clock, cancellation).ConfigureAwait(false);
+            return true;
+        }
+        catch (RefusedException)
+        {
+            return false;
+        }
     }
 
     static async Task<string> UnpackAsync(string archive, string into, UpgradePlan plan, CancellationToken cancellation)

@@ -6,6 +6,12 @@ namespace EventDbx.Cli.Tests.Upgrades;
 /// <summary>An upgrade that is killed at a random moment: <c>dbx</c> is the old version or the new one, and whole.</summary>
 public sealed class UpgradeKillTests(ITestOutputHelper output)
 {
+    /// <summary>Neither the one that is meant nor the one before: an upgrade removes it.</summary>
+    const string Third = "1.14.0";
+
+    /// <summary>Of the third version, so that removing it takes as long as that of a real one.</summary>
+    const int ThirdFiles = 2000;
+
     [Fact]
     public async Task Killed_anywhere_the_old_version_or_the_new_one_is_meant()
     {
@@ -16,6 +22,7 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
         var seed = Environment.TickCount;
         output.WriteLine($"seed {seed}");
         var random = new Random(seed);
+        Assert.Contains(Third, bench.Laid);
         await UpgradeAsync(bench, static over => Task.Delay(Timeout.Infinite, over));
         Assert.Equal("eventdbx 9.0.0", await bench.SaidAsync());
         var (olds, news) = (0, 0);
@@ -36,6 +43,7 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
             var said = await bench.SaidAsync();
             Assert.True(said == $"eventdbx {old}" || said == "eventdbx 9.0.0", $"cycle {cycle}: {said}");
             Assert.Equal(said["eventdbx ".Length..], bench.Current);
+            Assert.True(IsWholeOrGone(bench), $"cycle {cycle}: half of {Third}");
             _ = said == "eventdbx 9.0.0" ? news++ : olds++;
         }
 
@@ -48,6 +56,28 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
         Assert.Equal([old, "9.0.0"], bench.Laid);
     }
 
+    /// <summary>What is left of it would still say its version, and be gone back to.</summary>
+    [Fact]
+    public async Task Killed_while_an_old_version_is_removed_that_one_is_whole_or_gone()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The programs of these releases are shell scripts.");
+        await using var bench = new UpgradeBench();
+        var old = await InstallProgramAsync(bench);
+        bench.Stand.Add("9.0.0");
+
+        await UpgradeAsync(bench, async over =>
+        {
+            while (!over.IsCancellationRequested && FilesOfThird(bench) == ThirdFiles + 1)
+                await Task.Yield();
+        });
+
+        Assert.Equal("9.0.0", bench.Current);
+        Assert.True(IsWholeOrGone(bench), $"{FilesOfThird(bench)} files of {Third} are left");
+        Undo(bench, old);
+        await UpgradeAsync(bench, static over => Task.Delay(Timeout.Infinite, over));
+        Assert.Equal([old, "9.0.0"], bench.Laid);
+    }
+
     /// <summary>Each step as a kill after it leaves it: the installation is copied there, started, and upgraded once more.</summary>
     [Theory]
     [InlineData(false)]
@@ -56,6 +86,7 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
     {
         await using var bench = new UpgradeBench();
         bench.Stand.Add("9.0.0");
+        bench.Install(Third);
         // One that lies there already and does not run changes places with the new one.
         if (broken)
             bench.Line.Directory.Write("prefix/lib/eventdbx/9.0.0/dbx", "half a program");
@@ -67,16 +98,18 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
             Copy(bench.Line.Directory["prefix"], bench.Line.Directory[$"at-{step}"]);
         });
 
-        Assert.Equal(["fetched", "unpacked", "tried", "placed", "linked", "meant", "cleared"], steps);
+        Assert.Equal(["fetched", "unpacked", "tried", "placed", "linked", "meant", "aside", "cleared"], steps);
         foreach (var step in steps)
         {
             var program = bench.Line.Directory[$"at-{step}/bin/dbx"];
             var expected = steps.IndexOf(step) < steps.IndexOf("meant") ? UpgradeBench.Old : "9.0.0";
             Assert.Equal((step, $"eventdbx {expected}"), (step, (await CompletionTests.RunAsync(program, "", "--version")).Out.Trim()));
             var root = bench.Line.Directory[$"at-{step}/lib/eventdbx"];
+            Assert.Equal((step, steps.IndexOf(step) < steps.IndexOf("aside")), (step, Directory.Exists(Path.Combine(root, Third))));
             await InstallAsync(root, server, bench.Stand, static _ => { });
             Assert.Equal((step, "eventdbx 9.0.0"), (step, (await CompletionTests.RunAsync(program, "", "--version")).Out.Trim()));
             Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(root), static path => Path.GetFileName(path).StartsWith('.') && !path.EndsWith("/.lock", StringComparison.Ordinal));
+            Assert.True(File.Exists(Path.Combine(root, UpgradeBench.Old, "dbx")), step);
         }
     }
 
@@ -121,7 +154,26 @@ public sealed class UpgradeKillTests(ITestOutputHelper output)
         File.CreateSymbolicLink(Path.Combine(bench.Root, "current"), old);
         if (Directory.Exists(Path.Combine(bench.Root, "9.0.0")))
             Directory.Delete(Path.Combine(bench.Root, "9.0.0"), recursive: true);
+        if (Directory.Exists(Path.Combine(bench.Root, Third)))
+            return;
+        bench.Install(Third);
+        for (var i = 0; i < ThirdFiles; i++)
+            File.WriteAllText(Path.Combine(bench.Root, Third, $"library-{i}"), "");
     }
+
+    static int FilesOfThird(UpgradeBench bench)
+    {
+        try
+        {
+            return Directory.EnumerateFiles(Path.Combine(bench.Root, Third)).Count();
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return 0;
+        }
+    }
+
+    static bool IsWholeOrGone(UpgradeBench bench) => FilesOfThird(bench) == ThirdFiles + 1 || !Directory.Exists(Path.Combine(bench.Root, Third));
 
     /// <summary>Until the new version is the one that is meant.</summary>
     static async Task MeantAsync(UpgradeBench bench, string old, CancellationToken over)

@@ -335,18 +335,37 @@ public sealed class UpgradeTests
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Where a process runs from is told by Linux alone.");
         await using var bench = new UpgradeBench();
         bench.Stand.Add("2.2.0");
+        bench.Stand.Add("2.3.0");
         bench.Install("1.14.0");
         File.Copy("/bin/sleep", Path.Combine(bench.Root, "1.14.0", "server"));
         using (var server = System.Diagnostics.Process.Start(Path.Combine(bench.Root, "1.14.0", "server"), "600"))
         {
-            Assert.Equal(ExitCode.Done, (await bench.Line.RunAsync("upgrade")).Code);
+            Assert.Equal(ExitCode.Done, (await bench.Line.RunAsync("upgrade", "v2.2.0")).Code);
             Assert.Equal(["1.14.0", "2.0.0", "2.2.0"], bench.Laid);
             server.Kill();
             await server.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
 
-        Assert.Equal(ExitCode.Done, (await bench.Line.RunAsync("upgrade", "v2.2.0")).Code);
-        Assert.DoesNotContain("1.14.0", bench.Laid);
+        Assert.Equal(ExitCode.Done, (await bench.Line.RunAsync("upgrade", "v2.3.0")).Code);
+        Assert.Equal(["2.2.0", "2.3.0"], bench.Laid);
+    }
+
+    /// <summary>Both have looked before either had the lock. Something may run from it by the time the second has.</summary>
+    [Fact]
+    public async Task An_upgrade_that_has_waited_for_another_to_the_same_version_takes_what_that_one_has_laid_there()
+    {
+        await using var bench = new UpgradeBench();
+        bench.Stand.Add("2.2.0");
+        Assert.True(ReleaseVersion.TryParse("2.2.0", out var version));
+        using var server = new ReleaseServer(bench.Stand.Address, "1", TimeProvider.System);
+        var upgrader = new Upgrader(bench.Root, server, ReleaseKeys.Read(bench.Stand.PublicKey, "test"), TimeProvider.System);
+        var plan = await upgrader.PlanAsync(await server.FindAsync(version, TestContext.Current.CancellationToken), version, TestContext.Current.CancellationToken);
+
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => upgrader.InstallAsync(plan, progress: null, TestContext.Current.CancellationToken)));
+
+        Assert.Single(bench.Stand.Requests, static request => request.Target.StartsWith("/elsewhere/", StringComparison.Ordinal) && request.Target.EndsWith(".tar.gz", StringComparison.Ordinal));
+        Assert.Equal(("2.2.0", "eventdbx 2.2.0"), (bench.Current, await bench.SaidAsync()));
+        Assert.Equal(["2.0.0", "2.2.0"], bench.Laid);
     }
 
     [Fact]
