@@ -70,7 +70,7 @@ public sealed class NativeFolderTests(PackageBuild packages, ITestOutputHelper o
         Assert.Equal(files.Select(static file => $"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))}  {Path.GetFileName(file)}"), lines[1..]);
     }
 
-    /// <summary>Aims: 60 MB, 25 ms, 150 ms. The bounds are ten times that, of the best of several, because machines do other things as well; what was measured is printed.</summary>
+    /// <summary>Aims: 60 MB, 25 ms, 150 ms. The bounds of time are ten times that, of the best of several, because machines do other things as well; a size is the same on each, but for the processor. What was measured is printed.</summary>
     [Fact]
     public async Task It_is_small_and_answers_soon()
     {
@@ -94,7 +94,7 @@ public sealed class NativeFolderTests(PackageBuild packages, ITestOutputHelper o
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"folder {bytes / 1e6:0.0} MB, archive {new FileInfo(packages.Find("eventdbx-*.tar.gz")).Length / 1e6:0.0} MB, --help {help.TotalMilliseconds:0.0} ms, start to first answer {answer.TotalMilliseconds:0.0} ms"));
-        Assert.InRange(bytes, 0, 600_000_000);
+        Assert.InRange(bytes, 0, 65_000_000);
         Assert.InRange(help.TotalMilliseconds, 0, 250);
         Assert.InRange(answer.TotalMilliseconds, 0, 1500);
     }
