@@ -119,7 +119,7 @@ public sealed class Destruction
             RemoveLogs((DirectoryInfo)entry);
         else if (OwnDirectories.Contains(name) || (isDirectory && EventDbx.Backups.StagedBackup.IsLeftBehind(name)) || Array.Exists(AsidePrefixes, prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
             Remove(entry, isDirectory);
-        else if (!isDirectory && OwnFiles.Any(own => name == own || name == own + DurableFile.TemporarySuffix))
+        else if (!isDirectory && OwnFiles.Any(own => name == own || name == own + DurableFile.TemporarySuffix || PendingFile.NameOf(name) == own))
             Remove(entry, isDirectory: false);
     }
 

@@ -36,11 +36,13 @@ public sealed record UpgradeState(string? IgnoredVersion = null, string? LatestK
         }
     }
 
-    /// <summary>Replaces it; the directory is made where it is missing.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <summary>Whether a file in the default directory is this one, or what a killed write of it has left behind, by its name.</summary>
+    public static bool IsNamed(string name) => (PendingFile.NameOf(name) ?? name) == FileName;
+
+    /// <summary>Replaces it. Any command may, at any time: the last one's stays, whole.</summary>
+    /// <exception cref="IOException">It cannot be written, or the directory is not there.</exception>
     public void Write(string directory)
     {
-        PrivateDirectory.Create(directory);
         var output = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(output, new() { Indented = true }))
         {
@@ -55,7 +57,10 @@ public sealed record UpgradeState(string? IgnoredVersion = null, string? LatestK
         }
 
         output.Write("\n"u8);
-        DurableFile.Write(PathIn(directory), output.WrittenSpan);
+        using var file = PendingFile.Create(PathIn(directory));
+        file.Stream.Write(output.WrittenSpan);
+        file.Finish();
+        file.Rename();
     }
 
     /// <summary>Whether it is time to look again: never looked, long ago, or in a future that the clock has gone back from.</summary>

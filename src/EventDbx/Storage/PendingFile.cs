@@ -6,6 +6,10 @@ namespace EventDbx.Storage;
 /// <remarks>Unlike those of <see cref="DurableFile"/> it may be long, and two processes may make one of the same name: the later wins, whole.</remarks>
 public sealed class PendingFile : IDisposable
 {
+    const int RandomBytes = 4;
+
+    static readonly System.Buffers.SearchValues<char> s_hexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");
+
     readonly string _temporary;
     FileStream? _stream;
     bool _renamed;
@@ -20,8 +24,19 @@ public sealed class PendingFile : IDisposable
     /// <exception cref="IOException">There is no such directory, or no right to write in it.</exception>
     public static PendingFile Create(string path)
     {
-        var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}{DurableFile.TemporarySuffix}";
+        var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(RandomBytes))}{DurableFile.TemporarySuffix}";
         return new(path, temporary, new(temporary, DurableFile.NewFile()));
+    }
+
+    /// <summary>The name that a file in the making would have got, by the one that it has; null where it is none of ours.</summary>
+    public static string? NameOf(string temporary)
+    {
+        var (suffix, random) = (DurableFile.TemporarySuffix, 1 + (2 * RandomBytes));
+        if (temporary.Length <= random + suffix.Length || !temporary.EndsWith(suffix, StringComparison.Ordinal))
+            return null;
+        var name = temporary[..^(random + suffix.Length)];
+        var middle = temporary.AsSpan(name.Length, random);
+        return middle[0] == '.' && middle[1..].IndexOfAnyExcept(s_hexDigits) < 0 ? name : null;
     }
 
     /// <summary>Syncs and closes it; returns its bytes.</summary>

@@ -31,6 +31,26 @@ public sealed class RestoreCommandTests
         Assert.Equal(["event_store"], Directory.GetDirectories(data).Select(Path.GetFileName));
     }
 
+    /// <summary>Any command on a terminal may have written it, before there was anything else.</summary>
+    [Theory]
+    [InlineData("upgrade-state.json", true)]
+    [InlineData("upgrade-state.json.0123abcd.tmp", true)]
+    [InlineData("upgrade-state.json.old", false)]
+    public async Task What_is_remembered_of_releases_does_not_make_a_directory_occupied(string name, bool restores)
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 1);
+        using var there = new CommandLine();
+        there.Directory.Write($".eventdbx/{name}", "{}");
+
+        var outcome = await there.RunAsync("restore", "--input", archive, "--data-dir", there.Directory[".eventdbx"]);
+
+        Assert.True(outcome.Code == (restores ? ExitCode.Done : ExitCode.Failed), outcome.ToString());
+        Assert.Equal("{}", File.ReadAllText(there.Directory[$".eventdbx/{name}"]));
+        if (!restores)
+            Assert.Contains($"is not empty: it holds {name}. ", outcome.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task What_is_there_is_replaced_by_force_alone_and_its_key_is_kept()
     {

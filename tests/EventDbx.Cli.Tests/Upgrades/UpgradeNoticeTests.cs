@@ -46,6 +46,9 @@ public sealed class UpgradeNoticeTests
     [InlineData("upgrade")]
     [InlineData("help")]
     [InlineData("hidden")]
+    [InlineData("doctor")]
+    [InlineData("restore")]
+    [InlineData("destroy")]
     public async Task Elsewhere_nothing_is_looked_for_and_nothing_said(string where)
     {
         await using var bench = new UpgradeBench();
@@ -64,6 +67,7 @@ public sealed class UpgradeNoticeTests
             "upgrade" => ["upgrade", "v2.0.0"],
             "help" => ["--help"],
             "hidden" => ["__inspect", bench.Line.Directory.Path],
+            "doctor" or "restore" or "destroy" => [where],
             _ => ["config"],
         };
         var outcome = await bench.Line.RunAsync(arguments);
@@ -137,6 +141,49 @@ public sealed class UpgradeNoticeTests
         Assert.Equal("", outcome.Error);
         Assert.Equal("v2.2.0", State(bench)["ignored_version"]!.GetValue<string>());
     }
+
+    [Fact]
+    public async Task A_directory_that_goes_while_a_command_runs_is_not_made_again_for_it()
+    {
+        await using var bench = new UpgradeBench();
+        bench.Stand.Add("2.2.0");
+        bench.Line.Terminal = true;
+        bench.Stand.Instead = _ =>
+        {
+            Directory.Delete(bench.Line.Directory[".eventdbx"], recursive: true);
+            return null;
+        };
+
+        await bench.Line.RunAsync("config");
+
+        Assert.Single(bench.Stand.Requests);
+        Assert.False(Directory.Exists(bench.Line.Directory[".eventdbx"]));
+    }
+
+    [Fact]
+    public void Many_that_write_at_once_leave_one_whole_file_and_none_of_them_fails()
+    {
+        using var directory = new TemporaryDirectory();
+
+        Parallel.For(0, 200, i =>
+        {
+            new UpgradeState(LatestKnownVersion: new('9', i * 10), LastChecked: i).Write(directory.Path);
+            var read = UpgradeState.Read(directory.Path, out var unreadable);
+            Assert.Null(unreadable);
+            Assert.Equal(read.LastChecked * 10, read.LatestKnownVersion!.Length);
+        });
+
+        Assert.Equal("upgrade-state.json", Path.GetFileName(Assert.Single(Directory.EnumerateFileSystemEntries(directory.Path))));
+    }
+
+    [Theory]
+    [InlineData("upgrade-state.json", true)]
+    [InlineData("upgrade-state.json.0123abcd.tmp", true)]
+    [InlineData("upgrade-state.json.tmp", false)]
+    [InlineData("upgrade-state.json.notes.tmp", false)]
+    [InlineData("upgrade-state.json.old", false)]
+    [InlineData(".0123abcd.tmp", false)]
+    public void The_file_is_known_by_its_name_and_so_is_what_a_killed_write_leaves(string name, bool known) => Assert.Equal(known, UpgradeState.IsNamed(name));
 
     [Fact]
     public async Task A_failure_is_silent_and_leaves_what_is_known()

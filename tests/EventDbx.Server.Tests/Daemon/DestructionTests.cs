@@ -8,7 +8,7 @@ public sealed class DestructionTests : IDisposable
     static readonly string[] OwnNames =
     [
         "config.toml", "config.toml.lock", "event_store/CURRENT", "event_store.inventory", "event_store.lock", "event_store.lost-20250101T000000Z/CURRENT",
-        "watermark", "tokens.json", "tokens.json.tmp", "schemas.json", "plugins.json", "staged_events.json", "eventdbx.pid", "replication.key", "checkpoint.key", "tls.crt", "tls.key",
+        "watermark", "tokens.json", "tokens.json.tmp", "schemas.json", "plugins.json", "staged_events.json", "upgrade-state.json", "upgrade-state.json.0123abcd.tmp", "eventdbx.pid", "replication.key", "checkpoint.key", "tls.crt", "tls.key",
         "logs/eventdbx.log", "logs/eventdbx_2025-01-01_00-00-00.log", "logs/eventdbx_2025-01-01_00-00-00-1.log",
     ];
 
@@ -33,7 +33,7 @@ public sealed class DestructionTests : IDisposable
     public void What_is_not_ours_stays_and_is_named()
     {
         WriteOwn();
-        string[] foreign = ["config.toml.orig", "event_store.mine", "logs/other.log", "notes.txt", "tokens.json.bak"];
+        string[] foreign = ["config.toml.orig", "event_store.mine", "logs/other.log", "notes.txt", "tokens.json.bak", "upgrade-state.json.notes.tmp"];
         foreach (var name in foreign)
             _home.Write($".eventdbx/{name}", "mine");
 

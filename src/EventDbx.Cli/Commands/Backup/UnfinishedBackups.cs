@@ -7,8 +7,6 @@ namespace EventDbx.Cli.Commands.Backup;
 /// <summary>What backups that were killed left in the place where the next one goes: keys may be in it, and nobody else looks for it.</summary>
 internal static class UnfinishedBackups
 {
-    static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");
-
     /// <summary>One that is younger may be another command's, between its last byte and its name.</summary>
     static readonly TimeSpan AgeMin = TimeSpan.FromMinutes(10);
 
@@ -22,7 +20,7 @@ internal static class UnfinishedBackups
         {
             try
             {
-                if (NameOf(left) is { } name && File.GetLastWriteTimeUtc(left) < before && !BackupFiles.IsSpecial(left) && IsLeft(left, ofSameName: name == path))
+                if (PendingFile.NameOf(left) is { } name && File.GetLastWriteTimeUtc(left) < before && !BackupFiles.IsSpecial(left) && IsLeft(left, ofSameName: name == path))
                     File.Delete(left);
             }
             catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
@@ -30,17 +28,6 @@ internal static class UnfinishedBackups
                 // It is being written, or another user's.
             }
         }
-    }
-
-    /// <summary>The name that it would have got (<see cref="PendingFile"/>); null where it is none of ours.</summary>
-    static string? NameOf(string temporary)
-    {
-        var (suffix, random) = (DurableFile.TemporarySuffix, 1 + 8);
-        if (temporary.Length <= random + suffix.Length || !temporary.EndsWith(suffix, StringComparison.Ordinal))
-            return null;
-        var name = temporary[..^(random + suffix.Length)];
-        var middle = temporary.AsSpan(name.Length, random);
-        return middle[0] == '.' && middle[1..].IndexOfAnyExcept(HexDigits) < 0 ? name : null;
     }
 
     static bool IsLeft(string temporary, bool ofSameName)

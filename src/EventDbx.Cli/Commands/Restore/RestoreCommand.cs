@@ -6,6 +6,7 @@ using EventDbx.Server.Backups;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Restores;
+using EventDbx.Server.Upgrades;
 
 namespace EventDbx.Cli.Commands.Restore;
 
@@ -198,11 +199,13 @@ internal static class RestoreCommand
     {
         if (call.Get(Force))
             return;
-        if (restore.Occupants.Count > 0)
+        // What is remembered of releases is of the machine, and stays: any command may have written it before there was anything else.
+        var occupants = restore.Occupants.Where(static name => !UpgradeState.IsNamed(name)).ToList();
+        if (occupants.Count > 0)
         {
             var what = restore.Replaced is { } store
                 ? FormattableString.Invariant($"a store with {(store.LogSize is { } size ? $"{size:N0} entries" : "an unknown number of entries")} of database {store.DatabaseId?.ToString() ?? "(unreadable)"}")
-                : string.Join(", ", restore.Occupants.Take(5)) + (restore.Occupants.Count > 5 ? " and more" : "");
+                : string.Join(", ", occupants.Take(5)) + (occupants.Count > 5 ? " and more" : "");
             throw new RefusedException(RefusalCode.AlreadyExists, $"{directory} is not empty: it holds {what}. `--force` replaces it; `--data-dir` names another place. Nothing was changed.");
         }
 

@@ -217,6 +217,7 @@ internal static class UpgradeCommand
     /// <summary>Keeps the tag of which nobody is to be told; null: of all.</summary>
     static async Task<ExitCode> IgnoreAsync(Call call, string? tag)
     {
+        PrivateDirectory.Create(call.DefaultRoot);
         (StateOf(call, out var unreadable) with { IgnoredVersion = tag }).Write(call.DefaultRoot);
         if (unreadable is not null)
             await call.NoteAsync($"Warning: {unreadable}").ConfigureAwait(false);

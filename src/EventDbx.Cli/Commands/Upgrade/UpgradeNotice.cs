@@ -13,8 +13,8 @@ internal sealed class UpgradeNotice
     /// <summary>With any value: nobody looks, and nothing is said.</summary>
     public const string OffVariable = "DBX_NO_UPGRADE_CHECK";
 
-    /// <summary>Commands that serve or start what serves, whose output others read, or that are about releases themselves.</summary>
-    static readonly string[] Silent = ["start", "restart", "witness", "follow", "completion", "man", UpgradeCommand.Name];
+    /// <summary>Commands that serve or start what serves, whose output others read, that look at a data directory as it is or leave none, or that are about releases themselves.</summary>
+    static readonly string[] Silent = ["start", "restart", "witness", "follow", "completion", "man", "destroy", "doctor", "restore", UpgradeCommand.Name];
 
     readonly Shell _shell;
     readonly string _root;
@@ -26,7 +26,7 @@ internal sealed class UpgradeNotice
     {
         (_shell, _root, _running, _began) = (shell, root, running, shell.Clock.GetTimestamp());
         var now = shell.Clock.GetUtcNow();
-        // A directory is made by what needs one for data, not for this.
+        // A directory is made by what needs one for data, not for this; nor is one that has gone meanwhile made again.
         if (Directory.Exists(root) && UpgradeState.Read(root, out _) is var state && state.IsDue(now) && TryWrite(state with { LastChecked = now.ToUnixTimeSeconds() }))
             _lookup = Task.Run(LookAsync, CancellationToken.None);
     }
