@@ -165,8 +165,11 @@ public sealed class ReleaseServer : IDisposable
             var answer = await _client.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, late.Token).ConfigureAwait(false);
             if (answer.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect))
                 return answer;
-            var next = answer.Headers.Location is { } location ? new Uri(address, location) : null;
+            var location = answer.Headers.Location;
             answer.Dispose();
+            Uri? next = null;
+            if (location is not null && !Uri.TryCreate(address, location, out next))
+                throw NotLikeThis(address, $"it sends on to \"{Rest.Shown.Of(location.OriginalString)}\", which is no address");
             if (next is null || redirects == ServerLimits.PluginFetchRedirectsMax)
                 throw new IOException($"{Shown(address)} sends on {(next is null ? "to nowhere" : "and on")}.");
             address = next;
@@ -253,6 +256,11 @@ public sealed class ReleaseServer : IDisposable
         catch (FormatException wrong)
         {
             throw NotLikeThis(address, wrong.Message);
+        }
+        catch (InvalidOperationException)
+        {
+            // Such as "\ud800": JSON all the same.
+            throw NotLikeThis(address, "it has a string that is no Unicode");
         }
     }
 

@@ -31,6 +31,21 @@ public sealed class UpgradeListTests
     }
 
     [Theory]
+    [InlineData("""[{"tag_name":"v2.2.0","published_at":"\ud800"}]""", null, "it has a string that is no Unicode")]
+    [InlineData("", "//h:99999999/", "which is no address")]
+    public async Task What_no_list_of_releases_can_be_is_told_and_nothing_is_printed(string body, string? location, string says)
+    {
+        await using var bench = new UpgradeBench();
+        bench.Stand.Instead = _ => new(location is null ? 200 : 302, System.Text.Encoding.UTF8.GetBytes(body)) { Location = location };
+
+        var refused = await bench.Line.RunAsync("upgrade", "list");
+
+        Assert.Equal((ExitCode.Failed, ""), (refused.Code, refused.Out));
+        Assert.Contains("does not answer like an address of releases: ", refused.Error, StringComparison.Ordinal);
+        Assert.Contains(says, refused.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("http://example.invalid/releases")]
     [InlineData("https://user:secret@example.invalid/releases")]
     [InlineData("ftp://example.invalid/releases")]

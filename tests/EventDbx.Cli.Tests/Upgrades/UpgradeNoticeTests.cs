@@ -185,12 +185,16 @@ public sealed class UpgradeNoticeTests
     [InlineData(".0123abcd.tmp", false)]
     public void The_file_is_known_by_its_name_and_so_is_what_a_killed_write_leaves(string name, bool known) => Assert.Equal(known, UpgradeState.IsNamed(name));
 
-    [Fact]
-    public async Task A_failure_is_silent_and_leaves_what_is_known()
+    /// <summary>Nobody has asked for it, so nothing that comes back may cost the command that it ran beside.</summary>
+    [Theory]
+    [InlineData(500, "", null)]
+    [InlineData(200, """{"tag_name":"\ud800"}""", null)]
+    [InlineData(302, "", "//h:99999999/")]
+    public async Task A_failure_is_silent_and_leaves_what_is_known(int status, string body, string? location)
     {
         await using var bench = new UpgradeBench();
         bench.Line.Terminal = true;
-        bench.Stand.Instead = static _ => new(500, []);
+        bench.Stand.Instead = _ => new(status, System.Text.Encoding.UTF8.GetBytes(body)) { Location = location };
         bench.Line.Directory.Write(".eventdbx/upgrade-state.json", """{"ignored_version":null,"latest_known_version":"v2.2.0","last_checked":1}""");
 
         var outcome = await bench.Line.RunAsync("config");

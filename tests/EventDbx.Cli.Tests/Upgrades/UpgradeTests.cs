@@ -92,7 +92,9 @@ public sealed class UpgradeTests
         { "not there", 1, "There is no release v2.2.0" },
         { "no JSON", 1, "it is no JSON" },
         { "no release", 1, "it has no `tag_name`" },
+        { "text that is no Unicode", 1, "it has a string that is no Unicode" },
         { "sends on and on", 1, "sends on and on" },
+        { "sends on to no address", 1, "it sends on to \"//h:99999999/\", which is no address" },
         { "sends on in clear text", 1, "http://example.invalid/x is not asked for releases" },
         { "server fails", 1, "answers 503" },
         { "asked too often", 1, "it may have been asked too often" },
@@ -180,6 +182,12 @@ public sealed class UpgradeTests
                 break;
             case "no release":
                 stand.Instead = static _ => new(200, "{}"u8.ToArray());
+                break;
+            case "text that is no Unicode":
+                stand.Instead = static _ => new(200, """{"tag_name":"v2.2.0","name":"\ud800"}"""u8.ToArray());
+                break;
+            case "sends on to no address":
+                stand.Instead = static _ => new(302, []) { Location = "//h:99999999/" };
                 break;
             case "sends on and on":
                 stand.Instead = static target => new(302, []) { Location = target };

@@ -100,8 +100,9 @@ internal sealed class UpgradeNotice
             var tag = (await server.FindLatestAsync(late.Token).ConfigureAwait(false)).Tag;
             return ReleaseVersion.TryParse(tag, out _) ? tag : null;
         }
-        catch (Exception cause) when (cause is RefusedException or IOException or OperationCanceledException)
+        catch (Exception)
         {
+            // Whatever it was, the command that it ran beside has done its own.
             return null;
         }
     }
