@@ -1,3 +1,4 @@
+using EventDbx.Backups;
 using EventDbx.Server.Admin;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Daemon;
@@ -11,6 +12,9 @@ namespace EventDbx.Server.Restores;
 /// <summary>Which files beside the store come along with a restore, and which of the old ones go with it.</summary>
 public static class RestorePieces
 {
+    /// <summary>Where a backup has the data directory.</summary>
+    const string Data = "data/";
+
     /// <summary>What one machine has for itself: of a backup it is not taken, whoever made that.</summary>
     static readonly string[] OwnOfMachine = [PidFile.Name, SocketPlace.FileName, KeyFile.LogFileName, TlsFiles.OwnKeyName, "watermark", "logs", "upgrade-state.json"];
 
@@ -34,6 +38,14 @@ public static class RestorePieces
 
         return (taken, left);
     }
+
+    /// <summary>Names in a data directory, beside the store, that a restore moves where they are there.</summary>
+    /// <param name="manifest">Of the backup.</param>
+    public static IReadOnlyList<string> ReplacedBy(BackupManifest manifest) =>
+    [
+        .. manifest.Files.Where(static file => file.Path.StartsWith(Data, StringComparison.Ordinal)).Select(static file => file.Path[Data.Length..].Split('/')[0]).Where(IsTaken)
+            .Concat(OfOldStore).Distinct(StringComparer.Ordinal),
+    ];
 
     // Names that differ in case alone are one on some file systems.
     static bool IsTaken(string name) => !name.StartsWith("event_store", StringComparison.OrdinalIgnoreCase) && !name.StartsWith("config.toml", StringComparison.OrdinalIgnoreCase)

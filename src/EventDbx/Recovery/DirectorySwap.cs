@@ -13,7 +13,7 @@ namespace EventDbx.Recovery;
 ///                                                               what is done already is seen from what is there; then the journal says that all is done
 /// 4 the new store has opened: aside and staged are deleted, at last event_store.swap
 /// </code>
-/// What can be known to fail in step 3 is tried before step 2. What fails all the same is taken back, piece by piece, and the journal deleted: until it says that all is done nobody has opened
+/// What can be known to fail in step 3 is looked for before the work begins (<see cref="DemandExchangeable"/>), and tried before step 2. What fails all the same is taken back, piece by piece, and the journal deleted: until it says that all is done nobody has opened
 /// what is new. Called under the lock of the directory. A recovery has a scheme of its own (<see cref="StoreRecovery"/>): it puts the damaged store aside for good, and has no commit point but the
 /// move of the new one.
 /// </remarks>
@@ -38,6 +38,19 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
 
     /// <summary>The configuration that was there at the commit; no file where there was none.</summary>
     string ConfigBefore => Path.Combine(directory.Staged, "config.before");
+
+    /// <summary>Refuses what is known not to let itself be exchanged, before anything is made: a commit looks again, for it may change meanwhile.</summary>
+    /// <param name="pieces">Names of what may be moved; those that are not there are left out.</param>
+    /// <param name="config">Where a configuration goes; null for none.</param>
+    /// <exception cref="StoreRefusedException">Nothing was changed.</exception>
+    public void DemandExchangeable(IEnumerable<string> pieces, string? config)
+    {
+        DemandChangeable(directory.Path, directory.Path);
+        foreach (var name in pieces.Where(IsThere))
+            DemandMovable(Path.Combine(directory.Path, name));
+        if (config is not null)
+            DemandReplaceable(config);
+    }
 
     /// <summary>Makes what is staged the state of the directory. Before the journal is written nothing of the old state is touched; after it, an interruption is gone on with by the next open.</summary>
     /// <param name="cause">See <see cref="SwapJournal"/>.</param>
@@ -247,9 +260,7 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
     /// <summary>Everything about the configuration that may fail, but for the renaming itself.</summary>
     void TryConfig(string target)
     {
-        DemandMovable(target);
-        if (Directory.Exists(target))
-            throw new StoreRefusedException($"The configuration goes to {target}, which is a directory. Nothing was changed.");
+        DemandReplaceable(target);
         PrivateDirectory.CreateDurably(Path.GetDirectoryName(target)!);
         DurableFile.Prepare(target, DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue));
         DurableFile.CleanUp(target);
@@ -323,6 +334,28 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
             throw new StoreRefusedException($"{path} is a mount point of its own, and cannot be exchanged. Nothing was changed. Mount the data directory itself, or restore into another one.");
         if (Directory.Exists(path) && new FileInfo(path).LinkTarget is null && !Libc.MayChange(path))
             throw new StoreRefusedException($"{path} cannot be moved: this user may not write to it. Nothing was changed. Give it to the user that the database runs as.");
+    }
+
+    /// <summary>Whether a configuration can take a place, as far as that is seen without making anything.</summary>
+    static void DemandReplaceable(string config)
+    {
+        if (!OperatingSystem.IsWindows() && Libc.IsMountPoint(config))
+            throw new StoreRefusedException($"The configuration {config} is a mount point of its own, and cannot be replaced. Nothing was changed. Mount the directory that it lies in, or name another file with --config.");
+        if (Directory.Exists(config))
+            throw new StoreRefusedException($"The configuration goes to {config}, which is a directory. Nothing was changed. Name a file with --config.");
+        // What is missing is made: in the nearest one that is there.
+        var above = Path.GetDirectoryName(config)!;
+        while (!Exists(above) && Path.GetDirectoryName(above) is { } further)
+            above = further;
+        if (!Directory.Exists(above))
+            throw new StoreRefusedException($"The configuration goes to {config}, and {above} is no directory. Nothing was changed. Name another file with --config.");
+        DemandChangeable(above, config);
+    }
+
+    static void DemandChangeable(string path, string what)
+    {
+        if (!OperatingSystem.IsWindows() && !Libc.MayChange(path))
+            throw new StoreRefusedException($"{what} cannot be replaced: this user may not write to {path}, or its file system is read-only. Nothing was changed. Give it to the user that the database runs as, mount it for writing, or name another place.");
     }
 
     /// <summary>The place itself, or the first one below it; null: none.</summary>

@@ -29,20 +29,19 @@ public static class IndexRebuild
     /// <param name="keepOld">Whether the old store stays beside the new one.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellation">Ends it; the store is as it was.</param>
-    /// <exception cref="StoreRefusedException">There is no store, it is in use, the key is missing or wrong, or its log is damaged. Nothing was changed.</exception>
+    /// <exception cref="StoreRefusedException">There is no store, it is in use, it cannot be exchanged, the key is missing or wrong, or its log is damaged. Nothing was changed.</exception>
     public static async Task<RebuildReport> RunAsync(DatabaseOptions options, bool keepOld, IProgress<RecoveryProgress>? progress, CancellationToken cancellation)
     {
         var directory = new DataDirectory(Path.GetFullPath(options.Directory));
         if (!directory.HasStore && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
-        if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out var held, out var why))
-            throw new StoreRefusedException(why) { InUse = true };
-        using (held)
+        using (var held = StoreRestore.Lock(directory, options))
         {
             DirectorySwap.Complete(directory, options.Progress, options.SwapReached);
             DirectorySwap.ClearStaged(directory);
             options.Locked?.Invoke();
             var swap = new DirectorySwap(directory, options.SwapReached, options.Progress);
+            swap.DemandExchangeable([Path.GetFileName(directory.Store), Path.GetFileName(directory.Inventory)], config: null);
             try
             {
                 var report = await Task.Run(() => Build(options, directory, progress, cancellation), cancellation).ConfigureAwait(false);

@@ -39,28 +39,18 @@ public sealed class StoreRestore : IDisposable
 
     /// <summary>Locks a data directory, which is made where it is missing, and looks at what is there.</summary>
     /// <param name="options">Directory, how long to wait for it, how to check a store, clock. No key is needed yet.</param>
-    /// <exception cref="StoreRefusedException">Somebody has it open, or it cannot be used.</exception>
+    /// <exception cref="StoreRefusedException">Somebody has it open, it cannot be used, or the store that is there cannot be exchanged.</exception>
     public static StoreRestore Begin(DatabaseOptions options)
     {
         var directory = new DataDirectory(Path.GetFullPath(options.Directory));
         var made = !Directory.Exists(directory.Path);
-        DirectoryLock? held;
-        try
-        {
-            PrivateDirectory.CreateDurably(directory.Path);
-            if (!DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out held, out var why))
-                throw new StoreRefusedException(why) { InUse = true };
-        }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
-        {
-            throw new StoreRefusedException($"The data directory {directory.Path} cannot be used: {cause.Message}", cause);
-        }
-
+        var held = Lock(directory, options);
         try
         {
             // What an exchange before this one has put aside stays until the new store of it has opened, or until the next exchange is committed: then for good.
             DirectorySwap.Complete(directory, options.Progress, options.SwapReached);
             DirectorySwap.ClearStaged(directory);
+            new DirectorySwap(directory, reached: null).DemandExchangeable(PiecesOfStore(directory), config: null);
             return new(options, directory, held, made)
             {
                 Replaced = Look(options, directory),
@@ -73,6 +63,29 @@ public sealed class StoreRestore : IDisposable
             throw;
         }
     }
+
+    /// <summary>Refuses what is known not to let itself be exchanged beside the store, before any work is done for it; the commit looks again.</summary>
+    /// <param name="pieces">Names in the directory that are replaced or go; those that are not there are left out.</param>
+    /// <param name="config">Where a configuration goes, absolute; null for none.</param>
+    /// <exception cref="StoreRefusedException">Something is mounted at one of them or below it, or this user may not change it. Nothing was changed.</exception>
+    public void DemandExchangeable(IEnumerable<string> pieces, string? config) => new DirectorySwap(_directory, reached: null).DemandExchangeable(pieces, config);
+
+    /// <summary>Locks a data directory, which is made where it is missing.</summary>
+    /// <exception cref="StoreRefusedException">Somebody has it open, or it cannot be written to.</exception>
+    internal static DirectoryLock Lock(DataDirectory directory, DatabaseOptions options)
+    {
+        try
+        {
+            PrivateDirectory.CreateDurably(directory.Path);
+            return DirectoryLock.TryAcquire(directory.Lock, options.Holder, options.LockTimeout, options.Clock, out var held, out var why) ? held : throw new StoreRefusedException(why) { InUse = true };
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreRefusedException($"The data directory {directory.Path} cannot be used: {cause.Message}", cause);
+        }
+    }
+
+    static string[] PiecesOfStore(DataDirectory directory) => [.. ((string[])[directory.Store, directory.Watermark, directory.Inventory]).Select(static path => Path.GetFileName(path))];
 
     /// <summary>Verifies what was unpacked, and makes of it the store that is to be. Nothing of the old state is touched.</summary>
     /// <param name="request">What, and how much of it.</param>

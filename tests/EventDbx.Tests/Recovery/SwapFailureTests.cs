@@ -92,6 +92,12 @@ public sealed class SwapFailureTests : IDisposable
             await File.WriteAllTextAsync(Path.GetDirectoryName(config)!, "x", Never);
         var before = Told.Files(_target.Directory);
         List<string> steps = [];
+        using (var restore = StoreRestore.Begin(_target.Options()))
+        {
+            Assert.Contains(directory ? "is a directory" : "is no directory", Assert.Throws<StoreRefusedException>(() => restore.DemandExchangeable(["plugins.json"], config)).Message, StringComparison.Ordinal);
+            restore.DemandExchangeable(["plugins.json", "not there"], Path.Combine(elsewhere.Directory, "made", "on", "the way.toml"));
+        }
+
         await Assert.ThrowsAsync<StoreRefusedException>(() => RestoreAsync(taken, _target.Options() with { SwapReached = steps.Add }, config));
         Assert.Equal(before, Told.Files(_target.Directory));
         Assert.DoesNotContain("committed", steps);

@@ -81,6 +81,8 @@ internal static class RestoreCommand
         // Behind it: an earlier restore that was interrupted may have brought another one.
         var config = RestoredConfig.Plan(call.Get(GlobalOptions.Config) is { Length: > 0 } given ? shell.Resolve(given) : null, call.DefaultRoot, directory, shell.Clock);
         RefuseOccupied(call, restore, config, directory);
+        // Before the work, which may take an hour.
+        restore.DemandExchangeable(RestorePieces.ReplacedBy(manifest), config.Path);
         BackupContents contents;
         using (var archive = BackupFiles.Open(path, () => passphrase))
         using (var bar = new ByteBar(shell))
