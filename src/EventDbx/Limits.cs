@@ -230,6 +230,9 @@ public static class Limits
     /// <summary>The highest epoch: each is a loss, a promotion or a restore, so that whoever speaks of more is wrong. Room for 16,000 restores at the largest step, and as much above it.</summary>
     public const uint MirrorEpochMax = 1 << 30;
 
+    /// <summary>Wrapped keys of aggregates that a rebuild keeps while it reads the log, some 20 MiB; then it writes what it has read and looks them up there.</summary>
+    public const int ReplayKeysMax = 65_536;
+
     /// <summary>By how much a restore raises the epoch at most; how much is drawn, so that two restores of one backup hardly ever share a number: cursors and checkpoints are told apart by it.</summary>
     public const uint RestoreEpochStepMax = 65_536;
 

@@ -4,11 +4,27 @@ namespace EventDbx.Recovery;
 /// <remarks>
 /// Each entry becomes the operation that would write it again byte for byte, together with everything that is an index of
 /// it. It stops at the first entry that is missing, unreadable or sealed for another place; what comes after has lost its
-/// foundation. A batch is handed out whole or not at all.
+/// foundation. A batch is handed out whole or not at all. The key of an aggregate stands in the entry that begins it: those that were read
+/// are kept until they are too many, and found again where their aggregates have been written.
 /// </remarks>
 internal sealed class LogReplay(IStorageView view, Keyring keyring)
 {
     readonly Dictionary<AggregateKey, ReadOnlyMemory<byte>> _keys = [];
+
+    /// <summary>Keys that are kept at most, but for those of one batch.</summary>
+    public int KeysMax { get; init; } = Limits.ReplayKeysMax;
+
+    /// <summary>Finds the wrapped key of an aggregate that has been written; empty where there is none.</summary>
+    public Func<AggregateKey, ReadOnlyMemory<byte>> FindWritten { get; set; } = static _ => default;
+
+    /// <summary>Keys that are kept.</summary>
+    public int KeysKept => _keys.Count;
+
+    /// <summary>Whether it is time to write what was read, and to <see cref="ForgetKeys"/>.</summary>
+    public bool HasManyKeys => _keys.Count >= KeysMax;
+
+    /// <summary>Every aggregate of which an entry was handed out has been written, and its key is found there.</summary>
+    public void ForgetKeys() => _keys.Clear();
 
     /// <summary>The last entry that is read: the end of a batch, or of the log.</summary>
     public ulong Last { get; init; } = ulong.MaxValue;
@@ -23,8 +39,10 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
     public IEnumerable<PendingCommit> Read()
     {
         var batch = new List<Operation>();
-        foreach (var (operation, entry) in ReadEntries())
+        foreach (var (entry, position) in ReadEntries())
         {
+            if ((entry.IsControl ? Control(entry, position) : Append(entry, position)) is not { } operation)
+                break;
             var place = Math.Max((ushort)1, entry.BatchIndex);
             if (place != batch.Count + 1)
             {
@@ -43,7 +61,16 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             Stopped = $"the last batch is cut after {batch.Count} of its entries{(Stopped is null ? "" : $"; {Stopped}")}";
     }
 
-    IEnumerable<(Operation Operation, EntryRow Entry)> ReadEntries()
+    /// <summary>How many entries there are of whole batches, none of them opened: as many as can be handed out, at most.</summary>
+    public ulong CountReadable()
+    {
+        var whole = 0UL;
+        foreach (var (entry, position) in ReadEntries())
+            whole = entry.BatchIndex >= entry.BatchCount ? position : whole;
+        return whole;
+    }
+
+    IEnumerable<(EntryRow Entry, ulong Position)> ReadEntries()
     {
         for (ulong next = 1; ReadRows(next) is { Count: > 0 } rows;)
         {
@@ -55,9 +82,9 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
                     Stopped = $"entries {next} to {position - 1} are missing";
                 else if (!Checked.TryBody(Family.Log, key, value, out var body) || EntryRow.TryRead(body) is not { } entry)
                     Stopped = $"entry {next} cannot be read";
-                else if ((entry.IsControl ? Control(entry, next) : Append(entry, next)) is { } operation)
+                else
                 {
-                    yield return (operation, entry);
+                    yield return (entry, next);
                     next++;
                     continue;
                 }
@@ -95,6 +122,8 @@ internal sealed class LogReplay(IStorageView view, Keyring keyring)
             _keys[aggregate] = entry.WrappedKey.ToArray(); // A copy: it is a part of the whole row.
         try
         {
+            if (keyring.Encrypted && !_keys.ContainsKey(aggregate) && FindWritten(aggregate) is { IsEmpty: false } written)
+                _keys[aggregate] = written;
             cipher = keyring.Open(aggregate, _keys.GetValueOrDefault(aggregate));
             return true;
         }

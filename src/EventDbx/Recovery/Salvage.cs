@@ -52,7 +52,7 @@ internal sealed class Salvage : IDisposable
                 continue;
             source.Prepare(options, directory);
             // What can be read bounds what can be kept: a rebuild that cannot be better is not made.
-            if (best is not null && source.CountReadable(options) is var readable && (readable < best.Kept || (readable == best.Kept && best.HistoryChanged is null)))
+            if (best is not null && source.CountReadable() is var readable && (readable < best.Kept || (readable == best.Kept && best.HistoryChanged is null)))
                 continue;
             DeleteFolder(directory.Trial);
             var report = StoreRebuild.Run(source, directory.Trial, damage, marks, options, out var keyRefused);
@@ -191,13 +191,7 @@ internal sealed class Salvage : IDisposable
             throw new StoreRefusedException($"The store in {directory.Path} can only be read with its key, and none was given.");
     }
 
-    ulong CountReadable(DatabaseOptions options)
-    {
-        var count = 0UL;
-        foreach (var commit in Replay(KeyringFor(options)).Read())
-            count += (ulong)commit.Operations.Length;
-        return count;
-    }
+    ulong CountReadable() => new LogReplay(View, new(null, new(), 0)).CountReadable();
 
     /// <summary>Files that are gone, and files that are not what was written: RocksDB tells both, each in its own way.</summary>
     public static bool IsUnreadable(Exception cause) => cause is StorageFailedException or RefusedException;

@@ -42,6 +42,7 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
     {
         var kept = 0UL;
         string? refused = null;
+        replay.FindWritten = FindKey;
         foreach (var commit in replay.Read())
         {
             if (_group.Count > 0 && (_groupBytes + commit.Bytes > Limits.GroupBytesMax || _group.Count == Limits.PageItemsMax))
@@ -54,10 +55,23 @@ internal sealed class StoreRebuild(RocksDbEngine engine, Keyring keyring, Databa
 
             _group.Add(commit);
             _groupBytes += commit.Bytes;
+            if (!replay.HasManyKeys)
+                continue;
+            refused = Write(ref kept);
+            told(kept);
+            if (refused is not null)
+                break;
+            replay.ForgetKeys();
         }
 
         refused ??= Write(ref kept);
         return (kept, refused ?? replay.Stopped);
+    }
+
+    ReadOnlyMemory<byte> FindKey(AggregateKey aggregate)
+    {
+        using var reader = new StoreReader(engine.OpenView(), keyring);
+        return reader.FindWrappedKey(aggregate);
     }
 
     /// <summary>Whether the rebuilt log is the one that was synced, as far as the watermark can tell.</summary>
