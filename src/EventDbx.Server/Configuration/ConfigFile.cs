@@ -104,6 +104,19 @@ public sealed class ConfigFile
     /// <exception cref="ConfigException">It is not valid any more.</exception>
     public ConfigFile Reload() => Load(Path, _root, _dataDir, _clock, _environment);
 
+    /// <summary>Another file, with the same default directory and without an environment; null where it cannot be read.</summary>
+    internal ConfigFile? Another(string path)
+    {
+        try
+        {
+            return Load(path, _root, dataDir: null, _clock);
+        }
+        catch (ConfigException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Settings as the file holds them, and what they come to in this run.</summary>
     public ServerConfig InForce(ServerConfig saved)
     {

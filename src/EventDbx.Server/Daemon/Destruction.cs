@@ -15,7 +15,7 @@ public sealed class Destruction
     static readonly string[] OwnFiles =
     [
         "event_store.inventory", "event_store.swap", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "settings.json", "plugins.json", "plugin_queue.json",
-        "staged_events.json", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
+        "staged_events.json", "schemas.json.replaced", "verify.progress", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
         TlsFiles.OwnCertificateName, TlsFiles.OwnKeyName,
     ];
 
@@ -27,14 +27,17 @@ public sealed class Destruction
 
     readonly bool _hasData;
 
-    Destruction(string dataDirectory, bool hasData, string? configFile, string? otherStore) =>
-        (DataDirectory, _hasData, ConfigFile, OtherStore) = (dataDirectory, hasData, configFile, otherStore);
+    Destruction(string dataDirectory, bool hasData, string? configFile, string? otherStore, IReadOnlyList<string> otherConfigs) =>
+        (DataDirectory, _hasData, ConfigFile, OtherStore, OtherConfigs) = (dataDirectory, hasData, configFile, otherStore, otherConfigs);
 
     /// <summary>Absolute.</summary>
     public string DataDirectory { get; }
 
     /// <summary>Null: it stays, for it belongs to another data directory.</summary>
     public string? ConfigFile { get; }
+
+    /// <summary>Further configurations that go, for they belong to the store: one of its own in its directory, and those that restores have replaced and kept.</summary>
+    public IReadOnlyList<string> OtherConfigs { get; }
 
     /// <summary>The directory of another store that the configuration belongs to, which is why it stays; null where there is none.</summary>
     public string? OtherStore { get; }
@@ -61,8 +64,27 @@ public sealed class Destruction
         // With the configuration goes the key: where it is that of another store, it stays.
         string[] users = [file.ConfiguredDataDir, file.SavedDataDir, Path.GetDirectoryName(file.Path)!];
         var other = users.Select(Path.TrimEndingDirectorySeparator).FirstOrDefault(user => user != directory && Database.ExistsIn(user));
-        return new(directory, hasData, file.Exists && other is null ? file.Path : null, file.Exists ? other : null);
+        var config = file.Exists && other is null ? file.Path : null;
+        return new(directory, hasData, config, file.Exists ? other : null, FindOtherConfigs(file, directory, config));
     }
+
+    static List<string> FindOtherConfigs(ConfigFile file, string directory, string? config)
+    {
+        List<string> found = [];
+        var own = Path.Combine(directory, "config.toml");
+        // A restore beside another store puts it there.
+        if (own != config && own != file.RealPath && new FileInfo(own) is { Exists: true, LinkTarget: null } && file.Another(own) is { Exists: true } named && Path.TrimEndingDirectorySeparator(named.SavedDataDir) == directory)
+            found.Add(own);
+        foreach (var beside in ((string?[])[config, .. found]).OfType<string>().ToList())
+            found.AddRange(KeptBeside(beside).Where(kept => !IsOfAnotherStore(file.Another(kept), directory)));
+        return found;
+    }
+
+    static bool IsOfAnotherStore(ConfigFile? kept, string directory) => kept is not null && Path.TrimEndingDirectorySeparator(kept.SavedDataDir) is var named && named != directory && Database.ExistsIn(named);
+
+    /// <summary>What restores have kept of a configuration, in order.</summary>
+    static IEnumerable<string> KeptBeside(string config) => new DirectoryInfo(Path.GetDirectoryName(config)!).EnumerateFiles(Path.GetFileName(config) + ".*")
+        .Where(static file => file.LinkTarget is null && Restores.RestoredConfig.IsKept(file.Name)).Select(static file => file.FullName).Order(StringComparer.Ordinal);
 
     /// <summary>Removes it.</summary>
     /// <param name="timeout">How long to wait for another process that has the directory open.</param>
@@ -91,11 +113,19 @@ public sealed class Destruction
         if (ConfigFile is not null)
         {
             if (new FileInfo(ConfigFile).LinkTarget is { } target)
-                left.Add(Path.GetFullPath(target, Path.GetDirectoryName(ConfigFile)!));
+            {
+                var named = Path.GetFullPath(target, Path.GetDirectoryName(ConfigFile)!);
+                left.Add(named);
+                if (Directory.Exists(Path.GetDirectoryName(named)))
+                    left.AddRange(KeptBeside(named));
+            }
+
             foreach (var path in (string[])[ConfigFile, ConfigFile + DurableFile.TemporarySuffix, ConfigFile + ".lock"])
                 File.Delete(path);
         }
 
+        foreach (var path in OtherConfigs)
+            File.Delete(path);
         foreach (var directory in ((string[])[DataDirectory, Path.GetDirectoryName(ConfigFile) ?? DataDirectory]).Distinct())
         {
             if (!Directory.Exists(directory))

@@ -8,7 +8,7 @@ public sealed class DestructionTests : IDisposable
     static readonly string[] OwnNames =
     [
         "config.toml", "config.toml.lock", "event_store/CURRENT", "event_store.inventory", "event_store.lock", "event_store.lost-20250101T000000Z/CURRENT",
-        "watermark", "tokens.json", "tokens.json.tmp", "schemas.json", "plugins.json", "staged_events.json", "upgrade-state.json", "upgrade-state.json.0123abcd.tmp", "eventdbx.pid", "replication.key", "checkpoint.key", "tls.crt", "tls.key",
+        "watermark", "tokens.json", "tokens.json.tmp", "schemas.json", "plugins.json", "staged_events.json", "upgrade-state.json", "upgrade-state.json.0123abcd.tmp", "verify.progress", "schemas.json.replaced", "eventdbx.pid", "replication.key", "checkpoint.key", "tls.crt", "tls.key",
         "logs/eventdbx.log", "logs/eventdbx_2025-01-01_00-00-00.log", "logs/eventdbx_2025-01-01_00-00-00-1.log",
     ];
 
@@ -41,6 +41,47 @@ public sealed class DestructionTests : IDisposable
 
         Assert.Equal(foreign.Select(name => Path.Combine(Root, name.Split('/')[0])), left);
         Assert.All(foreign, name => Assert.Equal("mine", File.ReadAllText(Path.Combine(Root, name))));
+    }
+
+    [Fact]
+    public void Configurations_that_restores_have_kept_go_with_the_one_that_took_their_place()
+    {
+        WriteOwn();
+        string[] kept = ["config.toml.before-restore-20261126T000000Z", "config.toml.before-restore-20261126T000000Z-2", "config.toml.event_store.before-restore-20261126T000000Z"];
+        foreach (var name in kept)
+            _home.Write($".eventdbx/{name}", "data_encryption_key = \"cannot be read\"\n");
+        _home.Write("other/event_store/CURRENT", "");
+        _home.Write(".eventdbx/config.toml.before-restore-20261127T000000Z", $"data_dir = \"{_home["other"]}\"\n");
+        _home.Write(".eventdbx/dbx.toml.before-restore-20261126T000000Z", "mine");
+        string[] stay = ["config.toml.before-restore-20261127T000000Z", "dbx.toml.before-restore-20261126T000000Z"];
+
+        var plan = Plan();
+        var left = plan.Run(TimeSpan.Zero);
+
+        Assert.Equal(kept.Select(name => Path.Combine(Root, name)), plan.OtherConfigs);
+        Assert.Equal(stay.Select(name => Path.Combine(Root, name)), left);
+        Assert.All(kept, name => Assert.False(File.Exists(Path.Combine(Root, name)), name));
+    }
+
+    [Fact]
+    public void A_store_that_was_restored_beside_another_takes_its_own_configuration_along()
+    {
+        WriteOwn();
+        foreach (var (name, content) in ((string, string)[])[("event_store/CURRENT", ""), ("config.toml", $"data_dir = \"{_home["trial"]}\"\n"), ("config.toml.before-restore-20261126T000000Z", "")])
+            _home.Write($"trial/{name}", content);
+
+        var plan = Plan(_home["trial"]);
+
+        Assert.Equal((null, Root), (plan.ConfigFile, plan.OtherStore));
+        Assert.Equal([_home["trial/config.toml"], _home["trial/config.toml.before-restore-20261126T000000Z"]], plan.OtherConfigs);
+        Assert.Empty(plan.Run(TimeSpan.Zero));
+        Assert.False(Directory.Exists(_home["trial"]));
+        Assert.All(OwnNames, name => Assert.True(File.Exists(Path.Combine(Root, name)), name));
+
+        // One that speaks of another directory is not known to be of this store.
+        _home.Write("trial/event_store/CURRENT", "");
+        _home.Write("trial/config.toml", $"data_dir = \"{_home["moved"]}\"\n");
+        Assert.Equal([_home["trial/config.toml"]], Plan(_home["trial"]).Run(TimeSpan.Zero));
     }
 
     [Fact]

@@ -15,7 +15,7 @@ internal static class DestroyCommand
     {
         Remarks =
         [
-            "The data encryption key goes with the configuration: nobody can read a backup of the data without a copy of it. Only files of " +
+            "The data encryption key goes with the configuration: nobody can read a backup of the data without a copy of it. Configurations that restores have replaced and kept beside it go, too. Only files of " +
             "EventDBX are removed; what else lies in the directory stays, and is named. No link is followed.",
         ],
         Examples =
@@ -43,7 +43,10 @@ internal static class DestroyCommand
         var left = plan.Run(call.Get(GlobalOptions.LockTimeout) ?? LockTimeoutDefault);
         if (call.Json)
         {
-            var json = new JsonText().BeginObject().Member("data_dir", plan.DataDirectory).Member("config", plan.ConfigFile).Name("left").BeginArray();
+            var json = new JsonText().BeginObject().Member("data_dir", plan.DataDirectory).Member("config", plan.ConfigFile).Name("other_configs").BeginArray();
+            foreach (var path in plan.OtherConfigs)
+                json.Value(path);
+            json.EndArray().Name("left").BeginArray();
             foreach (var path in left)
                 json.Value(path);
             await shell.Out.WriteAsync(json.EndArray().EndObject().ToString()).ConfigureAwait(false);
@@ -60,6 +63,8 @@ internal static class DestroyCommand
                 : "There is no configuration.").ConfigureAwait(false);
         }
 
+        if (plan.OtherConfigs.Count > 0)
+            await call.NoteAsync($"Removed with it, each with its keys: {string.Join(", ", plan.OtherConfigs)}").ConfigureAwait(false);
         if (left.Count > 0)
             await call.NoteAsync($"Left, for it is not EventDBX's: {string.Join(", ", left)}").ConfigureAwait(false);
         return ExitCode.Done;
@@ -68,8 +73,9 @@ internal static class DestroyCommand
     static async Task<bool> ConfirmedAsync(Call call, Destruction plan, CancellationToken cancellation)
     {
         var config = plan.ConfigFile is null ? "" : $", and the configuration {plan.ConfigFile} with its data encryption key,";
+        var others = plan.OtherConfigs.Count == 0 ? "" : $" Further configurations of it go, too: {string.Join(", ", plan.OtherConfigs)}.";
         await call.Shell.Error.WriteAsync(
-            $"This removes all data in {plan.DataDirectory}{config} for good. Type `{Word}` to go on: ").ConfigureAwait(false);
+            $"This removes all data in {plan.DataDirectory}{config} for good.{others} Type `{Word}` to go on: ").ConfigureAwait(false);
         var answer = await call.Shell.In.ReadLineAsync(cancellation).ConfigureAwait(false);
         return answer?.Trim() == Word;
     }
