@@ -16,6 +16,8 @@ internal sealed partial class DirectStore
         await Task.Run(() => staged.Write(output, read, cancellation), CancellationToken.None).ConfigureAwait(false);
     }
 
+    public string? NoteBackup(BackupManifest manifest, string? path) => BackupRecord.Write(database.Directory, manifest, path);
+
     sealed class Fraction(long total, IProgress<double?> progress) : IProgress<long>
     {
         public void Report(long value) => progress.Report((double)value / total);

@@ -16,4 +16,6 @@ internal sealed partial class ServerStore
             progress?.Report(null);
         }
     }
+
+    public string? NoteBackup(BackupManifest manifest, string? path) => null;
 }

@@ -30,7 +30,7 @@ public static class BackupScope
         // By their path in the data directory: what has no place in a backup, and why.
         var leaveOut = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            [PidFile.Name] = "", [SocketPlace.FileName] = "", ["upgrade-state.json"] = "", ["logs"] = "logs stay where they are",
+            [PidFile.Name] = "", [SocketPlace.FileName] = "", ["upgrade-state.json"] = "", [BackupRecord.FileName] = "", ["logs"] = "logs stay where they are",
             [KeyFile.LogFileName] = "the key that signs checkpoints is in no backup: keep a copy of it apart",
             [TlsFiles.OwnKeyName] = "private keys of TLS are in no backup",
         };

@@ -15,7 +15,7 @@ public sealed class Destruction
     static readonly string[] OwnFiles =
     [
         "event_store.inventory", "event_store.swap", "watermark", "tokens.json", "jwt_revocations.json", "schemas.json", "settings.json", "plugins.json", "plugin_queue.json",
-        "staged_events.json", "schemas.json.replaced", "verify.progress", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", KeyFile.LogFileName,
+        "staged_events.json", "schemas.json.replaced", "verify.progress", PidFile.Name, SocketPlace.FileName, "replication.key", "replication.pub", "upgrade-state.json", Backups.BackupRecord.FileName, KeyFile.LogFileName,
         TlsFiles.OwnCertificateName, TlsFiles.OwnKeyName,
     ];
 

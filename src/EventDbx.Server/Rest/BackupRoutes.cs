@@ -24,6 +24,8 @@ internal static class BackupRoutes
         // A thread of its own: it reads, compresses and waits for whoever takes the answer.
         await Task.Factory.StartNew(
             () => staged.Write(output, null, call.Cancellation), call.Cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+        // All of it is taken. Before the answer ends, so that who has its end finds it noted; it is good where that fails, too.
+        _ = BackupRecord.Write(host.Database.Directory, staged.Manifest, path: null);
     }
 
     /// <summary>Whether nobody else can read along. A proxy on this machine counts as this machine: what it does with an answer is its matter (docs/rest.md).</summary>

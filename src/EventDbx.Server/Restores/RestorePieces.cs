@@ -1,5 +1,6 @@
 using EventDbx.Backups;
 using EventDbx.Server.Admin;
+using EventDbx.Server.Backups;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Daemon;
 using EventDbx.Server.Plugins;
@@ -16,13 +17,13 @@ public static class RestorePieces
     const string Data = "data/";
 
     /// <summary>What one machine has for itself: of a backup it is not taken, whoever made that.</summary>
-    static readonly string[] OwnOfMachine = [PidFile.Name, SocketPlace.FileName, KeyFile.LogFileName, TlsFiles.OwnKeyName, "watermark", "logs", "upgrade-state.json"];
+    static readonly string[] OwnOfMachine = [PidFile.Name, SocketPlace.FileName, KeyFile.LogFileName, TlsFiles.OwnKeyName, "watermark", "logs", "upgrade-state.json", BackupRecord.FileName];
 
     /// <summary>What belongs to a store as it was: where a backup has none of it, there was none.</summary>
     public static IReadOnlyList<string> OfOldStore { get; } =
     [
         LedgerJson.DocumentName, PluginBook.DocumentName, SettingsRecord.DocumentName, "schemas.json", "schemas.json.replaced", "staged_events.json", "verify.progress",
-        "jwt_revocations.json", "plugin_queue.json", "plugins", "event_store.new",
+        "jwt_revocations.json", "plugin_queue.json", "plugins", "event_store.new", BackupRecord.FileName,
     ];
 
     /// <summary>Names in an unpacked data directory, those that come along and those that do not.</summary>

@@ -11,6 +11,9 @@ public sealed record StoreSight(bool Encrypted, ulong LogSize, Timestamp? Newest
     /// <summary>The storage format that this program reads and writes.</summary>
     public const int CurrentFormat = (int)StoreRow.CurrentFormat;
 
+    /// <summary>Of which database it is.</summary>
+    public Guid DatabaseId { get; private init; }
+
     /// <summary>Which of the keys that were given opens it.</summary>
     public KeyAtHand Key { get; private init; }
 
@@ -57,7 +60,7 @@ public sealed record StoreSight(bool Encrypted, ulong LogSize, Timestamp? Newest
             var entry = last.Count == 0 ? null : EntryRow.TryRead(Checked.Body(Family.Log, last[0].Key, last[0].Value));
             return new(row.Encrypted, last.Count == 0 ? 0 : Keyspace.ReadPosition(last[0].Key), entry is null ? null : new Timestamp(entry.CreatedAt))
             {
-                Key = which, Format = (int)row.Format, Synced = watermark.Newest?.LogSize, StoppedCleanly = clean,
+                DatabaseId = row.DatabaseId, Key = which, Format = (int)row.Format, Synced = watermark.Newest?.LogSize, StoppedCleanly = clean,
                 Plugins = [.. PluginRow.Names(view).Select(name => PluginSight.Of(view, name))],
                 Orphans = OrphanLook.Of(view, orphanRowsMax, cancellation),
             };

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using EventDbx.Backups;
 using EventDbx.Cli.Commands.Backup;
+using EventDbx.Server.Backups;
 using EventDbx.Server.Tests.Rest;
 
 namespace EventDbx.Server.Tests.Backups;
@@ -30,6 +31,7 @@ public sealed class BackupStreamTests : IAsyncLifetime
         {
             Assert.Equal(HttpStatusCode.OK, stalled.StatusCode);
             await UntilNoneIsUnderWayAsync();
+            Assert.Null(BackupRecord.Find(_server.DataDir, out _));
             await Assert.ThrowsAnyAsync<Exception>(async () => BackupReader.Read(new MemoryStream(await stalled.Content.ReadAsByteArrayAsync(Cancellation)), new(), Cancellation));
         }
 
@@ -85,6 +87,7 @@ public sealed class BackupStreamTests : IAsyncLifetime
         using var response = await AskAsync(HttpVersion.Version11);
         var whole = await response.Content.ReadAsByteArrayAsync(Cancellation);
         Assert.Equal(_server.Host.Database.LogSize, Pass(whole).LogSize);
+        Assert.Equal((BackupRecord.Streamed, _server.Host.Database.LogSize), (BackupRecord.Find(_server.DataDir, out _)!.To, BackupRecord.Find(_server.DataDir, out _)!.LogSize));
         foreach (var length in (int[])[0, 1, 1000, whole.Length / 2, whole.Length - 5, whole.Length - 1])
             Refused(whole[..length]);
         Refused([.. whole, 0]);

@@ -72,6 +72,8 @@ internal static class BackupCommand
                 await call.NoteAsync(blanked).ConfigureAwait(false);
             var said = BackupText.Made(manifest, path, bytes, passphrase is not null, call.Shell.Clock.GetElapsedTime(began), call.Json);
             await (path is null ? call.Shell.Error.WriteAsync(said) : call.Shell.Out.WriteAsync(said)).ConfigureAwait(false);
+            if (store.NoteBackup(manifest, path) is { } why)
+                await call.NoteAsync($"The backup is good, but that it was made could not be noted for `dbx doctor`: {why}").ConfigureAwait(false);
             return ExitCode.Done;
         },
         absent: () => throw new RefusedException(RefusalCode.NotFound, "There is no store yet, and so nothing to back up."),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using EventDbx.Server.Backups;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Health;
 using EventDbx.Server.Logs;
@@ -17,7 +18,7 @@ internal static class DoctorCommand
         [
             "It changes nothing and makes nothing (but with `--rebuild`), with the server running or stopped. A running server is asked; otherwise the store is looked at for reading only, " +
             "and its directory is in use meanwhile.",
-            "Exit code 0: no problem (warnings are none); 1: there is one. Whether history is whole is another question: `dbx verify --all`.",
+            "Exit code 0: no problem (warnings are none, that there is no backup among them); 1: there is one. Whether history is whole is another question: `dbx verify --all`.",
             .. DoctorRebuild.Remarks,
         ],
         Examples =
@@ -35,18 +36,22 @@ internal static class DoctorCommand
     static async Task<ExitCode> RunAsync(Call call, CancellationToken cancellation)
     {
         var findings = new Findings();
+        StoreSeen? store = null;
+        BackupRecord? backup = null;
         if (Config(call, findings) is { } file)
         {
-            var store = await StoreLook.RunAsync(call, file, findings, call.Get(Full), cancellation).ConfigureAwait(false);
-            HostCheck.Look(findings, call.Shell.Host(file.Config.DataDir, store?.Pid), file.Config.DataDir);
-            SettingCheck.Look(findings, file.Config, file.Path, store, call.Shell.Clock.GetUtcNow());
+            store = await StoreLook.RunAsync(call, file, findings, call.Get(Full), cancellation).ConfigureAwait(false);
+            HostCheck.Look(findings, call.Shell.Host(file.Config.DataDir, store?.Server?.Pid), file.Config.DataDir);
+            if (store is not null)
+                backup = BackupCheck.Look(findings, file.Config.DataDir, store.DatabaseId, store.LogSize);
+            SettingCheck.Look(findings, file.Config, file.Path, store?.Server, call.Shell.Clock.GetUtcNow());
             IdentityCheck.Look(findings, file.Config);
             Files(call, file, findings);
         }
 
         foreach (var (name, meant) in call.MisspeltVariables)
             findings.Warn("environment", $"The variable {name} has no effect.", $"{meant} was probably meant.");
-        await call.Shell.Out.WriteAsync(call.Json ? Json(findings) : Text(findings)).ConfigureAwait(false);
+        await call.Shell.Out.WriteAsync(call.Json ? Json(findings, backup, store?.LogSize) : Text(findings)).ConfigureAwait(false);
         return findings.CountOf(Severity.Problem) == 0 ? ExitCode.Done : ExitCode.Failed;
     }
 
@@ -91,7 +96,7 @@ internal static class DoctorCommand
         return text.Append(CultureInfo.InvariantCulture, $"{problems} problem{(problems == 1 ? "" : "s")}, {warnings} warning{(warnings == 1 ? "" : "s")}\n").ToString();
     }
 
-    static string Json(Findings findings)
+    static string Json(Findings findings, BackupRecord? backup, ulong? logSize)
     {
         var json = new JsonText().BeginObject().Name("findings").BeginArray();
         foreach (var finding in findings.All)
@@ -100,7 +105,19 @@ internal static class DoctorCommand
                 .Member("found", finding.Found).Member("advice", finding.Advice).EndObject();
         }
 
-        return json.EndArray().Member("problems", (long)findings.CountOf(Severity.Problem)).Member("warnings", (long)findings.CountOf(Severity.Warning)).EndObject().ToString();
+        json.EndArray().Name("last_backup");
+        if (backup is null)
+        {
+            json.Value((string?)null);
+        }
+        else
+        {
+            json.BeginObject().Member("backup_id", backup.BackupId.ToString()).Member("created_at", backup.CreatedAt).Member("epoch", (ulong)backup.Epoch).Member("log_size", backup.LogSize).Name("entries_since");
+            _ = logSize is { } size ? json.Value((long)size - (long)backup.LogSize) : json.Value((string?)null);
+            json.Member("base", backup.Base?.ToString()).Member("keys", backup.Keys).Member("to", backup.To).EndObject();
+        }
+
+        return json.Member("problems", (long)findings.CountOf(Severity.Problem)).Member("warnings", (long)findings.CountOf(Severity.Warning)).EndObject().ToString();
     }
 
     static string NameOf(Severity severity) => severity switch { Severity.Ok => "ok", Severity.Warning => "warning", Severity.Problem => "problem" };

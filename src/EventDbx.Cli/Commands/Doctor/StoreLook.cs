@@ -7,19 +7,32 @@ using EventDbx.Storage;
 
 namespace EventDbx.Cli.Commands.Doctor;
 
+/// <summary>What is known of a store that is there.</summary>
+internal sealed record StoreSeen
+{
+    /// <summary>The server that has it open; null: none does.</summary>
+    public ServerStatus? Server { get; init; }
+
+    /// <summary>Null: it could not be looked at.</summary>
+    public Guid? DatabaseId { get; init; }
+
+    /// <summary>Null: it could not be looked at.</summary>
+    public ulong? LogSize { get; init; }
+}
+
 /// <summary>The store: of whoever has it open, or as it lies there.</summary>
 internal static class StoreLook
 {
     /// <summary>How far the newest entry may be ahead of the clock before that is worth a word: clocks are set back by less, now and then.</summary>
     static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(5);
 
-    /// <summary>What a running server says of itself; null where none does.</summary>
+    /// <summary>What a running server says of itself, or what is seen of the store; null where there is no store.</summary>
     /// <param name="call">The command line.</param>
     /// <param name="file">The configuration.</param>
     /// <param name="findings">Receives what is found.</param>
     /// <param name="full">Whether every row that should lead somewhere is looked at.</param>
     /// <param name="cancellation">Ends it.</param>
-    public static async Task<ServerStatus?> RunAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
+    public static async Task<StoreSeen?> RunAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
     {
         var directory = file.Config.DataDir;
         KeyPlace(call, file, findings);
@@ -31,17 +44,16 @@ internal static class StoreLook
 
         if (Database.FindHolder(directory) is not { } holder)
         {
-            await LookAsync(call, file, findings, full, cancellation).ConfigureAwait(false);
-            return null;
+            return await LookAsync(call, file, findings, full, cancellation).ConfigureAwait(false) is { } sight ? new() { DatabaseId = sight.DatabaseId, LogSize = sight.LogSize } : new();
         }
 
         if (holder.HeldBy != ServerPresence.Holder)
         {
             findings.Ok("store", FormattableString.Invariant($"{directory} is in use by process {holder.Pid} ({holder.HeldBy}) and was not looked at."));
-            return null;
+            return new();
         }
 
-        return await AskAsync(call, findings, holder, cancellation).ConfigureAwait(false);
+        return await AskAsync(call, findings, holder, cancellation).ConfigureAwait(false) is { } status ? new() { Server = status, DatabaseId = status.DatabaseId, LogSize = status.LogSize } : new();
     }
 
     static async Task<ServerStatus?> AskAsync(Call call, Findings findings, LockHolder holder, CancellationToken cancellation)
@@ -102,7 +114,7 @@ internal static class StoreLook
         Down = plugin.State == "down" ? plugin.LastError ?? "it does not answer." : null,
     };
 
-    static async Task LookAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
+    static async Task<StoreSight?> LookAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
     {
         try
         {
@@ -120,6 +132,7 @@ internal static class StoreLook
                 findings.Ok("key", sight.Encrypted ? "The key is the store's own." : "The store is not encrypted.");
             Clock(call, findings, sight.NewestAt);
             findings.Ok("tokens", "Which tokens there are is looked at while a server runs.");
+            return sight;
         }
         catch (StoreRefusedException refused) when (refused.OtherFormat is { } format)
         {
@@ -135,6 +148,8 @@ internal static class StoreLook
         {
             findings.Problem("key", wrong.Message, "Correct the setting; the store is not touched until then.");
         }
+
+        return null;
     }
 
     static void LookAtMark(Findings findings, StoreSight sight)
