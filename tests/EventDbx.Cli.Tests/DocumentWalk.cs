@@ -52,6 +52,14 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
         return await FollowAsync(document[^1], change(text[begin..(end < 0 ? text.Length : end)]));
     }
 
+    /// <summary>Every block of a document is one that a walk runs, or what one prints: none is shown that nobody tries.</summary>
+    public static async Task DemandBlocksAsync(params string[] document)
+    {
+        var fences = Fence().Matches(await TextAsync(document)).Select(static fence => fence.Groups[1].Value).ToList();
+        Assert.All(fences, static fence => Assert.Contains(fence, (string[])["sh", "text", ""]));
+        Assert.Equal(fences.Count, 2 * fences.Count(static fence => fence.Length > 0));
+    }
+
     static Task<string> TextAsync(string[] document) => File.ReadAllTextAsync(Path.Combine([Checkout.Root, .. document]), TestContext.Current.CancellationToken);
 
     async Task<int> FollowAsync(string name, string document)
@@ -108,6 +116,9 @@ internal sealed partial class DocumentWalk : IAsyncDisposable
     /// <summary>The tests do not run themselves.</summary>
     static string WithoutTests(string block) =>
         string.Join('\n', block.Split('\n').Where(line => !line.StartsWith("./test", StringComparison.Ordinal)));
+
+    [GeneratedRegex("^```(.*)$", RegexOptions.Multiline)]
+    private static partial Regex Fence();
 
     [GeneratedRegex("^```(?<language>[a-z]*)\n(?<text>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Fenced();

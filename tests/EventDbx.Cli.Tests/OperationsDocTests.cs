@@ -1,10 +1,9 @@
-using System.Text.RegularExpressions;
 using EventDbx.Cli.Tests.Upgrades;
 
 namespace EventDbx.Cli.Tests;
 
 /// <summary>What docs/operations.md tells those who run a server works as it stands there.</summary>
-public sealed partial class OperationsDocTests
+public sealed class OperationsDocTests
 {
     [Fact]
     public async Task Whoever_follows_the_document_sees_what_it_shows()
@@ -22,13 +21,5 @@ public sealed partial class OperationsDocTests
     }
 
     [Fact]
-    public async Task Every_block_of_it_is_one_that_is_run_or_what_one_prints()
-    {
-        var text = await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "docs", "operations.md"), TestContext.Current.CancellationToken);
-        Assert.All(Fence().Matches(text), fence => Assert.Contains(fence.Groups[1].Value, (string[])["sh", "text", ""]));
-        Assert.Equal(Fence().Count(text), 2 * Fence().Matches(text).Count(fence => fence.Groups[1].Length > 0));
-    }
-
-    [GeneratedRegex("^```(.*)$", RegexOptions.Multiline)]
-    private static partial Regex Fence();
+    public Task Every_block_of_it_is_one_that_is_run_or_what_one_prints() => DocumentWalk.DemandBlocksAsync("docs", "operations.md");
 }
