@@ -20,6 +20,15 @@ internal sealed class TestStore : IDisposable
 
     public Database Open(bool encrypted = true) => Database.Open(Options(encrypted));
 
+    /// <summary>Open, and with so many events of one aggregate more.</summary>
+    public async Task<Database> FilledAsync(int events)
+    {
+        var database = Open();
+        for (var i = 0; i < events; i++)
+            await database.OpenSession().AppendAsync(Draft(Aggregate()), default);
+        return database;
+    }
+
     public static AggregateKey Aggregate(string type = "order", string id = "o-1") => AggregateKey.Create(type, id);
 
     public static EventDraft Draft(AggregateKey aggregate, string payload = """{"status":"new"}""", string type = "placed") => new()

@@ -17,7 +17,7 @@ public sealed class RestoreLookTests
     public async Task Documents_that_the_new_store_would_refuse_do_not_take_the_place_of_good_ones()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 3);
+        await using var database = await store.FilledAsync(3);
         Write(database, "tokens.json", "[1]");
         var older = await File.ReadAllBytesAsync(Path.Combine(store.Directory, "tokens.json"), Never);
         Write(database, "tokens.json", "[2]");
@@ -25,7 +25,7 @@ public sealed class RestoreLookTests
         await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
         using var taken = Taken.Of(database, store.Directory);
         using var target = new TestStore();
-        await using (var old = await FilledAsync(target, 2))
+        await using (var old = await target.FilledAsync(2))
             Write(old, "tokens.json", "[\"good\"]");
         var before = Told.Files(target.Directory);
 
@@ -75,7 +75,7 @@ public sealed class RestoreLookTests
     public async Task The_check_sees_the_store_of_a_backup_before_anything_opens_it()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 3);
+        await using var database = await store.FilledAsync(3);
         using var taken = Taken.Of(database, store.Directory);
         using var target = new TestStore();
         var options = target.Options() with { Check = new StoreCheck(static (_, _) => "the child saw it") };
@@ -91,11 +91,11 @@ public sealed class RestoreLookTests
     public async Task Tokens_are_not_kept_over_a_store_whose_log_is_no_beginning_of_the_backup()
     {
         using var first = new TestStore();
-        await using var database = await FilledAsync(first, 4);
+        await using var database = await first.FilledAsync(4);
         using var common = Taken.Of(database, first.Directory);
         using var second = new TestStore();
         await common.RestoreAsync(second.Options());
-        await using var other = await FilledAsync(second, 8);
+        await using var other = await second.FilledAsync(8);
         using var taken = Taken.Of(other, second.Directory);
         // Shorter, in an older epoch, and yet another history: something was revoked there, perhaps.
         await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
@@ -112,15 +112,15 @@ public sealed class RestoreLookTests
     public async Task The_epoch_of_another_database_has_no_bearing()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 2);
+        await using var database = await store.FilledAsync(2);
         using var taken = Taken.Of(database, store.Directory);
         using var stranger = new TestStore();
-        await using (var other = await FilledAsync(stranger, 2))
+        await using (var other = await stranger.FilledAsync(2))
         {
             using var of = Taken.Of(other, stranger.Directory);
             using var target = new TestStore();
-            Assert.Equal(65_537U, (await of.RestoreAsync(target.Options() with { Random = Bytes(0, 0, 255, 255) })).Epoch);
-            Assert.Equal(2U, (await taken.RestoreAsync(target.Options() with { Random = Bytes(0, 0, 0, 0) })).Epoch);
+            Assert.Equal(65_537U, (await of.RestoreAsync(target.Options() with { Random = Taken.Bytes(0, 0, 255, 255) })).Epoch);
+            Assert.Equal(2U, (await taken.RestoreAsync(target.Options() with { Random = Taken.Bytes(0, 0, 0, 0) })).Epoch);
         }
     }
 
@@ -186,7 +186,7 @@ public sealed class RestoreLookTests
     public async Task A_rebuild_without_a_word_on_how_long_the_log_should_be_is_refused_before_it_begins()
     {
         using var store = new TestStore();
-        await (await FilledAsync(store, 5)).DisposeAsync();
+        await (await store.FilledAsync(5)).DisposeAsync();
         File.Delete(Path.Combine(store.Directory, "watermark"));
         var before = Told.Files(store.Directory);
         var refused = await Assert.ThrowsAsync<StoreRefusedException>(() => IndexRebuild.RunAsync(store.Options(), keepOld: false, null, Never));
@@ -198,7 +198,7 @@ public sealed class RestoreLookTests
     public async Task A_rebuild_counts_what_it_cannot_read_of_plugins_and_names_those_that_begin_anew()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 5);
+        await using var database = await store.FilledAsync(5);
         await database.Deliveries.SaveAsync("search", new() { Cursor = 3 });
         await database.Deliveries.SaveAsync("mail", new() { Cursor = 3 });
         var row = RawRows.All(database.Engine, Family.Plugins).Last();
@@ -209,14 +209,4 @@ public sealed class RestoreLookTests
     }
 
     static void Write(Database database, string name, string content) => Assert.True(database.Documents.TryReplace(name, Encoding.UTF8.GetBytes(content), database.Documents.Read(name)));
-
-    static async Task<Database> FilledAsync(TestStore store, int events)
-    {
-        var database = store.Open();
-        for (var i = 0; i < events; i++)
-            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
-        return database;
-    }
-
-    static Action<Span<byte>> Bytes(params byte[] bytes) => span => bytes.AsSpan(0, Math.Min(bytes.Length, span.Length)).CopyTo(span);
 }

@@ -60,14 +60,14 @@ public sealed class RestoreTests
     public async Task Two_restores_of_one_backup_are_in_different_epochs_above_every_one_that_is_known()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 3);
+        await using var database = await store.FilledAsync(3);
         using var taken = Taken.Of(database, store.Directory);
         using var one = new TestStore();
         using var other = new TestStore();
 
-        var first = await taken.RestoreAsync(one.Options() with { Random = Bytes(0, 0, 0, 0) });
-        var second = await taken.RestoreAsync(other.Options() with { Random = Bytes(0, 0, 255, 255) });
-        var third = await taken.RestoreAsync(other.Options() with { Random = Bytes(0, 0, 0, 0) });
+        var first = await taken.RestoreAsync(one.Options() with { Random = Taken.Bytes(0, 0, 0, 0) });
+        var second = await taken.RestoreAsync(other.Options() with { Random = Taken.Bytes(0, 0, 255, 255) });
+        var third = await taken.RestoreAsync(other.Options() with { Random = Taken.Bytes(0, 0, 0, 0) });
 
         Assert.Equal((2U, 65_537U, 65_538U), (first.Epoch, second.Epoch, third.Epoch));
         // The store that is replaced has an entry that the backup knows nothing of, in an epoch above the backup's.
@@ -78,7 +78,7 @@ public sealed class RestoreTests
     public async Task A_place_within_a_batch_or_beyond_the_end_is_refused_and_names_its_neighbours()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 2);
+        await using var database = await store.FilledAsync(2);
         await database.OpenSession().AppendBatchAsync([.. Enumerable.Range(0, 4).Select(_ => TestStore.Draft(TestStore.Aggregate()))], default);
         using var taken = Taken.Of(database, store.Directory);
 
@@ -125,13 +125,13 @@ public sealed class RestoreTests
     public async Task Tokens_are_kept_where_nothing_newer_is_lost_by_it_and_wherever_that_is_asked_for()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 4);
+        await using var database = await store.FilledAsync(4);
         using var taken = Taken.Of(database, store.Directory);
         await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
         using var newer = DirectoryImage.Copy(store.Directory);
         using var same = new TestStore();
         using var other = new TestStore();
-        await (await FilledAsync(other, 9)).DisposeAsync(); // Another database: what it knows is about other tokens.
+        await (await other.FilledAsync(9)).DisposeAsync(); // Another database: what it knows is about other tokens.
 
         Assert.True((await taken.RestoreAsync(same.Options())).TokensKept);
         Assert.True((await taken.RestoreAsync(other.Options())).TokensKept);
@@ -145,11 +145,11 @@ public sealed class RestoreTests
     public async Task What_replaces_an_old_store_takes_its_documents_along_and_the_old_pieces_can_stay()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 2);
+        await using var database = await store.FilledAsync(2);
         database.Documents.TryReplace("tokens.json", "[\"of the backup\"]"u8, database.Documents.Read("tokens.json"));
         using var taken = Taken.Of(database, store.Directory);
         using var target = new TestStore();
-        await using (var old = await FilledAsync(target, 7))
+        await using (var old = await target.FilledAsync(7))
         {
             old.Documents.TryReplace("tokens.json", "[\"old\"]"u8, old.Documents.Read("tokens.json"));
             old.Documents.TryReplace("plugins.json", "[\"old\"]"u8, old.Documents.Read("plugins.json"));
@@ -183,10 +183,10 @@ public sealed class RestoreTests
     public async Task What_is_not_the_store_of_the_backup_changes_nothing()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 3);
+        await using var database = await store.FilledAsync(3);
         using var taken = Taken.Of(database, store.Directory);
         using var target = new TestStore();
-        await (await FilledAsync(target, 2)).DisposeAsync();
+        await (await target.FilledAsync(2)).DisposeAsync();
         var before = Told.Files(target.Directory);
 
         foreach (var ask in (Func<RestoreRequest, RestoreRequest>[])
@@ -266,14 +266,4 @@ public sealed class RestoreTests
         await pair.Mirror.FollowAsync(whole);
         Following.AssertSame(whole, pair.Mirror);
     }
-
-    static async Task<Database> FilledAsync(TestStore store, int events)
-    {
-        var database = store.Open();
-        for (var i = 0; i < events; i++)
-            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
-        return database;
-    }
-
-    static Action<Span<byte>> Bytes(params byte[] bytes) => span => bytes.AsSpan(0, Math.Min(bytes.Length, span.Length)).CopyTo(span);
 }

@@ -257,17 +257,13 @@ public sealed class SwapFailureTests : IDisposable
 
     async Task<Taken> TakenAsync(int events)
     {
-        await using var database = _store.Open();
-        for (var i = 0; i < events; i++)
-            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+        await using var database = await _store.FilledAsync(events);
         return Taken.Of(database, _store.Directory);
     }
 
     static async Task FillAsync(TestStore store, int events, string document)
     {
-        await using var database = store.Open();
-        for (var i = 0; i < events; i++)
-            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
+        await using var database = await store.FilledAsync(events);
         database.Documents.TryReplace(document, "[\"old\"]"u8, database.Documents.Read(document));
     }
 

@@ -15,13 +15,13 @@ public sealed class SwapTests
     public async Task A_restore_that_ends_at_any_step_is_the_old_state_or_the_new_one(bool fresh)
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 5);
+        await using var database = await store.FilledAsync(5);
         database.Documents.TryReplace("tokens.json", "[\"new\"]"u8, database.Documents.Read("tokens.json"));
         using var taken = Taken.Of(database, store.Directory);
         using var target = new TestStore();
         if (!fresh)
         {
-            await using var old = await FilledAsync(target, 3);
+            await using var old = await target.FilledAsync(3);
             old.Documents.TryReplace("plugins.json", "[\"old\"]"u8, old.Documents.Read("plugins.json"));
         }
 
@@ -71,7 +71,7 @@ public sealed class SwapTests
     {
         using var target = new TestStore();
         string told;
-        await using (var database = await FilledAsync(target, 5))
+        await using (var database = await target.FilledAsync(5))
             told = Told.All(database, 5);
         using var steps = new Steps(target.Directory);
         await IndexRebuild.RunAsync(target.Options() with { SwapReached = steps.Note }, keepOld: false, null, Never);
@@ -90,10 +90,10 @@ public sealed class SwapTests
     public async Task Whoever_looks_at_a_directory_ends_an_exchange_first_and_a_second_restore_goes_on_from_it()
     {
         using var store = new TestStore();
-        await using var database = await FilledAsync(store, 5);
+        await using var database = await store.FilledAsync(5);
         using var taken = Taken.Of(database, store.Directory);
         using var target = new TestStore();
-        await (await FilledAsync(target, 3)).DisposeAsync();
+        await (await target.FilledAsync(3)).DisposeAsync();
         using var steps = new Steps(target.Directory);
         var options = target.Options() with { SwapReached = steps.Note };
         await taken.RestoreAsync(options);
@@ -114,7 +114,7 @@ public sealed class SwapTests
     public async Task A_journal_that_cannot_be_read_is_refused_and_nothing_is_changed()
     {
         using var target = new TestStore();
-        await (await FilledAsync(target, 3)).DisposeAsync();
+        await (await target.FilledAsync(3)).DisposeAsync();
         foreach (var journal in (string[])["", "{", """{"format":"eventdbx-swap/9"}""", """{"format":"eventdbx-swap/1","cause":"restore","aside":"../elsewhere","keep_aside":false,"pieces":[],"removed":[],"config":null}"""])
         {
             await File.WriteAllTextAsync(Path.Combine(target.Directory, "event_store.swap"), journal);
@@ -122,14 +122,6 @@ public sealed class SwapTests
             Assert.Contains("cannot be read", Assert.Throws<StoreRefusedException>(() => target.Open()).Message, StringComparison.Ordinal);
             Assert.Equal(before, Told.Files(target.Directory));
         }
-    }
-
-    static async Task<Database> FilledAsync(TestStore store, int events)
-    {
-        var database = store.Open();
-        for (var i = 0; i < events; i++)
-            await database.OpenSession().AppendAsync(TestStore.Draft(TestStore.Aggregate()), default);
-        return database;
     }
 
     /// <summary>A copy of a directory at each step.</summary>

@@ -51,5 +51,8 @@ internal sealed class Taken : IDisposable
         return report;
     }
 
+    /// <summary>What a restore draws its epoch with: these, and not chance.</summary>
+    public static Action<Span<byte>> Bytes(params byte[] bytes) => span => bytes.AsSpan(0, Math.Min(bytes.Length, span.Length)).CopyTo(span);
+
     public void Dispose() => _image.Dispose();
 }
