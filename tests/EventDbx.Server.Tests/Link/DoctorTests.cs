@@ -19,6 +19,47 @@ public sealed class DoctorTests : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(_line.Directory.Path));
     }
 
+    [Fact]
+    public async Task A_store_that_is_gone_is_a_problem_where_the_settings_were_used_with_one()
+    {
+        await using (await RunningServer.StartAsync(_line))
+            await _line.RunAsync("aggregate", "apply", "order", "o-1", "made");
+        Directory.Move(_line.DataDirectory, _line.Directory["unmounted"]);
+        _line.Directory.Write(".eventdbx/config.toml", await File.ReadAllTextAsync(_line.Directory["unmounted/config.toml"], TestContext.Current.CancellationToken));
+        foreach (var place in (string[])[_line.DataDirectory, _line.Directory["nothing"]])
+        {
+            var gone = await _line.RunAsync("doctor", "--json", "--data-dir", place);
+            Assert.Equal((ExitCode.Failed, "problem"), (gone.Code, Finding(gone, $"There is no store in {place}, although")!["severity"]!.GetValue<string>()));
+        }
+
+        // A key may be given before the first start.
+        _line.Directory.Write(".eventdbx/config.toml", $"data_encryption_key = \"{Convert.ToBase64String(new byte[32])}\"\n");
+        var before = await _line.RunAsync("doctor", "--json");
+        Assert.Equal("warning", Finding(before, "There is no store in")!["severity"]!.GetValue<string>());
+        _line.Directory.Write(".eventdbx/config.toml", "port = 7070\n");
+        Assert.Equal("ok", Finding(await _line.RunAsync("doctor", "--json"), "There is no store in")!["severity"]!.GetValue<string>());
+    }
+
+    /// <summary>As root, too, whom no mode keeps out: a socket is no file, and links that lead in a circle are no directory.</summary>
+    [Fact]
+    public async Task A_store_that_cannot_be_looked_at_is_the_finding_and_not_the_end()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There they are other things.");
+        await _line.RunAsync("aggregate", "apply", "order", "o-1", "made");
+        File.Delete(Path.Combine(_line.DataDirectory, "event_store.lock"));
+        using System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        socket.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Path.Combine(_line.DataDirectory, "event_store.lock")));
+        File.CreateSymbolicLink(_line.Directory["circle"], _line.Directory["circle"]);
+
+        foreach (var place in (string[])[_line.DataDirectory, _line.Directory["circle/data"]])
+        {
+            var looked = await _line.RunAsync("doctor", "--json", "--data-dir", place);
+            Assert.Equal((ExitCode.Failed, ""), (looked.Code, looked.Error));
+            Assert.Equal("problem", Finding(looked, $"The store in {place} cannot be looked at: ")!["severity"]!.GetValue<string>());
+            Assert.NotNull(Finding(looked, "data key"));
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

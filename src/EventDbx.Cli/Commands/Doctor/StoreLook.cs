@@ -34,11 +34,24 @@ internal static class StoreLook
     /// <param name="cancellation">Ends it.</param>
     public static async Task<StoreSeen?> RunAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
     {
-        var directory = file.Config.DataDir;
         KeyPlace(call, file, findings);
-        if (!Directory.Exists(directory) || !Database.ExistsIn(directory))
+        try
         {
-            findings.Ok("store", $"There is no store in {directory} yet.");
+            return await FindAsync(call, file, findings, full, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception closed) when (closed is IOException or UnauthorizedAccessException)
+        {
+            findings.Problem("store", $"The store in {file.Config.DataDir} cannot be looked at: {closed.Message}", "Run it as the user that the files belong to; if that is you, `ls -l` there shows what is in the way.");
+            return null;
+        }
+    }
+
+    static async Task<ServerStatus?> FindAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
+    {
+        var directory = file.Config.DataDir;
+        if (IsEmpty(directory) || !Database.ExistsIn(directory))
+        {
+            Missing(file, findings);
             return null;
         }
 
@@ -54,6 +67,41 @@ internal static class StoreLook
         }
 
         return await AskAsync(call, findings, holder, cancellation).ConfigureAwait(false) is { } status ? new() { Server = status, DatabaseId = status.DatabaseId, LogSize = status.LogSize } : new();
+    }
+
+    /// <summary>Whether nothing is there.</summary>
+    /// <remarks>Asked whether a file exists, the system says no, too, of what it does not let us see.</remarks>
+    /// <exception cref="UnauthorizedAccessException">It is not for us to know.</exception>
+    static bool IsEmpty(string directory)
+    {
+        try
+        {
+            return !Directory.EnumerateFileSystemEntries(directory).Any();
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>No store: as it is before the first start, unless the settings have what only a store leaves there.</summary>
+    static void Missing(ConfigFile file, Findings findings)
+    {
+        var (directory, config) = (file.Config.DataDir, file.Config);
+        if (config.AuthKeyId is not null || config.DataEncryptionKeyNext is not null || config.DataEncryptionKeysRetired.Count > 0)
+        {
+            findings.Problem("store", $"There is no store in {directory}, although {file.Path} was used with one.",
+                "Is its volume mounted, and is `data_dir` right? Do not start before that is known: a start makes a new, empty store. If it is lost, restore a backup.");
+        }
+        else if (config.DataEncryptionKey is not null)
+        {
+            findings.Warn("store", $"There is no store in {directory}, although {file.SourceOf("data_encryption_key")} has a data key.",
+                "So it is before the first start, if the key was given. Otherwise there was a store: is its volume mounted, and is `data_dir` right?");
+        }
+        else
+        {
+            findings.Ok("store", $"There is no store in {directory} yet.");
+        }
     }
 
     static async Task<ServerStatus?> AskAsync(Call call, Findings findings, LockHolder holder, CancellationToken cancellation)
