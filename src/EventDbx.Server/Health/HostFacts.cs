@@ -1,5 +1,6 @@
 using System.Globalization;
 using EventDbx.Server.Daemon;
+using EventDbx.Storage;
 
 namespace EventDbx.Server.Health;
 
@@ -36,12 +37,25 @@ public sealed record HostFacts
         {
             FreeBytes = OfDrive<long?>(place, static drive => drive.AvailableFreeSpace),
             FreeFiles = OperatingSystem.IsWindows() ? null : Posix.FreeFiles(place),
-            FileSystem = OperatingSystem.IsLinux() ? FileSystemOf(Text("/proc/self/mounts"), place) : OfDrive(place, static drive => drive.DriveFormat),
+            FileSystem = OperatingSystem.IsLinux() ? FileSystemOf(Text("/proc/self/mounts"), RealPathOf(place)) : OfDrive(place, static drive => drive.DriveFormat),
             OpenFilesMax = OperatingSystem.IsWindows() ? null
                 : OperatingSystem.IsLinux() ? OpenFilesOf(Text(string.Create(CultureInfo.InvariantCulture, $"/proc/{server ?? Environment.ProcessId}/limits"))) : Posix.DescriptorsMax(),
             MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes is > 0 and var bytes ? bytes : null,
             ClockIsKept = OperatingSystem.IsWindows() ? null : Posix.ClockIsKept(),
         };
+    }
+
+    /// <summary>Mounts are named by where they are, not by the links that lead there.</summary>
+    static string RealPathOf(string place)
+    {
+        try
+        {
+            return RealPath.Of(place);
+        }
+        catch (Exception untold) when (untold is IOException or UnauthorizedAccessException)
+        {
+            return place;
+        }
     }
 
     /// <summary>The kind of the file system that a path lies on: of the mount that is nearest above it, the last one where several lie there.</summary>

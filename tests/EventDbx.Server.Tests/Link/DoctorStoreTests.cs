@@ -173,6 +173,15 @@ public sealed class DoctorStoreTests : IDisposable
     }
 
     [Fact]
+    public void The_file_system_behind_a_link_is_that_which_it_leads_to()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere the drive is asked.");
+        File.CreateSymbolicLink(_line.Directory["data"], "/proc/self");
+        Assert.Equal("proc", Health.HostFacts.Of(_line.Directory["data"], null).FileSystem);
+        Assert.NotEqual("proc", Health.HostFacts.Of(_line.Directory.Path, null).FileSystem);
+    }
+
+    [Fact]
     public void Of_this_machine_it_is_told_what_there_is()
     {
         var facts = Health.HostFacts.Of(Path.Combine(_line.Directory.Path, "not", "there"), null);
