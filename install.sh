@@ -127,14 +127,14 @@ platform() {
   case $system in
     Linux) rid=linux ;;
     Darwin) rid=osx ;;
-    *) fail "there are no programs for $system. The .NET tool runs wherever .NET does: dotnet tool install -g EventDbx.Tool" ;;
+    *) fail "there are no programs for $system; a checkout may run there." ;;
   esac
   # Alpine and others have another C library.
   if [ "$rid" = linux ] && ldd --version 2>&1 | grep -qi musl; then rid=linux-musl; fi
   case $machine in
     x86_64 | amd64) rid=$rid-x64 ;;
     aarch64 | arm64) rid=$rid-arm64 ;;
-    *) fail "there are no programs for $machine processors. The .NET tool runs wherever .NET does: dotnet tool install -g EventDbx.Tool" ;;
+    *) fail "there are no programs for $machine processors; a checkout may run there." ;;
   esac
 }
 
@@ -204,12 +204,24 @@ find_release() {
   if [ "$version" = latest ] && case $found in *-*) ;; *) grep -Eq '^[[:space:]]*"(prerelease|draft)"[[:space:]]*:[[:space:]]*true' "$staging/members" ;; esac; then
     fail "the newest release is said to be $found, which is a candidate or a draft; \`--version ${found#v}\` installs it all the same."
   fi
-  version=${found#v}
+  asked_for=$version version=${found#v}
   case $version in
     *[!0-9A-Za-z.+-]* | '' | .*) fail "$at names no version that could be installed: \`$found\`." ;;
   esac
+  # An older program may not read what a newer one has written.
+  installed=$(readlink "$library/current" || :)
+  if [ "$asked_for" = latest ] && older "$version" "$installed"; then
+    fail "the newest release is said to be $version, and $installed is installed, which is newer; \`--version $version\` installs it all the same."
+  fi
   urls=$(sed -n 's/^[[:space:]]*"browser_download_url"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' "$staging/members")
   name=eventdbx-$version-$rid
+}
+
+# Whether one version comes before another, by its numbers; what has none (nothing, a folder of a run that was killed) comes before everything.
+older() {
+  printf '%s\n%s\n' "$1" "$2" | awk -F'[.+-]' '
+    { for (at = 1; at <= 3; at++) number[NR, at] = $at ~ /^[0-9]+$/ ? $at + 0 : -1 }
+    END { for (at = 1; at <= 3; at++) if (number[1, at] != number[2, at]) exit !(number[1, at] < number[2, at]); exit 1 }'
 }
 
 # Prints where a file of the release is; fails where it has none of that name.
@@ -258,7 +270,13 @@ signature() {
     case $vkey in *+????????+*) ;; *) continue ;; esac
     key_name=${vkey%%+*}
     base64_key=${vkey#*+*+}
-    said=$(sed '1,/^$/d' "$staging/note" | awk -v name="$key_name" '$1 == "—" && $2 == name && NF == 3 { print $3; exit }')
+    key_id=${vkey#*+}
+    key_id=${key_id%%+*}
+    # By its number, too: a key that was replaced has the name of its successor.
+    said=
+    for line in $(sed '1,/^$/d' "$staging/note" | awk -v name="$key_name" '$1 == "—" && $2 == name && NF == 3 { print $3 }'); do
+      if [ "$(printf '%s' "$line" | openssl base64 -d -A | head -c 4 | od -An -tx1 | tr -d ' \n')" = "$key_id" ]; then said=$line; fi
+    done
     [ -n "$said" ] || continue
     {
       printf '\060\052\060\005\006\003\053\145\160\003\041\000'
@@ -295,10 +313,12 @@ place() {
   if ! [ -e "$library/$version" ]; then
     mv "$new" "$library/$version"
   elif ! diff -r "$library/$version" "$new" >/dev/null 2>&1; then
-    # A damaged one is replaced. Where it is the one that is meant, the new one is meant until it has its name: killed anywhere, `dbx` is whole.
+    # A damaged one is replaced. Where it is the one that is meant, the new one is meant until it has its name: killed anywhere, `dbx` is whole,
+    # and so is whatever has the name of a version.
+    cp -Rp "$new" "$staging/copy" || fail "$library/$version cannot be replaced. It stays as it was."
     if [ "$(readlink "$library/current")" = "$version" ]; then link "${new#"$library/"}" "$library/current"; fi
     former=$staging/former
-    mv "$library/$version" "$former" && cp -Rp "$new" "$library/$version" || fail "$library/$version cannot be replaced. It stays as it was."
+    mv "$library/$version" "$former" && mv "$staging/copy" "$library/$version" || fail "$library/$version cannot be replaced. It stays as it was."
   fi
   link "$version" "$library/current"
   former=
@@ -322,7 +342,7 @@ place() {
   esac
 }
 
-# extra AT FILE: a link below PREFIX/share to a file of the folder.
+# extra AT FILE: a link below PREFIX/share to a file of the folder. What is installed by now works without.
 extra() {
   at=$prefix/share/$1
   [ -e "$library/$version/$2" ] || return 0
@@ -331,7 +351,7 @@ extra() {
   elif [ -e "$at" ]; then
     return 0
   fi
-  mkdir -p "${at%/*}" && link "$library/current/$2" "$at"
+  { mkdir -p "${at%/*}" && link "$library/current/$2" "$at"; } 2>/dev/null || say "$at cannot be made; what it is for does without."
 }
 
 # link TO AT: a link is there at every moment, the old one or the new one.

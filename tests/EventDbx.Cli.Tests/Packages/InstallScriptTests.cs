@@ -78,6 +78,55 @@ public sealed class InstallScriptTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_has_the_name_of_a_version_is_never_half_of_one()
+    {
+        Publish("2.1.0");
+        Assert.Equal(ExitCode.Done, (await InstallAsync("dash")).Code);
+        _home.Write("p/lib/eventdbx/2.1.0/more", "damaged");
+        // Killed after the first bytes.
+        var killing = _home.Write("tools/cp", "#!/bin/sh\nfor last; do :; done\nmkdir -p \"$last\"\nkill -9 $PPID\n");
+        Assert.Equal(ExitCode.Done, (await Program.RunAsync("chmod", _home.Path, home: null, "755", killing)).Code);
+        _environment["PATH"] = $"{_home["tools"]}:{Environment.GetEnvironmentVariable("PATH")}";
+
+        Assert.NotEqual(ExitCode.Done, (await InstallAsync("dash")).Code);
+
+        Assert.True(File.Exists(_home["p/lib/eventdbx/2.1.0/dbx"]));
+        Assert.Equal("eventdbx 2.1.0\n", (await Program.RunAsync(_home["p/bin/dbx"], _home.Path, _home.Path, "--version")).Out);
+    }
+
+    [Fact]
+    public async Task A_newest_release_that_is_older_than_what_is_installed_has_to_be_named()
+    {
+        Publish("2.10.0");
+        Assert.Equal(ExitCode.Done, (await InstallAsync("dash")).Code);
+        Publish("2.9.0");
+
+        var refused = await InstallAsync("dash");
+
+        Assert.Equal(ExitCode.Failed, refused.Code);
+        Assert.Contains("the newest release is said to be 2.9.0, and 2.10.0 is installed, which is newer; `--version 2.9.0` installs it all the same.", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(["2.10.0", "current"], Laid());
+        Assert.Equal(ExitCode.Done, (await InstallAsync("dash", "--version", "2.9.0")).Code);
+        Publish("2.10.0");
+        Assert.Equal(ExitCode.Done, (await InstallAsync("dash")).Code);
+        Assert.Equal("2.10.0", new FileInfo(_home["p/lib/eventdbx/current"]).LinkTarget);
+    }
+
+    [Fact]
+    public async Task A_manual_that_finds_no_place_is_no_failure()
+    {
+        var archive = Archive("2.1.0", static (writer, name) => writer.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, $"{name}/man/dbx.1") { DataStream = new MemoryStream([1]) }));
+        _server.Publish("v2.1.0", new Dictionary<string, byte[]> { [Name] = archive, ["SHA256SUMS"] = Sums("2.1.0", (Name, archive)) });
+        _home.Write("p/share", "no directory");
+
+        var installed = await InstallAsync("dash");
+
+        Assert.Equal((ExitCode.Done, ""), (installed.Code, installed.Error));
+        Assert.Contains($"{_home["p/share/man/man1/dbx.1"]} cannot be made", installed.Out, StringComparison.Ordinal);
+        Assert.Contains("EventDBX 2.1.0 is installed: ", installed.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_link_that_somebody_else_put_where_the_manual_goes_stays()
     {
         var archive = Archive("2.1.0", static (writer, name) => writer.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, $"{name}/man/dbx.1") { DataStream = new MemoryStream([1]) }));
@@ -166,9 +215,22 @@ public sealed class InstallScriptTests : IAsyncDisposable
         await RefusedAsync(await WithNoteAsync(null), "is not signed: it has no SHA256SUMS.note");
         await RefusedAsync(await WithNoteAsync(await SignAsync("other", sums)), "is signed by none of the keys");
         await RefusedAsync(await WithNoteAsync(await SignAsync("one", Sums("2.1.0", (Name, [1])))), "has signed another text than SHA256SUMS");
-        var forged = Encoding.UTF8.GetString(signed).Replace("— one ", "— other ", StringComparison.Ordinal);
-        await File.WriteAllTextAsync(_home["keys"], $"{other}\n", TestContext.Current.CancellationToken);
-        await RefusedAsync(await WithNoteAsync(Encoding.UTF8.GetBytes(forged)), "the signature of other on release 2.1.0 is not good");
+        var line = Encoding.UTF8.GetString(signed).Split('\n')[^2];
+        var bytes = Convert.FromBase64String(line.Split(' ')[2]);
+        bytes[^1] ^= 1;
+        var forged = Encoding.UTF8.GetString(signed).Replace(line, $"— one {Convert.ToBase64String(bytes)}", StringComparison.Ordinal);
+        await RefusedAsync(await WithNoteAsync(Encoding.UTF8.GetBytes(forged)), "the signature of one on release 2.1.0 is not good");
+        // A key that was replaced: another of the same name, before it in the file or in the note.
+        await File.WriteAllTextAsync(_home["keys"], $"{other.Replace("other+", "one+", StringComparison.Ordinal)}\n", TestContext.Current.CancellationToken);
+        await RefusedAsync(await WithNoteAsync(signed), "is signed by none of the keys");
+        await File.WriteAllTextAsync(_home["keys"], $"{other.Replace("other+", "one+", StringComparison.Ordinal)}\n{one}\n", TestContext.Current.CancellationToken);
+        var listed = await WithNoteAsync(signed);
+        Assert.True(listed.Code == ExitCode.Done, listed.Error);
+        var former = Encoding.UTF8.GetString(await SignAsync("other", sums)).Split('\n')[^2].Replace("— other ", "— one ", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(_home["keys"], $"{one}\n", TestContext.Current.CancellationToken);
+        var both = await WithNoteAsync(Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(signed).Replace(line, $"{former}\n{line}", StringComparison.Ordinal)));
+        Assert.True(both.Code == ExitCode.Done, both.Error);
+        Directory.Delete(_home["p"], recursive: true);
         await File.WriteAllTextAsync(_home["keys"], $"{other}\n{one}", TestContext.Current.CancellationToken);
         var good = await WithNoteAsync(signed);
         Assert.True(good.Code == ExitCode.Done, good.Error);
