@@ -2,7 +2,7 @@
 # tools/sign-release.sh KEYFILE NAME [SHA256SUMS]: signs the checksums of a release, as a signed note (C2SP) beside them: SHA256SUMS.note.
 #
 # KEYFILE holds an Ed25519 key as `openssl genpkey -algorithm ed25519` makes it; `-` is standard input. NAME is what the key is called.
-# Prints the public key as a vkey: a line of deploy/release-keys, which `dbx upgrade` and install.sh believe.
+# Prints the public key as a vkey: a line of deploy/release-keys, which `dbx upgrade` believes, and of a file for install.sh.
 set -euo pipefail
 
 fail() {
