@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using EventDbx.Cli.Tests.Upgrades;
 
 namespace EventDbx.Cli.Tests;
 
 /// <summary>What docs/operations.md tells those who run a server works as it stands there.</summary>
-public sealed class OperationsDocTests
+public sealed partial class OperationsDocTests
 {
     [Fact]
     public async Task Whoever_follows_the_document_sees_what_it_shows()
