@@ -3,11 +3,11 @@ namespace EventDbx.Cli.Tests;
 /// <summary>What docs/restoring.md shows is what restores and rebuilds do.</summary>
 public sealed class RestoringDocTests
 {
+    [CiTier("It follows a document, command by command.")]
     [Fact]
     public async Task Whoever_follows_the_document_sees_what_it_shows()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The commands are for a shell.");
-        Assert.SkipWhen(TestTiers.Current == TestTier.Default, "./test --slow follows it: twenty seconds.");
         using var home = new TemporaryDirectory();
         await using var walk = await DocumentWalk.BeginAsync(home, "dbx");
         Assert.True(await walk.FollowAsync("docs", "restoring.md") > 6);

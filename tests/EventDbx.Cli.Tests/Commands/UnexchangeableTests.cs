@@ -7,6 +7,7 @@ namespace EventDbx.Cli.Tests.Commands;
 /// Each runs in a namespace of mounts of its own, which ends with it: outside nothing is mounted at any time. Root is stopped by no permission, but by a file system that is read-only.
 /// The proof that nothing was begun is a second fault, which is found as soon as anything is.
 /// </remarks>
+[CiTier("It runs the program three times for each place.")]
 public sealed class UnexchangeableTests : IDisposable
 {
     const string OfItsOwn = """mount --bind "$D/event_store" "$D/event_store" """;
