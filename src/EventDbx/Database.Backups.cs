@@ -23,6 +23,12 @@ public sealed partial class Database
 
         if (request.Since is { } since && since.DatabaseId != DatabaseId)
             throw new RefusedException(RefusalCode.InvalidArgument, $"The backup {since.Base.BackupId} is of database {since.DatabaseId}, and this is {DatabaseId}: nothing of it can be referred to.");
+        if (request.Since?.Base.Depth > Limits.BackupChainMax)
+        {
+            throw new RefusedException(RefusalCode.LimitExceeded,
+                $"The backup {request.Since.Base.BackupId} stands on {request.Since.Base.Depth - 1} others, and an incremental one stands on at most {Limits.BackupChainMax}: what is made against it could not be restored. Make a whole one, and the next ones against that.");
+        }
+
         // One at a time: each reads the disk as fast as it can.
         if (!await _backingUp.WaitAsync(Limits.BackupTurnWait, cancellation).ConfigureAwait(false))
             throw new RefusedException(RefusalCode.Overloaded, "Another backup is under way, and one is taken at a time. Try again when it is done.");

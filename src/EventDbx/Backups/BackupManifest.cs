@@ -149,7 +149,19 @@ public sealed record BackupFile(string Path, long Size)
 /// <param name="LogSize">Entries of its log.</param>
 /// <param name="LogRoot">Their root; 64 hex digits.</param>
 /// <param name="ManifestSha256">SHA-256 of its manifest; 64 hex digits.</param>
-public sealed record BackupBase(Guid BackupId, string File, ulong LogSize, string LogRoot, string ManifestSha256);
+public sealed record BackupBase(Guid BackupId, string File, ulong LogSize, string LogRoot, string ManifestSha256)
+{
+    /// <summary>The backups that it stands on itself, its own base first; null: on none, or not told, as far as archives of before go.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<Guid>? StandsOn { get; init; }
+
+    /// <summary>How many backups are needed beside one that was made against it.</summary>
+    [JsonIgnore]
+    public int Depth => 1 + (StandsOn?.Count ?? 0);
+
+    /// <summary>Whether it is a backup, or stands on it.</summary>
+    public bool Needs(Guid backup) => BackupId == backup || StandsOn?.Contains(backup) == true;
+}
 
 /// <summary>Something that is not in a backup.</summary>
 /// <param name="Path">Its name in the data directory, a path elsewhere, or the name of a setting.</param>

@@ -18,7 +18,8 @@ public sealed record BackupSince(Guid DatabaseId, BackupBase Base, IReadOnlyList
         var files = new BackupFile[manifest.Files.Count];
         for (var i = 0; i < files.Length; i++)
             files[i] = new(manifest.Files[i].Path, manifest.Files[i].Size) { Sha256 = outline.Digests[manifest.Files[i].Path] };
-        return new(manifest.DatabaseId, new(manifest.BackupId, file, manifest.LogSize, manifest.LogRoot, outline.ManifestSha256), files);
+        var standsOn = manifest.Base is { } below ? new[] { below.BackupId }.Concat(below.StandsOn ?? []).ToArray() : null;
+        return new(manifest.DatabaseId, new(manifest.BackupId, file, manifest.LogSize, manifest.LogRoot, outline.ManifestSha256) { StandsOn = standsOn }, files);
     }
 }
 

@@ -78,7 +78,11 @@ internal sealed class Unpacking(string target, BackupReadOptions options, Cancel
         {
             var of = next.Base ?? throw Damage.Of($"{Damage.Quote(First(wanted))} is said to be in a base that has none");
             if (++bases > Limits.BackupChainMax)
-                throw Damage.Of($"it stands on more than {Limits.BackupChainMax} other backups");
+            {
+                throw new RefusedException(RefusalCode.LimitExceeded,
+                    $"The backup stands on more than {Limits.BackupChainMax} others, one on the other, and no more are read. Take the newest one that stands on fewer, and make a whole one.");
+            }
+
             using var archive = options.Base(of) ?? throw new RefusedException(
                 RefusalCode.NotFound, $"The backup is incremental and needs its base, {of.BackupId} (it was {Damage.Quote(of.File)}), which is not at hand.");
             next = TakeFrom(archive, of, manifest, wanted);
@@ -101,7 +105,7 @@ internal sealed class Unpacking(string target, BackupReadOptions options, Cancel
 
         var outline = BackupReader.ReadFiles(
             archive, options.Progress, Check,
-            (_, file) => wanted.Remove(file.Path, out var want) ? Create(want, want.Sha256) : null, cancellation);
+            (_, file) => wanted.Remove(file.Path, out var want) ? Create(OfItsSize(want, file), want.Sha256) : null, cancellation);
         foreach (var (path, want) in wanted)
         {
             if (!outline.Digests.TryGetValue(path, out var digest) || digest != want.Sha256)
@@ -110,6 +114,11 @@ internal sealed class Unpacking(string target, BackupReadOptions options, Cancel
 
         return outline.Manifest;
     }
+
+    /// <summary>Before any of it is written: there is room for what the backup says, and not for what a base says.</summary>
+    static BackupFile OfItsSize(BackupFile wanted, BackupFile found) => wanted.Size == found.Size
+        ? wanted
+        : throw Damage.Of($"{Damage.Quote(wanted.Path)} is not in the base as it was: it has {found.Size} bytes there, and {wanted.Size} were expected");
 
     static string First(Dictionary<string, BackupFile> wanted)
     {

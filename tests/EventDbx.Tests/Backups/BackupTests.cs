@@ -231,6 +231,24 @@ public sealed class BackupTests : IDisposable
     }
 
     [Fact]
+    public async Task No_chain_is_made_that_is_too_long_to_be_restored()
+    {
+        await using var database = Open("db", encrypted: false);
+        var first = Since(await BackUpAsync(database), "first").Since!;
+        var second = Since(await BackUpAsync(database, new() { CreatedBy = "test", Since = first }), "second").Since!;
+        Assert.Null(first.Base.StandsOn);
+        Assert.Equal([first.Base.BackupId], second.Base.StandsOn);
+
+        var others = Enumerable.Range(1, Limits.BackupChainMax - 1).Select(static n => new Guid(n, 0, 0, new byte[8])).ToArray();
+        var last = await BackUpAsync(database, new() { CreatedBy = "test", Since = first with { Base = first.Base with { StandsOn = others } } });
+        Assert.Equal(Limits.BackupChainMax, BackupReader.ReadManifest(new MemoryStream(last), default).Manifest.Base!.Depth);
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => BackUpAsync(database, Since(last, "last")));
+        Assert.Equal(RefusalCode.LimitExceeded, refused.Refusal.Code);
+        Assert.Contains("stands on 100 others", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("Make a whole one", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Keys_of_the_machine_are_in_none_and_with_keys_left_out_no_data_key_whatever_it_is_called()
     {
         await using var database = Open("db", encrypted: true);

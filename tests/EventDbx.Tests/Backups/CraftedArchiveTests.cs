@@ -104,6 +104,35 @@ public sealed class CraftedArchiveTests
     }
 
     [Fact]
+    public void A_bomb_in_a_base_is_refused_before_any_of_it_is_written()
+    {
+        var bomb = Archives.Crafted(Archives.Manifest(new BackupFile("data/a", 64 * 1024 * 1024)), static (_, add) => add("data/a", new byte[64 * 1024 * 1024]));
+        var small = Archives.Write(On(bomb, new("data/a", 1) { InBase = true, Sha256 = EventDbx.Integrity.Hash32.Of("x"u8).ToString() }));
+        Assert.Contains("has 67108864 bytes there, and 1 were expected", Archives.Refused(small, options: new() { Base = _ => new MemoryStream(bomb) }), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_chain_that_is_too_long_is_told_from_damage()
+    {
+        List<byte[]> chain = [Archives.Sound(("data/a", "x"))];
+        while (chain.Count < Limits.BackupChainMax + 2)
+            chain.Add(Archives.Write(On(chain[^1], new("data/a", 1) { InBase = true, Sha256 = EventDbx.Integrity.Hash32.Of("x"u8).ToString() })));
+        var options = new BackupReadOptions { Base = needed => new MemoryStream(chain[(int)needed.LogSize]) };
+
+        using var directory = new TestKit.TemporaryDirectory();
+        var whole = BackupReader.Unpack(new MemoryStream(chain[Limits.BackupChainMax]), directory["target"], options, default);
+        Assert.Equal("x", File.ReadAllText(Path.Combine(whole.DataDirectory, "a")));
+        Assert.Contains("stands on more than 100 others", Archives.Refused(chain[^1], RefusalCode.LimitExceeded, options), StringComparison.Ordinal);
+    }
+
+    /// <summary>Of a backup that refers to another one; its size of the log counts those below it.</summary>
+    static BackupManifest On(byte[] archive, BackupFile file)
+    {
+        var (below, sha256) = BackupReader.ReadManifest(new MemoryStream(archive), default);
+        return Archives.Manifest(file) with { LogSize = below.LogSize + 1, Base = new(below.BackupId, "base", below.LogSize, below.LogRoot, sha256) };
+    }
+
+    [Fact]
     public void A_manifest_that_is_too_large_is_not_read()
     {
         var header = new byte[512];
