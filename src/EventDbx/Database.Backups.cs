@@ -57,13 +57,13 @@ public sealed partial class Database
             _documents!.WhileUnchanged(TellOfDocument, () =>
             {
                 taken = stage.TakeStore(_store!.Engine);
-                stage.TakeFiles();
+                stage.TakeDocuments();
             });
-            // Behind the store: a data key that it was sealed with is still in there, as the older one.
+            stage.TakeTheRest();
+            // Behind the store and every key file: a data key that it was sealed with is still in there, as the older one.
             var config = request.ReadConfig(secrets);
             if (config is not null)
                 stage.TakeContent(BackupPath.Config, config.Content);
-            stage.TakeDirectories();
             stage.List(request.Since);
             var (row, log) = taken!.Value;
             return (stage, Describe(stage, row, log, config, request, begun, directory));

@@ -248,6 +248,9 @@ public static class Limits
     /// <summary>Bytes of all files of a backup, unpacked: above what a disk holds. What there is room for is asked first.</summary>
     public const long BackupBytesMax = 1L << 50;
 
+    /// <summary>Which part of the free bytes of its disk a backup may fill with copies of what lies beside the store: a half. The other half is the writer's, which stops where there is none.</summary>
+    public const int BackupCopiesPartOfFree = 2;
+
     /// <summary>Bytes of the manifest of a backup, and of its checksums: read whole, some 200 for each file.</summary>
     public const int BackupManifestBytesMax = 64 * 1024 * 1024;
 

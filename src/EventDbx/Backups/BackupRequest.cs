@@ -29,6 +29,9 @@ public sealed record BackupRequest
 
     /// <summary>An earlier backup of the same database: files that it has byte for byte are not written again. Null: all are.</summary>
     public BackupSince? Since { get; init; }
+
+    /// <summary>Bytes that are free on the disk of a directory.</summary>
+    internal Func<string, long> FreeBytes { get; init; } = static directory => new DriveInfo(directory).AvailableFreeSpace;
 }
 
 /// <summary>A configuration on its way into a backup.</summary>

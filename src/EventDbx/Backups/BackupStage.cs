@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using EventDbx.Documents;
 using EventDbx.Storage.RocksDb;
 
 namespace EventDbx.Backups;
@@ -36,6 +37,9 @@ internal sealed class BackupStage : IDisposable
     readonly List<BackupOmission> _leftOut = [];
     readonly List<BackupFile> _files = [];
     readonly List<string> _keyTexts = [];
+    readonly List<FileInfo> _besideDocuments = [];
+    readonly List<(FileInfo File, string Relative)> _toCopy = [];
+    readonly Func<string, long> _freeBytes;
     readonly bool _keys;
     readonly SecretTexts _secrets;
     readonly Func<string, Func<byte[], BackupBlank>?> _blank;
@@ -48,6 +52,7 @@ internal sealed class BackupStage : IDisposable
     {
         (_dataDirectory, _leaveOut, _keys) = (dataDirectory, relative => InNoBackup.GetValueOrDefault(relative) ?? request.LeaveOut(relative), request.Keys);
         (_secrets, _blank) = (secrets, request.Blank);
+        _freeBytes = request.FreeBytes;
         _path = Path.Combine(dataDirectory, Prefix + RandomNumberGenerator.GetHexString(RandomDigits, lowercase: true));
         PrivateDirectory.Create(_path);
     }
@@ -103,11 +108,32 @@ internal sealed class BackupStage : IDisposable
         return (row, LogTreeStore.LoadFrontier(view));
     }
 
-    /// <summary>Takes the files that lie in the data directory itself: the documents, above all.</summary>
-    public void TakeFiles() => Take(new(_dataDirectory), "", filesOnly: true);
+    /// <summary>Takes the documents, and nothing else that lies beside them: whoever writes one waits meanwhile.</summary>
+    public void TakeDocuments()
+    {
+        foreach (var file in new DirectoryInfo(_dataDirectory).EnumerateFiles())
+        {
+            if (DocumentDirectory.IsName(file.Name) && file is { LinkTarget: null, Exists: true, Length: <= Limits.DocumentBytesMax })
+                TakeFile(file, file.Name);
+            else
+                _besideDocuments.Add(file);
+        }
 
-    /// <summary>Takes what lies in directories beside the store: installed plugins.</summary>
-    public void TakeDirectories()
+        CopyAll();
+    }
+
+    /// <summary>Takes whatever else lies in the data directory: keys, installed plugins, files of others.</summary>
+    /// <exception cref="RefusedException"><see cref="RefusalCode.Unavailable"/>: there is no room for copies of it.</exception>
+    public void TakeTheRest()
+    {
+        foreach (var file in _besideDocuments)
+            Consider(file, file.Name);
+        TakeDirectories();
+        DemandRoom();
+        CopyAll();
+    }
+
+    void TakeDirectories()
     {
         foreach (var directory in new DirectoryInfo(_dataDirectory).EnumerateDirectories())
         {
@@ -174,17 +200,17 @@ internal sealed class BackupStage : IDisposable
         else if (directory.LinkTarget is not null)
             _leftOut.Add(new(relative, "it is a link"));
         else
-            Take(directory, relative + "/", filesOnly: false);
+            Take(directory, relative + "/");
     }
 
-    void Take(DirectoryInfo directory, string before, bool filesOnly)
+    void Take(DirectoryInfo directory, string before)
     {
         FileSystemInfo[] entries;
         try
         {
             entries = directory.GetFileSystemInfos();
         }
-        catch (UnauthorizedAccessException) when (before.Length > 0)
+        catch (UnauthorizedAccessException)
         {
             _leftOut.Add(new(before.TrimEnd('/'), Unreadable));
             return;
@@ -194,13 +220,45 @@ internal sealed class BackupStage : IDisposable
         {
             var relative = before + entry.Name;
             if (entry is DirectoryInfo below)
-            {
-                if (!filesOnly)
-                    TakeDirectory(below, relative);
-            }
-            else if (!IsOfTheEngine(relative) && !relative.EndsWith(DurableFile.TemporarySuffix, StringComparison.Ordinal))
-                TakeFile((FileInfo)entry, relative);
+                TakeDirectory(below, relative);
+            else
+                Consider((FileInfo)entry, relative);
         }
+    }
+
+    void Consider(FileInfo file, string relative)
+    {
+        if (file.Exists && !IsOfTheEngine(relative) && !relative.EndsWith(DurableFile.TemporarySuffix, StringComparison.Ordinal))
+            TakeFile(file, relative);
+    }
+
+    /// <summary>The copies lie on the disk that the writer needs as well.</summary>
+    void DemandRoom()
+    {
+        var (bytes, largest) = (0L, (Bytes: -1L, Path: ""));
+        foreach (var (file, relative) in _toCopy)
+        {
+            file.Refresh();
+            if (!file.Exists)
+                continue;
+            bytes += file.Length;
+            if (file.Length > largest.Bytes)
+                largest = (file.Length, relative);
+        }
+
+        if (_freeBytes(_dataDirectory) is var free && bytes > free / Limits.BackupCopiesPartOfFree)
+        {
+            throw new RefusedException(new Refusal(RefusalCode.Unavailable,
+                $"Beside the store lie {bytes} bytes in files, {Damage.Quote(largest.Path)} with {largest.Bytes} the largest, which a backup copies, and {free} are free on that disk. " +
+                $"A backup takes 1/{Limits.BackupCopiesPartOfFree} of that at most, so that the writer has room: move what is no part of the database out of the data directory, or make room.") { Final = true });
+        }
+    }
+
+    void CopyAll()
+    {
+        foreach (var (file, relative) in _toCopy)
+            SetAside(file, relative);
+        _toCopy.Clear();
     }
 
     void TakeFile(FileInfo file, string relative)
@@ -214,7 +272,7 @@ internal sealed class BackupStage : IDisposable
         else if (!BackupPath.IsAllowed(BackupPath.Data + relative))
             _leftOut.Add(new(relative, "its name is not one that every platform has"));
         else
-            SetAside(file, relative);
+            _toCopy.Add((file, relative));
     }
 
     void SetAside(FileInfo file, string relative)

@@ -145,7 +145,7 @@ internal sealed class DocumentDirectory(
         foreach (var path in Directory.EnumerateFiles(directory))
         {
             var name = Path.GetFileName(path);
-            if (Path.GetExtension(name) is not (".json" or ".progress"))
+            if (!IsName(name))
                 continue;
             lock (_gate)
             {
@@ -209,6 +209,9 @@ internal sealed class DocumentDirectory(
             action();
         }
     }
+
+    /// <summary>Whether documents are called so; files of others may be as well.</summary>
+    public static bool IsName(string name) => Path.GetExtension(name) is ".json" or ".progress";
 
     /// <summary>Whether a file begins as a sealed document does.</summary>
     public static bool LooksSealed(string path)

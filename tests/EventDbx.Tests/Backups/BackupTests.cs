@@ -231,6 +231,54 @@ public sealed class BackupTests : IDisposable
     }
 
     [Fact]
+    public async Task Nobody_who_writes_a_document_waits_for_files_of_others()
+    {
+        await using var database = Open("db", encrypted: true);
+        Replace(database, "[1]");
+        _directory.Write("db/dump.sql", "of somebody else");
+        var written = false;
+        var contents = Unpack(await BackUpAsync(database, new()
+        {
+            CreatedBy = "test",
+            LeaveOut = path =>
+            {
+                // Asked before it is copied.
+                if (path == "dump.sql")
+                {
+                    using var done = new ManualResetEventSlim();
+                    ThreadPool.QueueUserWorkItem(_ =>
+                    {
+                        Replace(database, "[2]");
+                        done.Set();
+                    });
+                    written = done.Wait(TimeSpan.FromSeconds(10), CancellationToken.None);
+                }
+
+                return null;
+            },
+        }));
+        Assert.True(written);
+        Assert.True(File.Exists(Path.Combine(contents.DataDirectory, "dump.sql")));
+        Verify(contents, encrypted: true);
+    }
+
+    [Fact]
+    public async Task Copies_of_what_lies_beside_the_store_leave_half_of_the_room_to_the_writer()
+    {
+        await using var database = Open("db", encrypted: false);
+        _directory.Write("db/dump.sql", new string('x', 70_000));
+        _directory.Write("db/of-others/more", new string('x', 30_000));
+        BackupRequest With(long free) => new() { CreatedBy = "test", FreeBytes = _ => free };
+        Assert.Contains(Unpack(await BackUpAsync(database, With(200_000))).Manifest.Files, static file => file.Path == "data/dump.sql");
+
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => BackUpAsync(database, With(199_999)));
+        Assert.Equal((RefusalCode.Unavailable, false), (refused.Refusal.Code, refused.Refusal.Retryable));
+        Assert.Contains("100000 bytes in files, `dump.sql` with 70000 the largest", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("199999 are free", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetDirectories(_directory["db"], "event_store.stage-*"));
+    }
+
+    [Fact]
     public async Task No_chain_is_made_that_is_too_long_to_be_restored()
     {
         await using var database = Open("db", encrypted: false);
