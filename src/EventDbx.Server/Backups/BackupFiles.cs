@@ -45,7 +45,8 @@ public static class BackupFiles
         return !(Posix.IsRegularFile(path) ?? !path.StartsWith("/dev/", StringComparison.Ordinal));
     }
 
-    static bool IsEncrypted(FileStream file)
+    /// <summary>Whether a file begins as an encrypted one does. It is read from its beginning afterwards.</summary>
+    public static bool IsEncrypted(FileStream file)
     {
         Span<byte> start = stackalloc byte[32];
         var read = file.ReadAtLeast(start, AgeHeader.Beginning.Length, throwOnEndOfStream: false);

@@ -288,10 +288,10 @@ public sealed class BackupSecretsTests : IDisposable
         await FillAsync();
         await SucceedAsync("backup", "--output", "out/b");
         var whole = await File.ReadAllBytesAsync(_line.Directory["out/b"], TestContext.Current.CancellationToken);
-        string[] left = ["b.0123abcd.tmp", "monday.0123abcd.tmp"], stays = ["b.0123abce.tmp", "b.0123abcf.tmp", "b.0123ABCD.tmp", "c.0123abcd.tmp", "b.tmp"];
+        string[] left = ["b.0123abcd.tmp", "monday.0123abcd.tmp", "off-site.0123abcd.tmp"], stays = ["b.0123abce.tmp", "b.0123abcf.tmp", "b.0123ABCD.tmp", "c.0123abcd.tmp", "b.tmp", "off-site.tmp"];
         foreach (var name in (string[])[.. left, .. stays])
         {
-            await File.WriteAllBytesAsync(_line.Directory[$"out/{name}"], name[0] switch { 'c' => "of somebody else"u8.ToArray(), 'm' => whole, _ => whole[..^10] }, TestContext.Current.CancellationToken);
+            await File.WriteAllBytesAsync(_line.Directory[$"out/{name}"], name[0] switch { 'c' => "of somebody else"u8.ToArray(), 'm' => whole, 'o' => "age-encryption.org/v1\n-> scrypt "u8.ToArray(), _ => whole[..^10] }, TestContext.Current.CancellationToken);
             // The second one may be at work still.
             if (name != stays[0])
                 File.SetLastWriteTimeUtc(_line.Directory[$"out/{name}"], DateTime.UtcNow.AddHours(-1));

@@ -34,7 +34,7 @@ internal static class UnfinishedBackups
     {
         // Who writes one holds it.
         using var file = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
-        if (ofSameName)
+        if (ofSameName || BackupFiles.IsEncrypted(file))
             return true;
         try
         {
