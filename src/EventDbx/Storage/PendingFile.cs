@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace EventDbx.Storage;
 
 /// <summary>A file in the making: written beside its name, synced, and renamed once it is whole. Until then the name keeps what it had.</summary>
-/// <remarks>Unlike those of <see cref="DurableFile"/> it may be long, and two processes may make one of the same name: the later wins, whole.</remarks>
+/// <remarks>Unlike those of <see cref="DurableFile"/> it may be long, and two processes may make one of the same name: the later wins, whole, or with <see cref="TryName"/> the first.</remarks>
 public sealed class PendingFile : IDisposable
 {
     const int RandomBytes = 4;
@@ -56,6 +56,32 @@ public sealed class PendingFile : IDisposable
         File.Move(_temporary, Path, overwrite: true);
         _renamed = true;
         DurableFile.SyncDirectoryOf(Path);
+    }
+
+    /// <summary>Gives a finished file its name; false where something has it already, which stays as it is.</summary>
+    /// <exception cref="IOException">It has not got it.</exception>
+    public bool TryName()
+    {
+        // In one step: File.Move looks first, and renames then. Where a file system has no second names, that has to do.
+        if (!OperatingSystem.IsWindows() && Libc.TryLink(_temporary, Path))
+        {
+            DurableFile.TryDelete(_temporary);
+        }
+        else
+        {
+            try
+            {
+                File.Move(_temporary, Path, overwrite: false);
+            }
+            catch (IOException) when (System.IO.Path.Exists(Path))
+            {
+                return false;
+            }
+        }
+
+        _renamed = true;
+        DurableFile.SyncDirectoryOf(Path);
+        return true;
     }
 
     /// <summary>What has not got its name is deleted.</summary>

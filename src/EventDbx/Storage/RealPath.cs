@@ -12,10 +12,14 @@ public static class RealPath
     /// <summary>Whether a path is a directory, or below it.</summary>
     public static bool IsWithin(string path, string directory)
     {
-        var compare = OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
         var (inner, outer) = (Of(path), Path.TrimEndingDirectorySeparator(Of(directory)));
-        return inner.Equals(outer, compare) || inner.StartsWith(outer + Path.DirectorySeparatorChar, compare);
+        return inner.Equals(outer, Compare) || inner.StartsWith(outer + Path.DirectorySeparatorChar, Compare);
     }
+
+    /// <summary>Whether two paths lead to the same place.</summary>
+    public static bool IsSame(string path, string other) => Of(path).Equals(Of(other), Compare);
+
+    static StringComparison Compare => OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
 
     static string Of(string path, int left)
     {

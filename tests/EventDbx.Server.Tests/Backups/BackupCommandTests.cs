@@ -85,6 +85,44 @@ public sealed class BackupCommandTests : IDisposable
         Assert.Equal(ExitCode.Failed, (await _line.RunAsync("backup", "--output", "out", "--force")).Code);
     }
 
+    [Fact]
+    public async Task Of_several_that_make_one_file_at_once_one_gets_the_name_and_the_others_are_told()
+    {
+        List<CommandLine> lines = [new(), new(), new()];
+        foreach (var line in lines)
+            Assert.Equal(ExitCode.Done, (await line.RunAsync("aggregate", "apply", "order", "o-1", "made")).Code);
+        var made = await Task.WhenAll(lines.Select(line => Task.Run(() => line.RunAsync("backup", "--output", Archive))));
+        lines.ForEach(static line => line.Dispose());
+        Assert.Single(made, static outcome => outcome.Code == ExitCode.Done);
+        Assert.All(made.Where(static outcome => outcome.Code != ExitCode.Done), static outcome => Assert.Contains("exists already", outcome.Error, StringComparison.Ordinal));
+        Assert.Equal(["b.tar.zst"], Directory.GetFileSystemEntries(_line.Directory["out"]).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task What_an_incremental_one_needs_is_not_replaced_by_it()
+    {
+        await FillAsync();
+        await _line.RunAsync("backup", "--output", "out/1");
+        await _line.RunAsync("backup", "--output", "out/2", "--since", "out/1");
+        var whole = await File.ReadAllBytesAsync(_line.Directory["out/1"], TestContext.Current.CancellationToken);
+        File.CreateSymbolicLink(_line.Directory["out/link"], "1");
+        File.Copy(_line.Directory["out/1"], _line.Directory["out/copy"]);
+        foreach (var (output, since, why) in ((string, string, string)[])
+            [("out/1", "out/1", "is the backup that is referred to"), ("out/../out/1", "out/link", "is the backup that is referred to"), ("out/link", "out/1", "is the backup that is referred to"),
+             ("out/copy", "out/1", "stands or which it is"), ("out/1", "out/2", "stands or which it is")])
+        {
+            var refused = await _line.RunAsync("backup", "--output", output, "--since", since, "--force");
+            Assert.True(refused.Code == ExitCode.Failed && refused.Error.Contains(why, StringComparison.Ordinal), $"{output} since {since}: {refused.Code} {refused.Error}");
+            Assert.Equal(whole, await File.ReadAllBytesAsync(_line.Directory["out/1"], TestContext.Current.CancellationToken));
+        }
+
+        // What it does not need may be replaced: an increment beside it, and by a whole one its base as well.
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("backup", "--output", "out/2", "--since", "out/1", "--force")).Code);
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("backup", "verify", "out/2")).Code);
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("backup", "--output", "out/1", "--force")).Code);
+        Assert.Equal(ExitCode.Done, (await _line.RunAsync("backup", "verify", "out/1")).Code);
+    }
+
     [Theory]
     [InlineData(".eventdbx/b.tar.zst")]
     [InlineData(".eventdbx/new/b.tar.zst")]

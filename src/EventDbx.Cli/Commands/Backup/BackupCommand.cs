@@ -63,8 +63,8 @@ internal static class BackupCommand
             var passphrase = await Passphrase.ReadNewAsync(call, EncryptTo, cancellation).ConfigureAwait(false);
             var path = call.Get(Output) is "-" ? null : call.Shell.Resolve(call.Get(Output)!);
             if (path is not null)
-                RefuseBadPlace(path, call.Get(Force), file);
-            var order = new BackupOrder { Keys = !call.Get(WithoutKeys), Since = await ReadBaseAsync(call, cancellation).ConfigureAwait(false) };
+                RefuseBadPlace(path, call, file);
+            var order = new BackupOrder { Keys = !call.Get(WithoutKeys), Since = await ReadBaseAsync(call, path, cancellation).ConfigureAwait(false) };
             var (manifest, bytes) = path is null
                 ? await ToOutAsync(call, store, order, file, passphrase, cancellation).ConfigureAwait(false)
                 : await ToFileAsync(call, store, order, file, path, passphrase, cancellation).ConfigureAwait(false);
@@ -79,8 +79,10 @@ internal static class BackupCommand
         absent: () => throw new RefusedException(RefusalCode.NotFound, "There is no store yet, and so nothing to back up."),
         cancellation);
 
-    static void RefuseBadPlace(string path, bool force, ConfigFile? file)
+    static void RefuseBadPlace(string path, Call call, ConfigFile? file)
     {
+        if (call.Get(Since) is { } since && RealPath.IsSame(path, call.Shell.Resolve(since)))
+            throw NeededItself(path, "is the backup that is referred to");
         if (Directory.Exists(path))
             throw new RefusedException(RefusalCode.InvalidArgument, $"{path} is a directory; name the file to make.");
         if (file is not null && RealPath.IsWithin(path, file.Config.DataDir))
@@ -88,12 +90,17 @@ internal static class BackupCommand
         // As root the rename would put the archive in the place of a device.
         if (BackupFiles.IsSpecial(path))
             throw new RefusedException(RefusalCode.InvalidArgument, $"{path} is no ordinary file. Name one; `{Output.Name} -` writes to standard output.");
-        if (Path.Exists(path) && !force)
-            throw new RefusedException(RefusalCode.AlreadyExists, $"{path} exists already; `{Force.Name}` replaces it.");
+        if (Path.Exists(path) && !call.Get(Force))
+            throw Exists(path);
     }
 
+    static RefusedException Exists(string path) => new(RefusalCode.AlreadyExists, $"{path} exists already; `{Force.Name}` replaces it.");
+
+    static RefusedException NeededItself(string path, string why) => new(
+        RefusalCode.InvalidArgument, $"{path} {why}: the new one could not be restored without it, and would take its place. Name another file; without `{Since.Name}` a whole backup takes its place.");
+
     /// <summary>The base is read whole: whoever refers to a damaged one has no backup.</summary>
-    static async Task<BackupSince?> ReadBaseAsync(Call call, CancellationToken cancellation)
+    static async Task<BackupSince?> ReadBaseAsync(Call call, string? output, CancellationToken cancellation)
     {
         if (call.Get(Since) is not { } given)
             return null;
@@ -103,8 +110,27 @@ internal static class BackupCommand
             () =>
             {
                 using var archive = BackupFiles.Open(path, () => passphrase);
-                return BackupSince.Of(BackupReader.Read(archive, new(), cancellation), Path.GetFileName(path));
+                var since = BackupSince.Of(BackupReader.Read(archive, new(), cancellation), Path.GetFileName(path));
+                if (output is not null && IdOf(output, passphrase, cancellation) is { } replaced && since.Base.Needs(replaced))
+                    throw NeededItself(output, $"is the backup {replaced}, on which {path} stands or which it is");
+                return since;
             }, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Which backup is to be replaced; null where it is none, or does not open.</summary>
+    static Guid? IdOf(string path, string? passphrase, CancellationToken cancellation)
+    {
+        if (!File.Exists(path))
+            return null;
+        try
+        {
+            using var archive = BackupFiles.Open(path, () => passphrase);
+            return BackupReader.ReadManifest(archive, cancellation).Manifest.BackupId;
+        }
+        catch (Exception cause) when (cause is RefusedException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     static async Task<(BackupManifest Manifest, long Bytes)> ToFileAsync(
@@ -116,7 +142,10 @@ internal static class BackupCommand
         var manifest = await WriteAsync(call, store, order, file, pending.Stream, passphrase, cancellation).ConfigureAwait(false);
         var bytes = pending.Finish();
         cancellation.ThrowIfCancellationRequested();
-        pending.Rename();
+        if (call.Get(Force))
+            pending.Rename();
+        else if (!pending.TryName())
+            throw Exists(path);
         return (manifest, bytes);
     }
 
