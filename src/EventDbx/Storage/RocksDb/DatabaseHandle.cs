@@ -37,7 +37,7 @@ internal sealed unsafe class DatabaseHandle : SafeHandle
     /// <exception cref="StorageFailedException">RocksDB would not open it.</exception>
     public static DatabaseHandle Open(string directory, RocksDbOptions options, bool readOnly)
     {
-        var native = new NativeOptions(options);
+        var native = new NativeOptions(options, TablesIn(directory));
         try
         {
             return Open(directory, native, readOnly);
@@ -81,6 +81,19 @@ internal sealed unsafe class DatabaseHandle : SafeHandle
             for (var i = 0; i < count; i++)
                 Marshal.FreeCoTaskMem((nint)names[i]);
             Marshal.FreeCoTaskMem((nint)path);
+        }
+    }
+
+    static int TablesIn(string directory)
+    {
+        try
+        {
+            return Directory.Exists(directory) ? Directory.EnumerateFiles(directory, "*.sst").Take(NativeOptions.FewTables + 1).Count() : 0;
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            // RocksDB will say what is wrong with it.
+            return 0;
         }
     }
 
