@@ -1,5 +1,7 @@
+using EventDbx.Recovery;
 using EventDbx.Server.Configuration;
 using EventDbx.Server.Logs;
+using EventDbx.Server.Restores;
 using EventDbx.Server.Upgrades;
 
 namespace EventDbx.Cli;
@@ -30,17 +32,44 @@ internal sealed class Call(ParseResult parse, Shell shell, IReadOnlyDictionary<S
     {
         // The file that is named may lie in the directory of a restore that was interrupted before it was put there: without it another directory would be meant.
         if (Path(GlobalOptions.Config) is { } named && System.IO.Path.GetDirectoryName(shell.Resolve(named)) is { } folder)
-            Recovery.StoreRestore.CompleteInterrupted(folder, shell.Error.WriteLine);
-        var file = Load();
-        return Recovery.StoreRestore.CompleteInterrupted(file.Config.DataDir, shell.Error.WriteLine) ? Load() : file;
+            StoreRestore.CompleteInterrupted(folder, ConfigPlace, shell.Error.WriteLine);
+        var file = LookAtConfig();
+        return StoreRestore.CompleteInterrupted(file.Config.DataDir, ConfigPlace, shell.Error.WriteLine) ? LookAtConfig() : file;
     }
 
-    ConfigFile Load() => ConfigFile.Load(
+    /// <summary>The file that it lies in, or would.</summary>
+    public string ConfigPath => Path(GlobalOptions.Config) is { } path ? shell.Resolve(path) : System.IO.Path.Combine(DefaultRoot, "config.toml");
+
+    /// <summary>The same, for what may put another one in its place.</summary>
+    public ConfigPlace ConfigPlace
+    {
+        get
+        {
+            var path = ConfigFile.RealPathOf(ConfigPath);
+            return new(path, directory => RestoredConfig.FindOtherStore(path, DefaultRoot, directory, shell.Clock));
+        }
+    }
+
+    /// <summary>The configuration as it lies there: nothing is changed, and nothing interrupted is ended.</summary>
+    public ConfigFile LookAtConfig() => ConfigFile.Load(
         Path(GlobalOptions.Config) is { } path ? shell.Resolve(path) : null,
         DefaultRoot,
         Path(GlobalOptions.DataDir) is { } directory ? shell.Resolve(directory) : null,
         shell.Clock,
         new ConfigEnvironment(shell.Environment, shell.WorkingDirectory));
+
+    /// <summary>The data directory by the configuration as it lies there; null where that cannot be read.</summary>
+    public string? FindConfiguredDataDir()
+    {
+        try
+        {
+            return LookAtConfig().Config.DataDir;
+        }
+        catch (ConfigException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>The data directory, for what must also work where the configuration does not; then what is wrong with it is said.</summary>
     public async Task<string> FindDataDirAsync()

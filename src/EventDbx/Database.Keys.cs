@@ -103,7 +103,7 @@ public sealed partial class Database
         if (!directory.HasStore && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         using var held = Hold(directory.Path, options.Holder, options.LockTimeout);
-        DirectorySwap.Complete(directory, options.Progress);
+        DirectorySwap.Complete(directory, options);
         var row = ReadStoreRow(options, directory);
         if (row.Format != StoreRow.CurrentFormat)
             throw OpenStore.OtherFormat(row, directory.Path);

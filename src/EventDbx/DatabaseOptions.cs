@@ -87,6 +87,9 @@ public sealed record DatabaseOptions
     /// </summary>
     public Action? Locked { get; init; }
 
+    /// <summary>The configuration that these options were made from: the only one outside the data directory that an interrupted restore puts its own in the place of. Null: there is none.</summary>
+    public ConfigPlace? Config { get; init; }
+
     /// <summary>Told once, on the writer's thread, when the writer stops for good: no more writes until the database is opened again.</summary>
     public Action<Exception>? WriterFailed { get; init; }
 

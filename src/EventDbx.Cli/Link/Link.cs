@@ -160,6 +160,7 @@ internal static class Link
         Check = StoreCheck.InChild(call.Shell.Self[0], [.. call.Shell.Self.Skip(1), Inspect]),
         Progress = call.Shell.ErrorIsTerminal ? call.Shell.Error.WriteLine : null,
         Clock = call.Shell.Clock,
+        Config = call.ConfigPlace,
     };
 
     /// <summary>As whom a command comes.</summary>

@@ -10,7 +10,7 @@ namespace EventDbx.Server.Daemon;
 public sealed class Destruction
 {
     /// <summary>One of them says that a directory is a data directory.</summary>
-    static readonly string[] Marks = ["event_store", "watermark", "event_store.lock"];
+    public static IReadOnlyList<string> Marks { get; } = ["event_store", "watermark", "event_store.lock"];
 
     static readonly string[] OwnFiles =
     [
@@ -56,7 +56,7 @@ public sealed class Destruction
         if (new DirectoryInfo(directory).LinkTarget is { } target)
             throw Refused(directory, $"it is a link, to {target}; name that directory itself, with --data-dir");
 
-        var hasData = Marks.Any(mark => Path.Exists(Path.Combine(directory, mark)));
+        var hasData = HasMark(directory);
         var besideConfig = file.Exists && directory == Path.GetDirectoryName(file.Path);
         if (!hasData && !besideConfig && Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
             throw Refused(directory, $"it is not recognisably a data directory: it has none of {string.Join(", ", Marks)}");
@@ -140,6 +140,9 @@ public sealed class Destruction
 
         return left;
     }
+
+    /// <summary>Whether a directory is recognisably a data directory.</summary>
+    public static bool HasMark(string directory) => Marks.Any(mark => Path.Exists(Path.Combine(directory, mark)));
 
     static void RemoveOwn(FileSystemInfo entry)
     {

@@ -13,7 +13,7 @@ namespace EventDbx.Server.Restores;
 /// <remarks>Of a data key nothing is lost: those of a configuration that is replaced are kept in the new one, and the file itself stays beside it.</remarks>
 public sealed class RestoredConfig
 {
-    /// <summary>Stands behind the name of a configuration that was replaced.</summary>
+    /// <summary>Stands in the name of a configuration that was replaced.</summary>
     const string KeptSuffix = ".before-restore-";
 
     readonly string _root;
@@ -36,9 +36,6 @@ public sealed class RestoredConfig
     /// <summary>The store whose configuration lies in the ordinary place, so that this one goes into its own data directory; null mostly.</summary>
     public string? OtherStore { get; private init; }
 
-    /// <summary>Where the one that was there lies after <see cref="KeepReplaced"/>; null: there was none, or the same.</summary>
-    public string? Kept { get; private set; }
-
     /// <summary>Whether a file is a configuration that a restore has replaced, by its name.</summary>
     public static bool IsKept(string name) => name.Contains(KeptSuffix, StringComparison.Ordinal);
 
@@ -53,10 +50,9 @@ public sealed class RestoredConfig
         // Through a link, as every change of a setting is: who names the file itself has the same one.
         var path = ConfigFile.RealPathOf(System.IO.Path.GetFullPath(given ?? System.IO.Path.Combine(root, "config.toml")));
         var present = Read(path, root, clock, out var found);
-        string? other = null;
-        if (present is not null && !Same(present.SavedDataDir, dataDirectory) && Database.ExistsIn(present.SavedDataDir))
+        var other = FindOtherStore(present, dataDirectory);
+        if (other is not null)
         {
-            other = present.SavedDataDir;
             if (given is not null)
                 throw new ConfigException($"{path} is the configuration of the store in {other}, and may hold its only key: it is not replaced. Name another file with --config.");
             path = ConfigFile.RealPathOf(System.IO.Path.Combine(dataDirectory, "config.toml"));
@@ -131,18 +127,6 @@ public sealed class RestoredConfig
     string? FindKeyFile(string named, BackupContents contents) => ArchivedKeyFile.Find(named, contents)
         ?? ArchivedKeyFile.Find(named, contents.DataDirectory, Path, _dataDirectory) ?? ArchivedKeyFile.Find(named, contents.DataDirectory, Path, contents.Manifest.DataDir);
 
-    /// <summary>Keeps the file that is there beside itself, if it will not be the same: it may hold the only key of something.</summary>
-    public void KeepReplaced(ReadOnlySpan<byte> content)
-    {
-        if (_found is null || Encoding.UTF8.GetBytes(_found).AsSpan().SequenceEqual(content))
-            return;
-        var time = _clock.GetUtcNow().UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
-        var kept = $"{Path}{KeptSuffix}{time}";
-        for (var i = 2; !DurableFile.TryCreate(kept, Encoding.UTF8.GetBytes(_found)); i++)
-            kept = string.Create(CultureInfo.InvariantCulture, $"{Path}{KeptSuffix}{time}-{i}");
-        Kept = kept;
-    }
-
     /// <summary>Whether what lies there now is what was found.</summary>
     public bool IsAsFound(byte[]? content)
     {
@@ -150,14 +134,6 @@ public sealed class RestoredConfig
             return content is null && _found is null;
         using var reader = new StreamReader(new MemoryStream(content));
         return reader.ReadToEnd() == _found;
-    }
-
-    /// <summary>It was not replaced after all.</summary>
-    public void ForgetReplaced()
-    {
-        if (Kept is not null)
-            DurableFile.Delete(Kept);
-        Kept = null;
     }
 
     /// <summary>Whether the secret that has signed the tokens of the backup is at hand: in the backup, in the environment, or in the configuration that is there.</summary>
@@ -224,6 +200,16 @@ public sealed class RestoredConfig
 
     /// <summary>Whether a variable of the environment stands above the secret that signs tokens, so that a new one in the file has no effect; its name, or null.</summary>
     public string? SecretVariable => Restored.Overrides.FirstOrDefault(static found => found.Key.Name == "auth.secret")?.Variable;
+
+    /// <summary>The directory of another store that a configuration is that of; null: of none, or there is no such file.</summary>
+    /// <param name="path">The configuration.</param>
+    /// <param name="root">The default directory.</param>
+    /// <param name="dataDirectory">That of the store that it would not be another one of.</param>
+    /// <param name="clock">Dates what is written.</param>
+    public static string? FindOtherStore(string path, string root, string dataDirectory, TimeProvider clock) => FindOtherStore(Read(path, root, clock, out _), dataDirectory);
+
+    static string? FindOtherStore(ConfigFile? present, string dataDirectory) =>
+        present is not null && !Same(present.SavedDataDir, dataDirectory) && Database.ExistsIn(present.SavedDataDir) ? present.SavedDataDir : null;
 
     static ConfigFile? Read(string path, string root, TimeProvider clock, out string? found)
     {

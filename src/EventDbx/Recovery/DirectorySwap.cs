@@ -23,15 +23,23 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
     public const string ConfigName = "config.toml";
 
     /// <summary>What the name of a folder with old pieces begins with.</summary>
-    const string AsidePrefix = "event_store.before-";
+    public const string AsidePrefix = "event_store.before-";
+
+    /// <summary>From where on that name stands behind the name of a configuration that was replaced: <c>.before-restore-…</c>.</summary>
+    static readonly int KeptFrom = "event_store".Length;
 
     readonly string _new = NewOf(directory);
+
+    string? _config; // Where it goes, once that is known to be right.
 
     /// <summary>Where new pieces are made.</summary>
     public static string NewOf(DataDirectory directory) => Path.Combine(directory.Staged, "new");
 
     /// <summary>Whether a configuration is still the one that the new one was made for; null where there was none. Not set: any is.</summary>
     public Func<byte[]?, bool>? IsAsPlanned { get; init; }
+
+    /// <summary>Where the configuration lies that was replaced; null: there was none, or the same.</summary>
+    public string? KeptConfig { get; private set; }
 
     /// <summary>Whether the new state counts.</summary>
     public bool Committed { get; private set; }
@@ -84,6 +92,7 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
             journal.Write(directory.Swap);
             Committed = true;
             reached?.Invoke("committed");
+            _config = config;
             GoOn(journal);
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
@@ -96,13 +105,16 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
     }
 
     /// <summary>Before a store is opened, or looked at: what was committed is gone on with, what was not is deleted.</summary>
-    /// <exception cref="StoreRefusedException">The journal cannot be read; or what was committed could not be ended, and was taken back.</exception>
-    public static void Complete(DataDirectory directory, Action<string>? progress, Action<string>? reached = null)
+    /// <exception cref="StoreRefusedException">The journal cannot be read, is somebody else's, or puts a configuration where this command has none; or what was committed could not be ended, and was taken back.</exception>
+    public static void Complete(DataDirectory directory, DatabaseOptions options) => Complete(directory, options.Config, options.Progress, options.SwapReached);
+
+    /// <inheritdoc cref="Complete(DataDirectory, DatabaseOptions)"/>
+    public static void Complete(DataDirectory directory, ConfigPlace? config, Action<string>? progress, Action<string>? reached)
     {
         DurableFile.CleanUp(directory.Swap);
         if (SwapJournal.Find(directory.Swap) is { } journal)
         {
-            new DirectorySwap(directory, reached, progress).End(journal);
+            new DirectorySwap(directory, reached, progress).End(journal, config);
             return;
         }
 
@@ -159,12 +171,57 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
     public static async Task OpenOnceAsync(DatabaseOptions options) =>
         await Database.Open(options with { CreateIfMissing = false, Signer = null, NewSigner = null, CheckpointInterval = null, Locked = null }).DisposeAsync().ConfigureAwait(false);
 
-    void End(SwapJournal journal)
+    /// <summary>Whoever may write into a data directory could have a journal there, and with it whoever merely looks, root perhaps, would move files for them.</summary>
+    /// <param name="directory">The data directory.</param>
+    /// <param name="user">As whom this process acts.</param>
+    /// <exception cref="StoreRefusedException">Somebody else's, who is not root, is the directory, the journal, or what is staged.</exception>
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    internal static void DemandOwn(DataDirectory directory, uint user)
     {
+        foreach (var (path, follow) in ((string, bool)[])[(directory.Path, true), (directory.Swap, false), (directory.Staged, false)])
+        {
+            if (Libc.OwnerOf(path, follow) is { } owner && owner != user && owner != 0)
+            {
+                throw new StoreRefusedException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The exchange of pieces of {directory.Path} that was interrupted is not ended: {path} belongs to user {owner}, and this is user {user}. Nothing was changed. Run the command as the user that all of the directory belongs to, or give all of it to one user first (chown -R)."));
+            }
+        }
+    }
+
+    /// <summary>Where the configuration may go: into the data directory, or in the place of the one that was read.</summary>
+    string? Vet(SwapJournal journal, ConfigPlace? config)
+    {
+        if (journal.IsDone)
+            return null;
+        if (!OperatingSystem.IsWindows())
+            DemandOwn(directory, Libc.UserId);
+        if (journal.Config is not { } named)
+            return null;
+        var inside = Path.Combine(directory.Path, ConfigName);
+        var target = Path.GetFullPath(named, directory.Path);
+        if (target.StartsWith(Path.TrimEndingDirectorySeparator(directory.Path) + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            return target;
+        if (config is null || Path.GetFullPath(config.Path) != target)
+        {
+            throw new StoreRefusedException(
+                $"A {journal.Cause} in {directory.Path} was interrupted behind its commit point, and is not ended: its configuration goes to {target}, and {(config is null ? "whoever opens it here reads none" : $"that of this command is {config.Path}")}. " +
+                $"Nothing was changed. Run the command with --config {target} --data-dir {directory.Path}, if that is where it belongs.");
+        }
+
+        if (config.FindOtherStore(directory.Path) is not { } other)
+            return target;
+        progress?.Invoke($"{target} is by now the configuration of the store in {other}, and may hold its only key: it stays, and that of the {journal.Cause} goes to {inside}. Use the store in {directory.Path} with --config {inside}.");
+        return inside;
+    }
+
+    void End(SwapJournal journal, ConfigPlace? config)
+    {
+        _config = Vet(journal, config);
         try
         {
             if (GoOn(journal))
-                progress?.Invoke($"A {journal.Cause} was interrupted behind its commit point; it has been brought to its end.{(journal.Config is null ? "" : $" The configuration that goes with it lies in {journal.Config}.")}");
+                progress?.Invoke($"A {journal.Cause} was interrupted behind its commit point; it has been brought to its end.{(journal.Config is null ? "" : $" The configuration that goes with it lies in {_config}.")}");
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -274,18 +331,19 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
 
     void PutConfig(SwapJournal journal)
     {
-        if (TargetOf(journal) is not { } target)
+        if (_config is not { } target)
             return;
         var content = DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue) ?? throw new IOException($"The configuration that was to take its place is gone from {directory.Staged}.");
-        var there = DurableFile.Read(target, int.MaxValue);
+        var (there, before) = (DurableFile.Read(target, int.MaxValue), DurableFile.Read(ConfigBefore, int.MaxValue));
+        // It may hold the only key of something. Not before the commit: each one that is interrupted would leave another copy.
+        if (before is not null && !before.AsSpan().SequenceEqual(content))
+            KeptConfig = Keep(before, target, journal.Aside[KeptFrom..]);
         if (there is not null && there.AsSpan().SequenceEqual(content))
             return;
-        // Somebody has written it since the commit, and it may hold the only key of something.
-        if (there is not null && !(DurableFile.Read(ConfigBefore, int.MaxValue) is { } before && there.AsSpan().SequenceEqual(before)))
+        // Somebody has written it since the commit.
+        if (there is not null && !(before is not null && there.AsSpan().SequenceEqual(before)))
         {
-            var kept = $"{target}.{journal.Aside}";
-            for (var i = 2; !DurableFile.TryCreate(kept, there); i++)
-                kept = string.Create(CultureInfo.InvariantCulture, $"{target}.{journal.Aside}-{i}");
+            var kept = Keep(there, target, $".{journal.Aside}");
             progress?.Invoke($"{target} was written after the {journal.Cause} that replaces it; what it held is kept as {kept}.");
         }
 
@@ -293,18 +351,37 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
         DurableFile.Write(target, content);
     }
 
-    void TakeConfigBack(SwapJournal journal)
+    /// <summary>Keeps a configuration beside its place, once: who goes on finds the copy that there is.</summary>
+    static string Keep(byte[] content, string target, string suffix)
     {
-        if (TargetOf(journal) is not { } target || DurableFile.Read(target, int.MaxValue) is not { } there
-            || DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue) is not { } content || !there.AsSpan().SequenceEqual(content))
-            return;
-        if (DurableFile.Read(ConfigBefore, int.MaxValue) is { } before)
-            DurableFile.Write(target, before);
-        else
-            DurableFile.Delete(target);
+        PrivateDirectory.CreateDurably(Path.GetDirectoryName(target)!);
+        var kept = target + suffix;
+        for (var i = 2; !DurableFile.TryCreate(kept, content) && DurableFile.Read(kept, int.MaxValue)?.AsSpan().SequenceEqual(content) != true; i++)
+            kept = string.Create(CultureInfo.InvariantCulture, $"{target}{suffix}-{i}");
+        return kept;
     }
 
-    string? TargetOf(SwapJournal journal) => journal.Config is { } named ? Path.GetFullPath(named, directory.Path) : null;
+    void TakeConfigBack(SwapJournal journal)
+    {
+        if (_config is not { } target)
+            return;
+        // Of its own place alone: where it had to go elsewhere, nothing of before is there.
+        var before = journal.Config is { } named && Path.GetFullPath(named, directory.Path) == target ? DurableFile.Read(ConfigBefore, int.MaxValue) : null;
+        if (DurableFile.Read(target, int.MaxValue) is { } there
+            && DurableFile.Read(Path.Combine(directory.Staged, ConfigName), int.MaxValue) is { } content && there.AsSpan().SequenceEqual(content) && before?.AsSpan().SequenceEqual(content) != true)
+        {
+            if (before is not null)
+                DurableFile.Write(target, before);
+            else
+                DurableFile.Delete(target);
+        }
+
+        // It is in its place again.
+        var kept = KeptConfig ?? target + journal.Aside[KeptFrom..];
+        if (before is not null && DurableFile.Read(target, int.MaxValue)?.AsSpan().SequenceEqual(before) == true && DurableFile.Read(kept, int.MaxValue)?.AsSpan().SequenceEqual(before) == true)
+            DurableFile.Delete(kept);
+        KeptConfig = null;
+    }
 
     /// <summary>A path within the data directory goes along with it, wherever that is moved or copied to.</summary>
     string InPlace(string path) => Path.GetRelativePath(directory.Path, path) is var relative && !relative.StartsWith("..", StringComparison.Ordinal) ? relative : path;

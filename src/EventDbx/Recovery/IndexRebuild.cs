@@ -37,7 +37,7 @@ public static class IndexRebuild
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         using (var held = StoreRestore.Lock(directory, options))
         {
-            DirectorySwap.Complete(directory, options.Progress, options.SwapReached);
+            DirectorySwap.Complete(directory, options);
             DirectorySwap.ClearStaged(directory);
             options.Locked?.Invoke();
             var swap = new DirectorySwap(directory, options.SwapReached, options.Progress);

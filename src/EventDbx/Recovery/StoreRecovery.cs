@@ -92,7 +92,7 @@ public static class StoreRecovery
             throw new StoreRefusedException(why) { InUse = true };
         using (held)
         {
-            DirectorySwap.Complete(directory, options.Progress);
+            DirectorySwap.Complete(directory, options);
             Salvage.Tidy(directory);
             try
             {

@@ -25,6 +25,9 @@ public sealed class StoreRestore : IDisposable
     StoreRestore(DatabaseOptions options, DataDirectory directory, DirectoryLock held, bool made) =>
         (_options, _directory, _lock, _made) = (options, directory, held, made);
 
+    /// <summary>Where the configuration lies that the restored one has replaced; null: there was none, or the same.</summary>
+    public string? KeptConfig { get; private set; }
+
     /// <summary>Whether the new state counts, and whatever is left to do is done by the next open.</summary>
     public bool Committed { get; private set; }
 
@@ -48,7 +51,7 @@ public sealed class StoreRestore : IDisposable
         try
         {
             // What an exchange before this one has put aside stays until the new store of it has opened, or until the next exchange is committed: then for good.
-            DirectorySwap.Complete(directory, options.Progress, options.SwapReached);
+            DirectorySwap.Complete(directory, options);
             DirectorySwap.ClearStaged(directory);
             new DirectorySwap(directory, reached: null).DemandExchangeable(PiecesOfStore(directory), config: null);
             return new(options, directory, held, made)
@@ -154,7 +157,7 @@ public sealed class StoreRestore : IDisposable
         }
         finally
         {
-            Committed = swap.Committed;
+            (Committed, KeptConfig) = (swap.Committed, swap.KeptConfig);
         }
     }
 
@@ -184,17 +187,26 @@ public sealed class StoreRestore : IDisposable
             Directory.Delete(_directory.Path);
     }
 
+    /// <summary>Why pieces of a data directory are being exchanged, <c>restore</c> or <c>rebuild</c>, where that was committed and is not at its end; null mostly. Nothing is changed.</summary>
+    /// <exception cref="StoreRefusedException">The journal cannot be read.</exception>
+    public static string? FindInterrupted(string directory) =>
+        new DataDirectory(Path.GetFullPath(directory)).Swap is var journal && File.Exists(journal) && SwapJournal.Find(journal) is { IsDone: false } found ? found.Cause : null;
+
     /// <summary>Goes on with what was committed in a data directory and not ended, if nobody is at it: with the configuration that it brings.</summary>
+    /// <param name="directory">The data directory.</param>
+    /// <param name="config">The configuration that the command reads.</param>
+    /// <param name="progress">Told what was done.</param>
     /// <returns>Whether there was something to be done, and it is.</returns>
-    public static bool CompleteInterrupted(string directory, Action<string>? progress)
+    /// <exception cref="StoreRefusedException">It is not this user's, or its configuration goes elsewhere; or it could not be ended.</exception>
+    public static bool CompleteInterrupted(string directory, ConfigPlace config, Action<string>? progress)
     {
         var files = new DataDirectory(Path.GetFullPath(directory));
-        if (!File.Exists(files.Swap) || SwapJournal.Find(files.Swap) is not { IsDone: false })
+        if (FindInterrupted(files.Path) is null)
             return false;
         if (!DirectoryLock.TryAcquire(files.Lock, "an interrupted restore", TimeSpan.Zero, TimeProvider.System, out var held, out _))
             return false;
         using (held)
-            DirectorySwap.Complete(files, progress);
+            DirectorySwap.Complete(files, config, progress, reached: null);
         return true;
     }
 

@@ -43,7 +43,8 @@ public sealed record StoreSight(bool Encrypted, ulong LogSize, Timestamp? Newest
         if (!directory.HasStore && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}, only what is left of one.");
         using var held = Database.Hold(directory.Path, options.Holder, options.LockTimeout);
-        DirectorySwap.Complete(directory, options.Progress);
+        if (StoreRestore.FindInterrupted(directory.Path) is { } interrupted)
+            throw new StoreRefusedException($"A {interrupted} in {directory.Path} was interrupted behind its commit point. The next command that opens the directory ends it.");
         using var watermark = Watermark.Open(directory.Watermark);
         var clean = OpenStore.CheckFiles(options, directory, watermark);
         try

@@ -41,7 +41,7 @@ internal sealed record SwapJournal(
         try
         {
             if (JsonSerializer.Deserialize(content, SwapJournalJson.Default.SwapJournal) is { Format: CurrentFormat, Cause: not null, Pieces: not null, Replaced: not null, Removed: not null } read
-                && Array.TrueForAll([read.Aside, .. read.Pieces, .. read.Replaced, .. read.Removed], IsName) && read.Config is null or { Length: > 0 })
+                && Array.TrueForAll([read.Aside, .. read.Pieces, .. read.Replaced, .. read.Removed], IsName) && read.Aside.StartsWith(DirectorySwap.AsidePrefix, StringComparison.Ordinal) && read.Config is null or { Length: > 0 })
                 return read;
         }
         catch (JsonException)

@@ -18,6 +18,7 @@ internal static partial class Libc
     const int OfDescriptor = 0x1000;
     const int StatBytes = 256;
     const uint StatInode = 0x100;
+    const uint StatOwner = 8;
     const ulong MountRoot = 0x2000;
     const int WriteAndEnter = 2 | 1;
     const int NotSupportedForThisFile = 22; // EINVAL, the same number on Linux and macOS.
@@ -93,12 +94,25 @@ internal static partial class Libc
         return TryStat(WorkingDirectory, path, 0, named) && *(ulong*)(open + 32) == *(ulong*)(named + 32) && *(ulong*)(open + 136) == *(ulong*)(named + 136);
     }
 
+    /// <summary>As whom this process acts.</summary>
+    public static uint UserId => geteuid();
+
+    /// <summary>The user id of a path's owner; null where there is nothing, or the system does not tell.</summary>
+    /// <param name="path">What it is asked of.</param>
+    /// <param name="follow">Whether a link is followed; else it is judged itself.</param>
+    public static unsafe uint? OwnerOf(string path, bool follow)
+    {
+        var found = stackalloc byte[StatBytes];
+        // stx_uid at byte 20.
+        return TryStat(WorkingDirectory, path, follow ? 0 : NoFollow, found, StatOwner) ? *(uint*)(found + 20) : null;
+    }
+
     /// <summary>Its struct has the same layout on every architecture of Linux; elsewhere there is none.</summary>
-    static unsafe bool TryStat(int directory, string path, int flags, byte* found)
+    static unsafe bool TryStat(int directory, string path, int flags, byte* found, uint wanted = StatInode)
     {
         try
         {
-            return OperatingSystem.IsLinux() && statx(directory, path, flags, StatInode, found) == 0;
+            return OperatingSystem.IsLinux() && statx(directory, path, flags, wanted, found) == 0;
         }
         catch (EntryPointNotFoundException)
         {
@@ -125,6 +139,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int statx(int directory, string path, int flags, uint mask, byte* found);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint geteuid();
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int fsync(SafeFileHandle file);

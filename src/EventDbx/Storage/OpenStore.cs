@@ -72,7 +72,7 @@ internal sealed class OpenStore
 
     static OpenStore Open(DatabaseOptions options, DataDirectory directory, DirectoryLock held)
     {
-        DirectorySwap.Complete(directory, options.Progress, options.SwapReached);
+        DirectorySwap.Complete(directory, options);
         options.Locked?.Invoke();
         var watermark = Watermark.Open(directory.Watermark);
         RocksDbEngine? engine = null;

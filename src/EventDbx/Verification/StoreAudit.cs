@@ -24,7 +24,7 @@ public static class StoreAudit
         if (!directory.HasStore && !File.Exists(directory.Swap))
             throw new StoreRefusedException($"There is no store in {directory.Path}.");
         using var held = Database.Hold(directory.Path, options.Holder, options.LockTimeout);
-        DirectorySwap.Complete(directory, options.Progress);
+        DirectorySwap.Complete(directory, options);
         using var watermark = Watermark.Open(directory.Watermark);
         OpenStore.CheckFiles(options, directory, watermark);
         try

@@ -121,16 +121,120 @@ public sealed class RestoreCommandTests
         var config = Path.Combine(data, "config.toml");
         await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", data, "--config", config);
         // As a kill right behind the commit leaves it.
-        Directory.CreateDirectory(Path.Combine(data, "event_store.staged"));
-        File.Move(config, Path.Combine(data, "event_store.staged", "config.toml"));
-        File.WriteAllText(Path.Combine(data, "event_store.swap"),
-            $$"""{"format":"eventdbx-swap/1","cause":"restore","aside":"event_store.before-restore-x","keep_aside":true,"pieces":[],"replaced":[],"removed":[],"config":"config.toml","database_id":"{{Guid.Empty}}","epoch":1}""");
+        var text = await File.ReadAllTextAsync(config, TestContext.Current.CancellationToken);
+        File.Delete(config);
+        Interrupt(data, "config.toml", text);
 
         var listed = await SucceedsAsync(here, "aggregate", "list", "--config", config, "--json");
 
         Assert.Contains("o-1", listed.Out, StringComparison.Ordinal);
         Assert.True(File.Exists(config));
         Assert.False(File.Exists(Path.Combine(data, "event_store.swap")));
+    }
+
+    [Fact]
+    public async Task The_archive_chooses_no_place_that_nobody_here_has_named()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 3);
+        var from = here.Directory[".eventdbx"];
+        Directory.Delete(from, recursive: true);
+        using var there = new CommandLine();
+
+        foreach (var force in (string[][])[[], ["--force"]])
+        {
+            var refused = await there.RunAsync(["restore", "--input", archive, .. force]);
+            Assert.Equal((ExitCode.Usage, false), (refused.Code, Directory.Exists(from)));
+            Assert.Contains($"`--data-dir {from}`", refused.Error, StringComparison.Ordinal);
+        }
+
+        there.Environment["EVENTDBX_DATA_DIR"] = from;
+        Assert.Contains("where it was made", (await SucceedsAsync(there, "restore", "--input", archive)).Out, StringComparison.Ordinal);
+        Assert.True(Database.ExistsIn(from));
+        Directory.Delete(from, recursive: true);
+        Assert.Contains("where it was made", (await SucceedsAsync(here, "restore", "--input", archive)).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nothing_is_replaced_in_a_directory_that_is_not_recognisably_one_of_ours()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 3);
+        using var there = new CommandLine();
+        there.Directory.Write("ssh/tokens.json", "mine");
+        var before = there.Directory.Fingerprint("ssh");
+        // The first attempt must not leave what the second one takes for a mark.
+        foreach (var force in (string[][])[[], ["--force"], ["--force"]])
+        {
+            var refused = await there.RunAsync(["restore", "--input", archive, "--data-dir", there.Directory["ssh"], .. force]);
+            Assert.Equal((ExitCode.Failed, before), (refused.Code, there.Directory.Fingerprint("ssh")));
+            Assert.Contains("not recognisably a data directory", refused.Error, StringComparison.Ordinal);
+        }
+
+        // A configuration that stands alone in the ordinary place is that of a store to be.
+        await SucceedsAsync(there, "config", "--bind", "127.0.0.1");
+        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory[".eventdbx"], "--force");
+        File.WriteAllText(there.Directory["ssh/watermark"], "");
+        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["ssh"], "--config", there.Directory["c.toml"], "--force");
+    }
+
+    [Fact]
+    public async Task A_planted_journal_writes_no_file_that_the_command_does_not_read()
+    {
+        using var here = new CommandLine();
+        await FillAsync(here, 2);
+        var (data, victim) = (here.Directory["theirs"], here.Directory["cron.d/x"]);
+        Interrupt(data, victim, "* * * * * root true");
+
+        foreach (var command in (string[][])[["status"], ["doctor"], ["aggregate", "list"], ["verify", "--all"]])
+        {
+            var refused = await here.RunAsync([.. command, "--data-dir", data]);
+            Assert.NotEqual(ExitCode.Done, refused.Code);
+            Assert.False(Directory.Exists(here.Directory["cron.d"]));
+            Assert.Contains(command[0] == "doctor" ? "was interrupted" : $"its configuration goes to {victim}", refused.Out + refused.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task An_interrupted_restore_does_not_replace_what_is_by_now_the_configuration_of_another_store()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 3);
+        var data = here.Directory["elsewhere"];
+        var own = Path.Combine(data, "config.toml");
+        await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", data);
+        var text = await File.ReadAllTextAsync(own, TestContext.Current.CancellationToken);
+        File.Delete(own);
+        Interrupt(data, here.ConfigPath, text);
+        var before = here.ConfigText;
+
+        var ended = await here.RunAsync("status", "--data-dir", data);
+
+        Assert.Contains($"Use the store in {data} with --config {own}", ended.Error, StringComparison.Ordinal);
+        Assert.Equal((before, text), (here.ConfigText, await File.ReadAllTextAsync(own, TestContext.Current.CancellationToken)));
+        await SucceedsAsync(here, "verify", "--all");
+        await SucceedsAsync(here, "verify", "--all", "--config", own);
+    }
+
+    [Fact]
+    public async Task A_time_within_the_log_keeps_what_was_written_by_then()
+    {
+        using var here = new CommandLine();
+        var archive = await BackedUpAsync(here, events: 5);
+        var told = JsonDocument.Parse((await SucceedsAsync(here, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out).RootElement;
+        var times = told.GetProperty("events").EnumerateArray().Select(static item => item.GetProperty("metadata").GetProperty("created_at").GetString()!).ToList();
+        Assert.Equal(5, times.Count);
+        var until = DateTimeOffset.Parse(times[2], CultureInfo.InvariantCulture);
+        var expected = times.TakeWhile(time => DateTimeOffset.Parse(time, CultureInfo.InvariantCulture) <= until).Count();
+        using var there = new CommandLine();
+
+        var cut = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", times[2], "--json");
+
+        var json = JsonDocument.Parse(cut.Out).RootElement;
+        Assert.Equal(((ulong)expected, 5UL), (json.GetProperty("kept").GetUInt64(), json.GetProperty("of").GetUInt64()));
+        Assert.Equal(times[expected], json.GetProperty("ended_by").GetProperty("created_at").GetString());
+        var kept = JsonDocument.Parse((await SucceedsAsync(there, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out).RootElement;
+        Assert.Equal(times.Take(expected), kept.GetProperty("events").EnumerateArray().Select(static item => item.GetProperty("metadata").GetProperty("created_at").GetString()!));
     }
 
     [Fact]
@@ -280,6 +384,15 @@ public sealed class RestoreCommandTests
         Assert.Equal(ExitCode.Usage, (await here.RunAsync("doctor", "--keep-old")).Code);
         using var nothing = new CommandLine();
         Assert.Equal(ExitCode.Refused, (await nothing.RunAsync("doctor", "--rebuild")).Code);
+    }
+
+    /// <summary>A data directory as a kill right behind the commit of a restore leaves it, when a configuration is all that is to be put in place yet.</summary>
+    static void Interrupt(string data, string config, string content)
+    {
+        Directory.CreateDirectory(Path.Combine(data, "event_store.staged", "new"));
+        File.WriteAllText(Path.Combine(data, "event_store.staged", "config.toml"), content);
+        File.WriteAllText(Path.Combine(data, "event_store.swap"),
+            $$"""{"format":"eventdbx-swap/1","cause":"restore","aside":"event_store.before-restore-x","keep_aside":true,"pieces":[],"replaced":[],"removed":[],"config":{{JsonSerializer.Serialize(config)}},"database_id":"{{Guid.Empty}}","epoch":1}""");
     }
 
     static async Task<string> BackedUpAsync(CommandLine line, int events)

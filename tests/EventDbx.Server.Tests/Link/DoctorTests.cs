@@ -80,6 +80,32 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public async Task An_exchange_that_was_interrupted_is_told_and_left_as_it_is()
+    {
+        await _line.RunAsync("aggregate", "apply", "order", "o-1", "made");
+        _line.Directory.Write(".eventdbx/event_store.staged/new/left", "of a restore that was not committed");
+        var before = Contents();
+        Assert.Equal(0, Number(await _line.RunAsync("doctor", "--json"), "problems"));
+        Assert.Equal(before, Contents());
+        // As a kill right behind the commit leaves it, of a restore that brings a configuration alone.
+        Directory.Delete(_line.Directory[".eventdbx/event_store.staged/new"], recursive: true);
+        _line.Directory.Write(".eventdbx/event_store.staged/config.toml", await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken) + "# restored\n");
+        _line.Directory.Write(".eventdbx/event_store.swap",
+            $$"""{"format":"eventdbx-swap/1","cause":"restore","aside":"event_store.before-restore-x","keep_aside":false,"pieces":[],"replaced":[],"removed":[],"config":"config.toml","database_id":"{{Guid.Empty}}","epoch":1}""");
+        Directory.CreateDirectory(_line.Directory[".eventdbx/event_store.staged/new"]);
+        before = Contents();
+
+        var looked = await _line.RunAsync("doctor", "--json");
+
+        Assert.Equal((ExitCode.Failed, ""), (looked.Code, looked.Error));
+        Assert.Contains("dbx status", Finding(looked, "A restore in")!["advice"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.Equal(before, Contents());
+        Assert.Contains("brought to its end", (await _line.RunAsync("status")).Error, StringComparison.Ordinal);
+        Assert.EndsWith("# restored\n", await File.ReadAllTextAsync(_line.ConfigPath, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(0, Number(await _line.RunAsync("doctor", "--json"), "problems"));
+    }
+
+    [Fact]
     public async Task What_others_may_read_or_change_is_a_problem_with_what_to_do()
     {
         if (OperatingSystem.IsWindows())

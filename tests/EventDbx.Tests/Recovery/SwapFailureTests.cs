@@ -142,6 +142,94 @@ public sealed class SwapFailureTests : IDisposable
     }
 
     [Fact]
+    public async Task A_configuration_that_is_replaced_is_kept_behind_the_commit_and_once()
+    {
+        using var taken = await TakenAsync(5);
+        await FillAsync(_target, 3, "plugins.json");
+        await File.WriteAllTextAsync(Config, "old = true", Never);
+        using (var before = await AtAsync(taken, "staged"))
+            Assert.Empty(Kept(before.Path));
+        foreach (var at in (string[])["committed", "configuration in place", "event_store in place"])
+        {
+            Directory.Delete(_target.Directory, recursive: true);
+            Directory.CreateDirectory(_target.Directory);
+            await FillAsync(_target, 3, "plugins.json");
+            await File.WriteAllTextAsync(Config, "old = true", Never);
+            using var image = await AtAsync(taken, at);
+            await using (Database.Open(_target.Options() with { Directory = image.Path }))
+                Assert.Equal("old = true", await File.ReadAllTextAsync(Assert.Single(Kept(image.Path)), Never));
+        }
+
+        static string[] Kept(string directory) => Directory.GetFiles(directory, "config.toml.before-*");
+    }
+
+    [Fact]
+    public async Task An_interrupted_restore_puts_its_configuration_only_where_the_command_reads_one_or_into_the_data_directory()
+    {
+        using var elsewhere = new TestStore();
+        var config = Path.Combine(elsewhere.Directory, "config.toml");
+        using var taken = await TakenAsync(5);
+        await FillAsync(_target, 3, "plugins.json");
+        using var image = await AtAsync(taken, "committed", config: config);
+        await File.WriteAllTextAsync(config, "another", Never);
+        var options = _target.Options() with { Directory = image.Path };
+        var before = Told.Files(image.Path);
+        foreach (var place in (ConfigPlace?[])[null, new(Path.Combine(elsewhere.Directory, "another.toml"), static _ => null)])
+        {
+            var refused = Assert.Throws<StoreRefusedException>(() => Database.Open(options with { Config = place })).Message;
+            Assert.Contains($"--config {config} --data-dir {image.Path}", refused, StringComparison.Ordinal);
+            Assert.Equal((before, "another"), (Told.Files(image.Path), await File.ReadAllTextAsync(config, Never)));
+        }
+
+        using var same = DirectoryImage.Copy(image.Path);
+        List<string> told = [];
+        await using (var database = Database.Open(options with { Config = new(config, directory => directory == image.Path ? "/another" : null), Progress = told.Add }))
+            Assert.Equal((6UL, "another"), (database.LogSize, await File.ReadAllTextAsync(config, Never)));
+        Assert.Equal("new = true", await File.ReadAllTextAsync(image.In("config.toml"), Never));
+        Assert.Contains(told, line => line.Contains("the store in /another", StringComparison.Ordinal) && line.Contains($"--config {image.In("config.toml")}", StringComparison.Ordinal));
+        await using (var database = Database.Open(options with { Directory = same.Path, Config = new(config, static _ => null) }))
+            Assert.Equal((6UL, "new = true"), (database.LogSize, await File.ReadAllTextAsync(config, Never)));
+    }
+
+    [Fact]
+    public async Task An_exchange_in_a_directory_of_another_user_is_not_ended_by_whoever_looks()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        using var taken = await TakenAsync(5);
+        await FillAsync(_target, 3, "plugins.json");
+        using var image = await AtAsync(taken, "committed");
+        var (directory, options) = (new DataDirectory(image.Path), _target.Options() with { Directory = image.Path });
+        DirectorySwap.DemandOwn(directory, Libc.UserId);
+        // What belongs to root is nobody's trap.
+        if (Libc.UserId != 0)
+            Assert.Contains("belongs to user", Assert.Throws<StoreRefusedException>([System.Runtime.Versioning.UnsupportedOSPlatform("windows")] () => DirectorySwap.DemandOwn(directory, Libc.UserId + 1)).Message, StringComparison.Ordinal);
+        if (Libc.UserId == 0)
+        {
+            DirectorySwap.DemandOwn(directory, 65534);
+            var before = Told.Files(image.Path);
+            foreach (var path in (string[])[image.Path, directory.Swap, directory.Staged])
+            {
+                await GiveAsync("65534", path);
+                var refused = Assert.Throws<StoreRefusedException>(() => Database.Open(options)).Message;
+                Assert.Contains($"{path} belongs to user 65534, and this is user 0", refused, StringComparison.Ordinal);
+                Assert.Equal(before, Told.Files(image.Path));
+                await GiveAsync("0", path);
+            }
+        }
+
+        await using var database = Database.Open(options);
+        Assert.Equal(6UL, database.LogSize);
+
+        static async Task GiveAsync(string user, string path)
+        {
+            using var chown = System.Diagnostics.Process.Start("chown", ["-h", user, path]);
+            await chown.WaitForExitAsync(Never);
+            Assert.Equal(0, chown.ExitCode);
+        }
+    }
+
+    [Fact]
     public async Task An_accepted_loss_of_what_was_restored_does_not_delete_what_that_had_replaced()
     {
         using var taken = await TakenAsync(5);
@@ -276,7 +364,7 @@ public sealed class SwapFailureTests : IDisposable
     }
 
     /// <summary>The target as a kill at a step of a restore would leave it.</summary>
-    async Task<DirectoryImage> AtAsync(Taken taken, string step, List<string>? steps = null)
+    async Task<DirectoryImage> AtAsync(Taken taken, string step, List<string>? steps = null, string? config = null)
     {
         DirectoryImage? image = null;
         await RestoreAsync(taken, _target.Options() with
@@ -287,7 +375,7 @@ public sealed class SwapFailureTests : IDisposable
                 if (reached == step)
                     image = DirectoryImage.Copy(_target.Directory);
             },
-        }, Config);
+        }, config ?? Config);
         return image!;
     }
 }

@@ -87,7 +87,7 @@ public sealed class SwapTests
     }
 
     [Fact]
-    public async Task Whoever_looks_at_a_directory_ends_an_exchange_first_and_a_second_restore_goes_on_from_it()
+    public async Task Whoever_opens_a_directory_ends_an_exchange_first_and_a_second_restore_goes_on_from_it()
     {
         using var store = new TestStore();
         await using var database = await store.FilledAsync(5);
@@ -98,7 +98,13 @@ public sealed class SwapTests
         var options = target.Options() with { SwapReached = steps.Note };
         await taken.RestoreAsync(options);
 
-        Assert.Equal(6UL, StoreSight.Of(target.Options() with { Directory = steps.At("committed") }).LogSize);
+        // A sight is a promise to change nothing.
+        var committed = steps.At("committed");
+        var before = Told.Files(committed);
+        Assert.Contains("was interrupted", Assert.Throws<StoreRefusedException>(() => StoreSight.Of(target.Options() with { Directory = committed })).Message, StringComparison.Ordinal);
+        Assert.Equal(before, Told.Files(committed));
+        await Database.Open(target.Options() with { Directory = committed }).DisposeAsync();
+        Assert.Equal(6UL, StoreSight.Of(target.Options() with { Directory = committed }).LogSize);
         Assert.True(Database.LookAtKey(target.Options() with { Directory = steps.At("event_store aside") }).Fits);
         Assert.Null(StoreRecovery.Inspect(target.Options() with { Directory = steps.At("in place") }).Damage);
         var again = steps.At("event_store in place");
@@ -115,7 +121,7 @@ public sealed class SwapTests
     {
         using var target = new TestStore();
         await (await target.FilledAsync(3)).DisposeAsync();
-        foreach (var journal in (string[])["", "{", """{"format":"eventdbx-swap/9"}""", """{"format":"eventdbx-swap/1","cause":"restore","aside":"../elsewhere","keep_aside":false,"pieces":[],"removed":[],"config":null}"""])
+        foreach (var journal in (string[])["", "{", """{"format":"eventdbx-swap/1","cause":"restore","aside":"tokens.json","keep_aside":false,"pieces":[],"replaced":[],"removed":[],"config":null}""", """{"format":"eventdbx-swap/9"}""", """{"format":"eventdbx-swap/1","cause":"restore","aside":"../elsewhere","keep_aside":false,"pieces":[],"removed":[],"config":null}"""])
         {
             await File.WriteAllTextAsync(Path.Combine(target.Directory, "event_store.swap"), journal);
             var before = Told.Files(target.Directory);

@@ -59,7 +59,7 @@ internal static class DoctorCommand
     {
         try
         {
-            var file = call.LoadConfig();
+            var file = call.LookAtConfig();
             findings.Ok("settings", file.Exists ? $"{file.Path} can be read." : $"There is no {file.Path} yet; the defaults are in force.");
             return file;
         }

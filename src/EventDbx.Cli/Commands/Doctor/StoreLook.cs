@@ -46,9 +46,11 @@ internal static class StoreLook
         }
     }
 
-    static async Task<ServerStatus?> FindAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
+    static async Task<StoreSeen?> FindAsync(Call call, ConfigFile file, Findings findings, bool full, CancellationToken cancellation)
     {
         var directory = file.Config.DataDir;
+        if (ExchangeCheck.FindsOne(findings, file))
+            return null;
         if (IsEmpty(directory) || !Database.ExistsIn(directory))
         {
             Missing(file, findings);

@@ -5,6 +5,7 @@ using EventDbx.Recovery;
 using EventDbx.Server.Backups;
 using EventDbx.Server.Checkpoints;
 using EventDbx.Server.Configuration;
+using EventDbx.Server.Daemon;
 using EventDbx.Server.Restores;
 using EventDbx.Server.Upgrades;
 
@@ -43,7 +44,7 @@ internal static class RestoreCommand
         [
             "The archive is verified whole, and the store in it entry by entry, beside the data directory's own store; only then the two are exchanged, in one step. An interruption leaves the old state or the new one: " +
             "the next command ends what was begun. The server must be stopped.",
-            "Without `--data-dir` it goes to the directory that the backup was made from. The configuration goes to `--config`, or to the ordinary place; where that holds the configuration of another store, into the data directory. " +
+            "Without `--data-dir` it goes to the directory that the backup was made from, if that is the ordinary data directory or the configured one here. The configuration goes to `--config`, or to the ordinary place; where that holds the configuration of another store, into the data directory. " +
             "What is replaced is deleted once the new store has opened, unless `--keep-old`; a configuration that is replaced is kept beside the new one.",
             "A restored database is in a new epoch: cursors of before are answered with `cursor_gone` and where to go on. Tokens stay good where the whole backup is restored and nothing newer of the same database is replaced; " +
             "otherwise the secret that signs them is replaced, so that none that was revoked since is good again.",
@@ -51,7 +52,7 @@ internal static class RestoreCommand
         ],
         Examples =
         [
-            new("dbx restore --input /var/backups/dbx.tar.zst", "Where it was made, on a new machine."),
+            new("dbx restore --input /var/backups/dbx.tar.zst", "Where it was made, in the ordinary directory."),
             new("dbx restore --input dbx.tar.zst --data-dir /srv/trial", "Beside the store that is there, to look at it."),
             new("dbx restore --input dbx.tar.zst --force --to-time 2026-11-26T22:00:00Z", "As it was at that time, in the place of what is there."),
             new("dbx restore --input monday.tar.zst --base sunday.tar.zst --dry-run --json", "What an incremental one would come to."),
@@ -76,6 +77,7 @@ internal static class RestoreCommand
         using (var archive = BackupFiles.Open(path, () => passphrase))
             manifest = BackupReader.ReadManifest(archive, cancellation).Manifest;
         var directory = Target(call, manifest, out var recorded);
+        DemandOurs(call, directory);
         var options = Link.OptionsWithoutKey(call, directory);
         using var restore = Begin(options);
         // Behind it: an earlier restore that was interrupted may have brought another one.
@@ -137,20 +139,9 @@ internal static class RestoreCommand
         if (!call.Get(DryRun))
         {
             var content = work.Config.Content(report.TokensKept, sameDatabase);
-            work.Config.KeepReplaced(content);
-            string? aside;
-            try
-            {
-                aside = work.Restore.Commit(RestorePieces.OfOldStore, (work.Config.Path, content), call.Get(KeepOld), work.Config.IsAsFound);
-            }
-            catch (StoreRefusedException) when (!work.Restore.Committed)
-            {
-                work.Config.ForgetReplaced();
-                throw;
-            }
-
+            var aside = work.Restore.Commit(RestorePieces.OfOldStore, (work.Config.Path, content), call.Get(KeepOld), work.Config.IsAsFound);
             await work.Restore.OpenAsync(work.Options).ConfigureAwait(false);
-            text = text with { ConfigKept = work.Config.Kept, OldKept = call.Get(KeepOld) ? aside : null };
+            text = text with { ConfigKept = work.Restore.KeptConfig, OldKept = call.Get(KeepOld) ? aside : null };
         }
 
         await call.Shell.Out.WriteAsync(call.Json ? text.Json() : text.Text()).ConfigureAwait(false);
@@ -180,9 +171,24 @@ internal static class RestoreCommand
         recorded = !call.Has(GlobalOptions.DataDir);
         if (!recorded)
             return Path.TrimEndingDirectorySeparator(call.Shell.Resolve(call.Get(GlobalOptions.DataDir) is { Length: > 0 } given ? given : throw new UsageException("`--data-dir` is empty; give it a path.")));
-        return manifest.DataDir is { } from && Path.IsPathFullyQualified(from)
-            ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(from))
-            : throw new UsageException("the backup does not say which data directory it was made from: give one with `--data-dir`.");
+        if (manifest.DataDir is not { } said || !Path.IsPathFullyQualified(said))
+            throw new UsageException("the backup does not say which data directory it was made from: give one with `--data-dir`.");
+        var from = Path.TrimEndingDirectorySeparator(Path.GetFullPath(said));
+        // Whoever has made the archive has written that, too: by itself it goes to no place that nobody here has named.
+        string[] here = [call.DefaultRoot, .. call.FindConfiguredDataDir() is { } configured ? [configured] : (string[])[]];
+        return here.Any(place => Path.TrimEndingDirectorySeparator(Path.GetFullPath(place)) == from)
+            ? from
+            : throw new UsageException($"the backup was made from {from}, which is neither the ordinary data directory nor the configured one here ({string.Join(", ", here.Distinct())}): say where it goes, with `--data-dir {from}` for that place. Nothing was changed.");
+    }
+
+    /// <summary>What is replaced is deleted: of a directory that is not ours nothing is, with `--force` or without. Before it is locked, for a lock is one of the marks.</summary>
+    static void DemandOurs(Call call, string directory)
+    {
+        var config = call.ConfigPath;
+        if (Destruction.HasMark(directory) || directory == Path.TrimEndingDirectorySeparator(call.DefaultRoot) || (File.Exists(config) && Path.GetDirectoryName(config) == directory))
+            return;
+        if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
+            throw new RefusedException(RefusalCode.AlreadyExists, $"{directory} is not empty, and not recognisably a data directory: it has none of {string.Join(", ", Destruction.Marks)}. Name one, or a directory that is empty or missing, with `--data-dir`. Nothing was changed.");
     }
 
     static StoreRestore Begin(DatabaseOptions options)
