@@ -33,7 +33,18 @@ public static class StoreKey
     /// <exception cref="ConfigException">What is given contradicts itself, or a file or command does not give a key.</exception>
     public static async Task<StoreKeyChoice> ChooseAsync(ConfigFile file, string? supplied, CancellationToken cancellation)
     {
-        var key = await GivenAsync(file, supplied, cancellation).ConfigureAwait(false);
+        var choice = await FindAsync(file, KeySource.Of(file, supplied), cancellation).ConfigureAwait(false);
+        return choice is { Key: null, Encrypted: true } && !Database.ExistsIn(file.Config.DataDir) ? await MakeAsync(file, cancellation).ConfigureAwait(false) : choice;
+    }
+
+    /// <summary>The same for a store that is there: none is made.</summary>
+    /// <param name="file">The configuration.</param>
+    /// <param name="sources">Every place that should give the key.</param>
+    /// <param name="cancellation">Ends a command that is to give the key.</param>
+    /// <exception cref="ConfigException">What is given contradicts itself, or a file or command does not give a key.</exception>
+    internal static async Task<StoreKeyChoice> FindAsync(ConfigFile file, IReadOnlyList<KeySource> sources, CancellationToken cancellation)
+    {
+        var key = await GivenAsync(sources, cancellation).ConfigureAwait(false);
         if (!file.Config.Encryption)
         {
             if (key is null)
@@ -58,9 +69,7 @@ public static class StoreKey
                 $"{file.Path} has data_encryption_keys_retired, which rotations have replaced, and no `data_encryption_key`. Put that back. No key is made in its place.");
         }
 
-        return key is null && !Database.ExistsIn(file.Config.DataDir)
-            ? await MakeAsync(file, cancellation).ConfigureAwait(false)
-            : new StoreKeyChoice(key, Encrypted: true, Notice: null) { RetiredKeys = [.. retired.Select(text => Parse(text, file.Path))] };
+        return new(key, Encrypted: true, Notice: null) { RetiredKeys = [.. retired.Select(text => Parse(text, file.Path))] };
     }
 
     /// <summary>The key as text, if it is one.</summary>
@@ -91,11 +100,11 @@ public static class StoreKey
     }
 
     /// <summary>The key that every source gives; null where there is none.</summary>
-    static async Task<DataKey?> GivenAsync(ConfigFile file, string? supplied, CancellationToken cancellation)
+    static async Task<DataKey?> GivenAsync(IReadOnlyList<KeySource> sources, CancellationToken cancellation)
     {
         DataKey? given = null;
         var from = "";
-        foreach (var source in KeySource.Of(file, supplied))
+        foreach (var source in sources)
         {
             DataKey found;
             try

@@ -6,7 +6,7 @@ namespace EventDbx.Server.Restores;
 public static class ArchivedKeyFile
 {
     /// <summary>Bytes of one: a key has 44.</summary>
-    const int BytesMax = 4096;
+    internal const int BytesMax = 4096;
 
     /// <summary>Finds it by the name that the configuration in the backup has for it.</summary>
     /// <param name="named">The setting <c>data_encryption_key_file</c>.</param>

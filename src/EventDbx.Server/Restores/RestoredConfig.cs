@@ -11,7 +11,7 @@ namespace EventDbx.Server.Restores;
 
 /// <summary>The configuration that goes with a restored store: where it goes, which keys it has, and what becomes of the one that is there.</summary>
 /// <remarks>Of a data key nothing is lost: those of a configuration that is replaced are kept in the new one, and the file itself stays beside it.</remarks>
-public sealed class RestoredConfig
+public sealed partial class RestoredConfig
 {
     /// <summary>Stands in the name of a configuration that was replaced.</summary>
     const string KeptSuffix = ".before-restore-";
@@ -22,7 +22,7 @@ public sealed class RestoredConfig
     readonly string? _found;
     readonly ConfigFile? _present;
     ConfigFile? _file;
-    string? _keyFile; // Where the one in the backup is going to lie.
+    ConfigEnvironment _environment = ConfigEnvironment.Empty;
 
     RestoredConfig(string path, string root, string dataDirectory, TimeProvider clock, string? found, ConfigFile? present) =>
         (Path, _root, _dataDirectory, _clock, _found, _present) = (path, root, dataDirectory, clock, found, present);
@@ -69,63 +69,12 @@ public sealed class RestoredConfig
     public void Read(string? unpacked, ConfigEnvironment environment)
     {
         var text = unpacked is null ? _found ?? "" : File.ReadAllText(unpacked);
+        _environment = environment;
         _file = ConfigFile.Of(Path, text, _root, _dataDirectory, _clock, environment);
     }
 
     /// <summary>What is in force with it.</summary>
     public ConfigFile Restored => _file ?? throw new InvalidOperationException("It is not read yet.");
-
-    /// <summary>Every data key at hand, of the backup's configuration first.</summary>
-    /// <param name="supplied">The content of EVENTDBX_DEK, if it is set.</param>
-    /// <param name="contents">The backup, unpacked: a key file within it is not in its place yet.</param>
-    /// <param name="cancellation">Ends a command that is to give a key.</param>
-    /// <exception cref="ConfigException">One that is given is none.</exception>
-    public async Task<IReadOnlyList<DataKey>> KeysAsync(string? supplied, BackupContents contents, CancellationToken cancellation)
-    {
-        List<DataKey> keys = [];
-        if (Restored.Config.DataEncryptionKeyFile is { } named && FindKeyFile(named, contents) is { } inBackup)
-        {
-            _keyFile = System.IO.Path.Combine(_dataDirectory, System.IO.Path.GetRelativePath(contents.DataDirectory, inBackup));
-            Add(await File.ReadAllTextAsync(inBackup, cancellation).ConfigureAwait(false), $"the key file {named} in the backup");
-        }
-
-        foreach (var file in _present is null || _present.Text == Restored.Text ? (ConfigFile[])[Restored] : [Restored, _present])
-        {
-            foreach (var source in KeySource.Of(file, supplied))
-            {
-                try
-                {
-                    Add(await source.Read(cancellation).ConfigureAwait(false), source.Location);
-                }
-                catch (ConfigException) when (source.Kind is KeySourceKind.File or KeySourceKind.Command)
-                {
-                    // On another machine, perhaps. Whether another one fits is seen when the store is opened.
-                }
-            }
-
-            foreach (var text in (string?[])[file.Saved.DataEncryptionKeyNext, .. file.Saved.DataEncryptionKeysRetired])
-            {
-                if (text is not null)
-                    Add(text, file.Path);
-            }
-        }
-
-        return keys;
-
-        void Add(string text, string source)
-        {
-            if (!DataKey.TryParse(text, out var key, out var why))
-                throw new ConfigException($"{source}: {why}");
-            if (keys.Exists(key.IsSameAs))
-                key.Dispose();
-            else
-                keys.Add(key);
-        }
-    }
-
-    /// <summary>Where the backup had it, or where it is to be from now on.</summary>
-    string? FindKeyFile(string named, BackupContents contents) => ArchivedKeyFile.Find(named, contents)
-        ?? ArchivedKeyFile.Find(named, contents.DataDirectory, Path, _dataDirectory) ?? ArchivedKeyFile.Find(named, contents.DataDirectory, Path, contents.Manifest.DataDir);
 
     /// <summary>Whether what lies there now is what was found.</summary>
     public bool IsAsFound(byte[]? content)
@@ -141,17 +90,15 @@ public sealed class RestoredConfig
     /// <remarks>Where there was none, there are no tokens either.</remarks>
     public bool HasTokenSecret(bool sameDatabase) => Restored.Saved.AuthKeyId is null || WithTokenSecret(Restored.Config, sameDatabase).AuthSecret is not null;
 
-    /// <summary>The file as it is to be.</summary>
+    /// <summary>The file as it is to be, with the keys that <see cref="SettleKeysAsync"/> has settled.</summary>
     /// <param name="keepTokens">False: with a new secret, so that no token of before is good any more.</param>
     /// <param name="sameDatabase">Whether what is replaced is a store of the same database.</param>
     public byte[] Content(bool keepTokens, bool sameDatabase)
     {
-        var saved = WithTokenSecret(Restored.Saved, sameDatabase);
+        var saved = WithTokenSecret(_settled ?? throw new InvalidOperationException("Its keys are not settled yet."), sameDatabase);
         var now = _clock.GetUtcNow().UtcDateTime;
         var time = now.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-        var settings = WithKeys(saved) with { DataDir = _dataDirectory, CreatedAt = saved.CreatedAt ?? time, UpdatedAt = time };
-        if (_keyFile is not null && saved.DataEncryptionKeyFile is { } named && !Same(System.IO.Path.GetFullPath(named, System.IO.Path.GetDirectoryName(Path)!), _keyFile))
-            settings = settings with { DataEncryptionKeyFile = _keyFile };
+        var settings = saved with { DataDir = _dataDirectory, CreatedAt = saved.CreatedAt ?? time, UpdatedAt = time };
         if (!keepTokens && (settings.AuthSecret ?? settings.AuthKeyId) is not null)
         {
             var keyId = $"key-{now.ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture)}";
@@ -162,8 +109,10 @@ public sealed class RestoredConfig
             };
         }
 
-        return Encoding.UTF8.GetBytes(Restored.Exists ? Restored.TextWith(settings) : ConfigText.Whole(ConfigEditor.Write(settings)));
+        return Encoding.UTF8.GetBytes(TextOf(settings));
     }
+
+    string TextOf(ServerConfig settings) => Restored.Exists ? Restored.TextWith(settings) : ConfigText.Whole(ConfigEditor.Write(settings));
 
     /// <summary>Where the backup came without the secret that signs tokens, the one that is there goes on, if it is of the same database.</summary>
     ServerConfig WithTokenSecret(ServerConfig config, bool sameDatabase) =>
@@ -174,29 +123,6 @@ public sealed class RestoredConfig
                 AuthSecret = before.AuthSecret, AuthKeyId = before.AuthKeyId,
                 AuthPreviousSecret = before.AuthPreviousSecret, AuthPreviousKeyId = before.AuthPreviousKeyId, AuthPreviousUntil = before.AuthPreviousUntil,
             };
-
-    /// <summary>Where the backup has no keys, those that are there stay; where it has, those that are there and others are kept as retired ones.</summary>
-    ServerConfig WithKeys(ServerConfig saved)
-    {
-        if (_present?.Saved is not { } before || !saved.Encryption)
-            return saved;
-        if (saved.DataEncryptionKey is null && saved.DataEncryptionKeyFile is null && saved.DataEncryptionKeyCommand.Count == 0)
-        {
-            return saved with
-            {
-                DataEncryptionKey = before.DataEncryptionKey, DataEncryptionKeyNext = before.DataEncryptionKeyNext, DataEncryptionKeysRetired = before.DataEncryptionKeysRetired,
-                DataEncryptionKeyFile = before.DataEncryptionKeyFile, DataEncryptionKeyCommand = before.DataEncryptionKeyCommand,
-            };
-        }
-
-        string[] retired =
-        [
-            .. saved.DataEncryptionKeysRetired
-                .Concat(before.DataEncryptionKeysRetired).Concat(((string?[])[before.DataEncryptionKey, before.DataEncryptionKeyNext]).OfType<string>())
-                .Where(text => text != saved.DataEncryptionKey && text != saved.DataEncryptionKeyNext).Distinct(),
-        ];
-        return retired.Length == saved.DataEncryptionKeysRetired.Count ? saved : saved with { DataEncryptionKeysRetired = new(retired) };
-    }
 
     /// <summary>Whether a variable of the environment stands above the secret that signs tokens, so that a new one in the file has no effect; its name, or null.</summary>
     public string? SecretVariable => Restored.Overrides.FirstOrDefault(static found => found.Key.Name == "auth.secret")?.Variable;

@@ -128,6 +128,17 @@ public sealed class StoreRestore : IDisposable
         }
     }
 
+    /// <summary>Which of these keys opens the store that was prepared.</summary>
+    /// <param name="keys">The keys; the directory in it plays no part.</param>
+    public KeyAtHand LookAtKey(DatabaseOptions keys)
+    {
+        using var engine = RocksDbEngine.OpenReadOnly(new DataDirectory(DirectorySwap.NewOf(_directory)).Store, new());
+        using var view = engine.OpenView();
+        var which = KeyAtHand.None;
+        using var fitting = StoreRow.Find(view) is { } row ? keys.KeysOf(row, out which) : null;
+        return which;
+    }
+
     /// <summary>Makes what was prepared the state of the directory.</summary>
     /// <param name="removed">Names of pieces of the old state that go, too, where nothing takes their place.</param>
     /// <param name="config">The configuration that goes with it, and where it goes; null: none does.</param>

@@ -36,7 +36,8 @@ public sealed class RestoreSecretsTests
     public async Task The_key_of_a_configuration_that_is_replaced_is_kept_where_the_restored_one_has_a_key_file()
     {
         using var here = new CommandLine();
-        var keyFile = here.Directory.Write("keys/data.key", Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+        var text = Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+        var keyFile = here.Directory.Write("keys/data.key", text);
         here.Directory.Write(".eventdbx/config.toml", $"data_encryption_key_file = \"{keyFile}\"\n");
         await FillAsync(here, 2);
         await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
@@ -44,7 +45,11 @@ public sealed class RestoreSecretsTests
         await FillAsync(there, 1);
         var key = ValueIn(there.ConfigText, "data_encryption_key = \"");
 
+        var refused = await there.RunAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
+        Assert.Equal(ExitCode.Refused, refused.Code);
+        there.Environment["EVENTDBX_DEK"] = text;
         await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
+        there.Environment.Clear();
 
         Assert.Contains($"data_encryption_keys_retired = [\"{key}\"]", there.ConfigText, StringComparison.Ordinal);
         Assert.Contains(keyFile, there.ConfigText, StringComparison.Ordinal);

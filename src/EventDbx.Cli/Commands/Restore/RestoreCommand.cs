@@ -98,7 +98,7 @@ internal static class RestoreCommand
         try
         {
             if (manifest.Encrypted && keys.Count == 0)
-                throw new StoreRefusedException($"The store in the backup is encrypted, and no key is at hand: the backup {(manifest.Keys == BackupManifest.KeysIncluded ? "names a key file that is not there" : "was made without keys")}. Give it as {StoreKey.Variable}, or put it into the configuration {config.Path}. Nothing was changed.");
+                throw new StoreRefusedException($"The store in the backup is encrypted, and no key is at hand: {config.NotAsked ?? "the backup was made without keys"}. Give it as {StoreKey.Variable}, or have the configuration {config.Path} give it. Nothing was changed.");
             var opening = options with
             {
                 Key = manifest.Encrypted ? keys[0] : null, RetiredKeys = manifest.Encrypted ? [.. keys.Skip(1)] : [], Encrypted = manifest.Encrypted,
@@ -130,8 +130,17 @@ internal static class RestoreCommand
             TokensCanBeKept = work.Config.HasTokenSecret(sameDatabase), Actor = new("cli", Environment.UserName),
         };
         RestoreReport report;
-        using (var bar = new StepProgress(call.Shell))
+        try
+        {
+            using var bar = new StepProgress(call.Shell);
             report = await Task.Run(() => work.Restore.Prepare(request, work.Options, bar, cancellation), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (StoreRefusedException refused) when (manifest.Encrypted && work.Config.NotAsked is { } notAsked)
+        {
+            throw new StoreRefusedException($"{refused.Message} Of the key of the backup: {notAsked}. Give it as {StoreKey.Variable}.", refused);
+        }
+
+        await work.Config.SettleKeysAsync([.. taken, .. RestorePieces.OfOldStore, "event_store"], call.Shell.Environment(StoreKey.Variable), manifest.Encrypted, Opens, cancellation).ConfigureAwait(false);
         var text = new RestoreText(work.Input, work.Directory, manifest, report)
         {
             Recorded = work.Recorded, Replaced = work.Restore.Replaced, ConfigPath = work.Config.Path, DryRun = call.Get(DryRun), LeftOut = left,
@@ -148,12 +157,16 @@ internal static class RestoreCommand
         foreach (var note in Notes(work, report))
             await call.NoteAsync(note).ConfigureAwait(false);
         return ExitCode.Done;
+
+        bool Opens(StoreKeyChoice keys) => !manifest.Encrypted ? !keys.Encrypted : keys.Encrypted && work.Restore.LookAtKey(work.Options with { Key = keys.Key, NextKey = keys.NextKey, RetiredKeys = keys.RetiredKeys }) != KeyAtHand.None;
     }
 
     static IEnumerable<string> Notes(Work work, RestoreReport report)
     {
         if (work.Config.OtherStore is { } other)
             yield return $"The ordinary configuration belongs to the store in {other} and stays. Use this store with --config {work.Config.Path}.";
+        foreach (var notice in work.Config.KeyNotices)
+            yield return PlainText.Of(notice);
         if (report.TokensKept)
             yield return "Tokens are as they were when the backup was made: one that was revoked since is good again. `dbx token list` shows them; `dbx token rotate-secret --overlap 0` ends them all.";
         else if (work.Config.SecretVariable is { } variable)
