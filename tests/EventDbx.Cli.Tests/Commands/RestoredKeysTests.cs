@@ -148,6 +148,27 @@ public sealed class RestoredKeysTests
         await SucceedsAsync(there, "verify", "--all");
     }
 
+    [Fact]
+    public async Task A_restore_that_has_to_replace_a_secret_of_the_environment_is_refused_unless_tokens_are_to_stay_good()
+    {
+        using var here = new CommandLine();
+        here.Environment["EVENTDBX_AUTH_SECRET"] = NewKey();
+        await FillAsync(here, 3);
+        await SucceedsAsync(here, "token", "generate", "--group", "ops", "--user", "kim", "--root");
+        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        string[] cut = ["restore", "--input", here.Directory["b"], "--force", "--to-position", "2", "--json"];
+        var config = here.ConfigText;
+
+        var refused = await here.RunAsync(cut);
+
+        Assert.Equal(ExitCode.Failed, refused.Code);
+        Assert.Contains("EVENTDBX_AUTH_SECRET", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("--keep-tokens", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(config, here.ConfigText);
+        var kept = await SucceedsAsync(here, [.. cut, "--keep-tokens"]);
+        Assert.Equal("kept", JsonDocument.Parse(kept.Out).RootElement.GetProperty("tokens").GetString());
+    }
+
     /// <summary>An archive of a store with three events, with whatever configuration: nothing in that is run on the way.</summary>
     static async Task<string> CraftAsync(CommandLine line, string? key, string config)
     {

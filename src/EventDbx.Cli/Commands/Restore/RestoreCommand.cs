@@ -140,6 +140,14 @@ internal static class RestoreCommand
             throw new StoreRefusedException($"{refused.Message} Of the key of the backup: {notAsked}. Give it as {StoreKey.Variable}.", refused);
         }
 
+        // What a variable gives, the file does not replace: a report that says so would be wrong.
+        if (!report.TokensKept && work.Config.SecretVariable is { } variable)
+        {
+            throw new RefusedException(
+                RefusalCode.InvalidArgument,
+                $"The secret that signs tokens has to be replaced, for a token that was revoked could be good again, and it comes from {variable}, which a restore cannot change. Nothing was changed. Put a new secret there and say `{KeepTokens.Name}`, or unset it, so that the one in {work.Config.Path} counts.");
+        }
+
         await work.Config.SettleKeysAsync([.. taken, .. RestorePieces.OfOldStore, "event_store"], call.Shell.Environment(StoreKey.Variable), manifest.Encrypted, Opens, cancellation).ConfigureAwait(false);
         var text = new RestoreText(work.Input, work.Directory, manifest, report)
         {
@@ -169,8 +177,6 @@ internal static class RestoreCommand
             yield return PlainText.Of(notice);
         if (report.TokensKept)
             yield return "Tokens are as they were when the backup was made: one that was revoked since is good again. `dbx token list` shows them; `dbx token rotate-secret --overlap 0` ends them all.";
-        else if (work.Config.SecretVariable is { } variable)
-            yield return $"The secret that signs tokens comes from {variable}, and is not replaced by what stands in {work.Config.Path}: replace it there, or tokens that were revoked since are good again.";
         else
             yield return "The secret that signs tokens was replaced: every token of before is refused. `dbx token generate` issues new ones.";
         if (report.Mirror is { } leader)
