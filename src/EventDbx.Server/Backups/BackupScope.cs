@@ -104,6 +104,9 @@ public static class BackupScope
         }
     }
 
+    /// <summary>Whether a backup says that it was made without keys.</summary>
+    public static bool HasLeftOutKeys(BackupManifest manifest) => manifest.LeftOut.Any(static omission => omission.Reason == LeftOutKeys);
+
     /// <summary>The configuration as a backup without keys has it: without a single secret.</summary>
     public static ServerConfig WithoutSecrets(ServerConfig config) => config with
     {

@@ -1,5 +1,6 @@
 using EventDbx.Backups;
 using EventDbx.Encryption;
+using EventDbx.Server.Backups;
 using EventDbx.Server.Configuration;
 
 namespace EventDbx.Server.Restores;
@@ -35,6 +36,7 @@ public sealed partial class RestoredConfig
     public async Task<IReadOnlyList<DataKey>> KeysAsync(string? supplied, BackupContents contents, CancellationToken cancellation)
     {
         List<DataKey> keys = [];
+        _secretsLeftOut = BackupScope.HasLeftOutKeys(contents.Manifest);
         foreach (var named in ((string?[])[Restored.Saved.DataEncryptionKeyFile, Restored.Config.DataEncryptionKeyFile, _present?.Saved.DataEncryptionKeyFile]).OfType<string>().Distinct())
         {
             if (FindKeyFile(named, contents) is not { } inBackup)

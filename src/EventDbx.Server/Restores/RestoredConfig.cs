@@ -23,6 +23,7 @@ public sealed partial class RestoredConfig
     readonly ConfigFile? _present;
     ConfigFile? _file;
     ConfigEnvironment _environment = ConfigEnvironment.Empty;
+    bool _secretsLeftOut;
 
     RestoredConfig(string path, string root, string dataDirectory, TimeProvider clock, string? found, ConfigFile? present) =>
         (Path, _root, _dataDirectory, _clock, _found, _present) = (path, root, dataDirectory, clock, found, present);
@@ -95,7 +96,7 @@ public sealed partial class RestoredConfig
     /// <param name="sameDatabase">Whether what is replaced is a store of the same database.</param>
     public byte[] Content(bool keepTokens, bool sameDatabase)
     {
-        var saved = WithTokenSecret(_settled ?? throw new InvalidOperationException("Its keys are not settled yet."), sameDatabase);
+        var saved = WithSecrets(WithTokenSecret(_settled ?? throw new InvalidOperationException("Its keys are not settled yet."), sameDatabase), sameDatabase);
         var now = _clock.GetUtcNow().UtcDateTime;
         var time = now.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var settings = saved with { DataDir = _dataDirectory, CreatedAt = saved.CreatedAt ?? time, UpdatedAt = time };
@@ -123,6 +124,12 @@ public sealed partial class RestoredConfig
                 AuthSecret = before.AuthSecret, AuthKeyId = before.AuthKeyId,
                 AuthPreviousSecret = before.AuthPreviousSecret, AuthPreviousKeyId = before.AuthPreviousKeyId, AuthPreviousUntil = before.AuthPreviousUntil,
             };
+
+    /// <summary>What else a backup without keys has left out goes on as that secret does.</summary>
+    ServerConfig WithSecrets(ServerConfig config, bool sameDatabase) => !_secretsLeftOut || !sameDatabase || _present?.Saved is not { } before ? config : config with
+    {
+        AdminMasterKeyHash = config.AdminMasterKeyHash ?? before.AdminMasterKeyHash, TelemetryOtlpHeaders = config.TelemetryOtlpHeaders ?? before.TelemetryOtlpHeaders,
+    };
 
     /// <summary>Whether a variable of the environment stands above the secret that signs tokens, so that a new one in the file has no effect; its name, or null.</summary>
     public string? SecretVariable => Restored.Overrides.FirstOrDefault(static found => found.Key.Name == "auth.secret")?.Variable;

@@ -169,6 +169,27 @@ public sealed class RestoredKeysTests
         Assert.Equal("kept", JsonDocument.Parse(kept.Out).RootElement.GetProperty("tokens").GetString());
     }
 
+    [Fact]
+    public async Task A_backup_without_keys_leaves_the_admin_key_and_the_telemetry_headers_of_its_own_installation_and_brings_them_to_no_other()
+    {
+        using var here = new CommandLine();
+        here.Directory.Write(".eventdbx/config.toml", "[telemetry]\notlp_headers = \"authorization=Bearer abc\"\n");
+        here.Environment["ADMIN"] = NewKey();
+        await SucceedsAsync(here, "config", "--admin-master-key", "env:ADMIN");
+        await FillAsync(here, 2);
+        await SucceedsAsync(here, "backup", "--output", here.Directory["b"], "--without-keys");
+        var hash = ValueIn(here.ConfigText, "master_key_hash = \"");
+        using var there = new CommandLine();
+        there.Environment["EVENTDBX_DEK"] = KeyIn(here.ConfigText);
+
+        await SucceedsAsync(here, "restore", "--input", here.Directory["b"], "--force");
+        await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
+
+        Assert.Equal((hash, "authorization=Bearer abc"), (ValueIn(here.ConfigText, "master_key_hash = \""), ValueIn(here.ConfigText, "otlp_headers = \"")));
+        Assert.DoesNotContain("master_key_hash = ", there.ConfigText, StringComparison.Ordinal);
+        Assert.DoesNotContain("Bearer abc", there.ConfigText, StringComparison.Ordinal);
+    }
+
     /// <summary>An archive of a store with three events, with whatever configuration: nothing in that is run on the way.</summary>
     static async Task<string> CraftAsync(CommandLine line, string? key, string config)
     {
