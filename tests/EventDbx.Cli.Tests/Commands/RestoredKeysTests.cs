@@ -205,7 +205,7 @@ public sealed class RestoredKeysTests
         {
             await using var database = Database.Open(new() { Directory = directory, Key = parsed, Encrypted = key is not null });
             using var staged = await database.OpenSession().BackUpAsync(
-                new() { CreatedBy = "a stranger", ReadConfig = () => new(Encoding.UTF8.GetBytes(config), line.ConfigPath, HasKeys: true), LeaveOut = static path => path.StartsWith("config.toml", StringComparison.Ordinal) ? "" : null },
+                new() { CreatedBy = "a stranger", ReadConfig = _ => new(Encoding.UTF8.GetBytes(config), line.ConfigPath, HasKeys: true), LeaveOut = static path => path.StartsWith("config.toml", StringComparison.Ordinal) ? "" : null },
                 TestContext.Current.CancellationToken);
             await using var output = File.Create(archive);
             staged.Write(output, null, TestContext.Current.CancellationToken);
