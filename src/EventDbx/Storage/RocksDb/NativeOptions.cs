@@ -22,7 +22,7 @@ internal sealed unsafe class NativeOptions : IDisposable
 
     /// <summary>
     /// Tables that whoever opens the store opens one after the other, 4 GiB of them. For more RocksDB starts threads, and starts all of them for each family, 195 in all, even
-    /// where it has no table: on a busy machine most of an open was waiting for them.
+    /// where it has no table: on a busy machine an open waits for every one of them.
     /// </summary>
     public const int FewTables = 64;
 
