@@ -70,7 +70,7 @@ public sealed class NativeFolderTests(PackageBuild packages, ITestOutputHelper o
         Assert.Equal(files.Select(static file => $"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))}  {Path.GetFileName(file)}"), lines[1..]);
     }
 
-    /// <summary>Aims: 60 MB, 25 ms, 150 ms. The bounds of time are ten times that, of the best of several, because machines do other things as well; a size is the same on each, but for the processor. What was measured is printed.</summary>
+    /// <summary>Aims: 60 MB, 25 ms, 150 ms. The bounds of time are ten times that, of the best of several, because machines do other things as well; a size is the same on each, but for the processor. What was measured is printed; docs/benchmarks.md keeps it.</summary>
     [Fact]
     public async Task It_is_small_and_answers_soon()
     {
