@@ -3,6 +3,7 @@ using System.Text.Json;
 namespace EventDbx.Cli.Tests;
 
 /// <summary>The first job of all, by the script and with thousands of real events: import, read, replay, verify.</summary>
+[CiTier("It imports thousands of events.")]
 public sealed class ReceiptsTests : IDisposable
 {
     readonly TemporaryDirectory _home = new();

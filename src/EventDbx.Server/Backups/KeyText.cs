@@ -69,7 +69,7 @@ internal static class KeyText
     {
         try
         {
-            return PluginJson.ReadAll(documents.Read(PluginBook.DocumentName).Content).SelectMany(static plugin => SecretMask.SecretsOf(plugin.Config));
+            return PluginJson.ReadAll(documents.Read(PluginBook.DocumentName).Content).SelectMany(static plugin => SecretMask.SecretsOf(plugin.Config)).Where(static value => !IsPlace(value));
         }
         catch (Exception unreadable) when (unreadable is RefusedException or IOException or UnauthorizedAccessException)
         {
@@ -77,6 +77,10 @@ internal static class KeyText
             return [];
         }
     }
+
+    /// <summary>Whether it is a place, paths of this machine or the root of an address, and so stands in other settings and programs as well.</summary>
+    static bool IsPlace(string value) => value.Split(Path.PathSeparator).Any(static path => Path.IsPathFullyQualified(path) && Path.Exists(path))
+        || (value.Contains("://", StringComparison.Ordinal) && Uri.TryCreate(value, UriKind.Absolute, out var address) && address is { Host.Length: > 0, UserInfo: "", Query: "", Fragment: "", AbsolutePath: "/" });
 
     static byte[]? Read(string path)
     {

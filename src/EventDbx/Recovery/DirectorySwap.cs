@@ -174,17 +174,17 @@ internal sealed class DirectorySwap(DataDirectory directory, Action<string>? rea
     /// <summary>Whoever may write into a data directory could have a journal there, and with it whoever merely looks, root perhaps, would move files for them.</summary>
     /// <param name="directory">The data directory.</param>
     /// <param name="user">As whom this process acts.</param>
-    /// <exception cref="StoreRefusedException">Somebody else's, who is not root, is the directory, the journal, or what is staged.</exception>
+    /// <exception cref="StoreRefusedException">Somebody else's, who is not root, is the journal, or what is staged.</exception>
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     internal static void DemandOwn(DataDirectory directory, uint user)
     {
-        foreach (var (path, follow) in ((string, bool)[])[(directory.Path, true), (directory.Swap, false), (directory.Staged, false)])
+        foreach (var path in (string[])[directory.Swap, directory.Staged])
         {
-            if (Libc.OwnerOf(path, follow) is { } owner && owner != user && owner != 0)
+            if (Libc.OwnerOf(path, follow: false) is { } owner && owner != user && owner != 0)
             {
                 throw new StoreRefusedException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The exchange of pieces of {directory.Path} that was interrupted is not ended: {path} belongs to user {owner}, and this is user {user}. Nothing was changed. Run the command as the user that all of the directory belongs to, or give all of it to one user first (chown -R)."));
+                    $"The exchange of pieces of {directory.Path} that was interrupted is not ended: {path} belongs to user {owner}, and this is user {user}. Nothing was changed. Run the command as the user that began it, or give all of the directory to one user first (chown -R)."));
             }
         }
     }

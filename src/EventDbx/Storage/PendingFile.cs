@@ -73,7 +73,7 @@ public sealed class PendingFile : IDisposable
             {
                 File.Move(_temporary, Path, overwrite: false);
             }
-            catch (IOException) when (System.IO.Path.Exists(Path))
+            catch (IOException) when (System.IO.Path.Exists(Path) || new FileInfo(Path).LinkTarget is not null)
             {
                 return false;
             }

@@ -171,6 +171,9 @@ public sealed class RestoreCommandTests
             Assert.Contains("not recognisably a data directory", refused.Error, StringComparison.Ordinal);
         }
 
+        // A file system of its own is never quite empty.
+        Directory.CreateDirectory(there.Directory["volume/lost+found"]);
+        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["volume"], "--config", there.Directory["volume.toml"], "--force");
         // A configuration that stands alone in the ordinary place is that of a store to be.
         await SucceedsAsync(there, "config", "--bind", "127.0.0.1");
         await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory[".eventdbx"], "--force");

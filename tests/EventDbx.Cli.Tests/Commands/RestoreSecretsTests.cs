@@ -3,6 +3,7 @@ using System.Text.Json;
 namespace EventDbx.Cli.Tests.Commands;
 
 /// <summary>What becomes of keys and of the secret that signs tokens in a restore; and of the old store where an archive is cut.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class RestoreSecretsTests
 {
     [Fact]

@@ -6,6 +6,7 @@ using EventDbx.Encryption;
 namespace EventDbx.Cli.Tests.Commands;
 
 /// <summary>Where the key of a restored store comes from: nothing that only the archive names is run, nothing is lost, and the next command finds it.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class RestoredKeysTests
 {
     [Theory]

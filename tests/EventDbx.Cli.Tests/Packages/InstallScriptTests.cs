@@ -6,6 +6,7 @@ using System.Text;
 namespace EventDbx.Cli.Tests.Packages;
 
 /// <summary>install.sh against a place of releases on this machine; the program that it installs is a script that knows its version.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class InstallScriptTests : IAsyncDisposable
 {
     /// <summary>The strict one always, the other one in CI.</summary>

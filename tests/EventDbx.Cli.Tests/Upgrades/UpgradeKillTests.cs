@@ -4,6 +4,7 @@ using EventDbx.Server.Upgrades;
 namespace EventDbx.Cli.Tests.Upgrades;
 
 /// <summary>An upgrade that is killed at a random moment: <c>dbx</c> is the old version or the new one, and whole.</summary>
+[CiTier("It kills processes again and again.")]
 public sealed class UpgradeKillTests(ITestOutputHelper output)
 {
     /// <summary>Neither the one that is meant nor the one before: an upgrade removes it.</summary>

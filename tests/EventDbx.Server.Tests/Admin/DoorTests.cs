@@ -140,6 +140,7 @@ public sealed class DoorTests : IAsyncLifetime
         Refused(await OnMainAsync("/admin/status", ("X-Admin-Key", "key")));
     }
 
+    [CiTier("It waits for limits of time, one after the other.")]
     [Fact]
     public async Task Too_many_wrong_keys_are_told_when_to_come_back_and_who_is_known_is_let_in()
     {

@@ -6,6 +6,7 @@ namespace EventDbx.Server.Tests.Admin;
 /// <summary>What a wrong key costs, and whom.</summary>
 /// <remarks>How many wrong keys are looked at is counted in the whole process, so those who send many do it one after the other.</remarks>
 [Collection("Wrong admin keys")]
+[CiTier("It waits for limits of time, one after the other.")]
 public sealed class KeyGateTests
 {
     static readonly string Hash = AdminServer.HashOf("key");

@@ -176,6 +176,7 @@ public sealed class PeerRouteTests : IAsyncLifetime
         return body.RootElement.GetProperty(name).GetString();
     }
 
+    [CiTier("It waits for limits of time, one after the other.")]
     [Fact]
     public async Task A_plugin_that_does_not_answer_keeps_nobody_from_changing_others()
     {

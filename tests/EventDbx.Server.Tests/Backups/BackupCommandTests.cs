@@ -213,6 +213,7 @@ public sealed class BackupCommandTests : IDisposable
             Assert.Contains(string.Concat(secret.Name.Split('.', '_').Select(static part => char.ToUpperInvariant(part[0]) + part[1..])) + " = ", source, StringComparison.Ordinal);
     }
 
+    [CiTier("age takes its time for each passphrase.")]
     [Fact]
     public async Task Encrypted_to_a_passphrase_it_is_verified_with_that_alone()
     {
@@ -297,6 +298,7 @@ public sealed class BackupCommandTests : IDisposable
         Assert.False(File.Exists(_line.Directory["out/2"]));
     }
 
+    [CiTier("It kills processes again and again.")]
     [Fact]
     public Task A_kill_leaves_no_archive_that_looks_like_one_and_a_store_that_opens() => Seeded.RunAsync(async random =>
     {

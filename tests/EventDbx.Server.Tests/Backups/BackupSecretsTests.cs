@@ -138,7 +138,7 @@ public sealed class BackupSecretsTests : IDisposable
         await SucceedAsync("log", "checkpoint");
         await SucceedAsync("config", "--admin-master-key", "a master key of the test");
         _line.Directory.Write("signing", signing);
-        await SucceedAsync("plugin", "config", "http", "--name", "hook", "--endpoint", "hooks.invalid/e", "--disable", "--header", $"Authorization={header}", "--header", "X-Pin=1234", "--header", "Accept=application/json", "--signing-secret-file", _line.Directory["signing"]);
+        await SucceedAsync("plugin", "config", "http", "--name", "hook", "--endpoint", "hooks.invalid/e", "--disable", "--header", $"Authorization={header}", "--header", "X-Pin=1234", "--header", "X-Origin=http://origin.invalid:5000", "--header", $"X-Place={_line.DataDirectory}", "--header", "Accept=application/json", "--signing-secret-file", _line.Directory["signing"]);
         if (source == "none")
             AddProgram(variable);
 
@@ -151,7 +151,8 @@ public sealed class BackupSecretsTests : IDisposable
         ];
         var forms = secrets.SelectMany(FormsOf).ToList();
         await HideAsync(forms);
-        _line.Directory.Write(".eventdbx/notes/plain.txt", "ask Kim for the key");
+        // Addresses and paths stand in a header, but are no secrets.
+        _line.Directory.Write(".eventdbx/notes/plain.txt", $"ask Kim for the key, at http://origin.invalid:5000 or in {_line.DataDirectory}");
 
         var made = await SucceedAsync("backup", "--output", "b", "--without-keys");
 

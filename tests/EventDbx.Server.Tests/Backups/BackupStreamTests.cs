@@ -8,6 +8,7 @@ using EventDbx.Server.Tests.Rest;
 namespace EventDbx.Server.Tests.Backups;
 
 /// <summary>An archive on its way from a server: who does not take it is cut off, and what does not come whole is none.</summary>
+[CiTier("It waits for limits of time, one after the other.")]
 public sealed class BackupStreamTests : IAsyncLifetime
 {
     /// <summary>More than lies between server and client when nobody reads.</summary>

@@ -11,6 +11,7 @@ using EventDbx.Server.Tests.Rest;
 namespace EventDbx.Server.Tests.Connections;
 
 /// <summary>What a stop does to connections of either version.</summary>
+[CiTier("It waits for limits of time, one after the other.")]
 public sealed class DrainTests
 {
     /// <summary>More than lies on the way of an answer that nobody reads.</summary>

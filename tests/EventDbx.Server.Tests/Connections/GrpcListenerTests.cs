@@ -9,6 +9,7 @@ using EventDbx.Server.Tests.Rest;
 namespace EventDbx.Server.Tests.Connections;
 
 /// <summary><c>grpc.bind_addr</c>: gRPC shares the port of the rest, or has one of its own.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class GrpcListenerTests : IAsyncDisposable
 {
     RestServer? _server;

@@ -6,6 +6,7 @@ using EventDbx.Server.Tests.Rest;
 namespace EventDbx.Server.Tests.Connections;
 
 /// <summary>Crowds that HTTP/2 makes possible: many streams on a connection, of which none is taken, or none is meant.</summary>
+[CiTier("It waits for limits of time, one after the other.")]
 public sealed class Http2CrowdTests : IAsyncDisposable
 {
     const int EventBytes = 65_000;

@@ -83,6 +83,7 @@ $", status.Out);
         Assert.False(PidFile.IsIn(_dbx.DataDir));
     }
 
+    [CiTier("It starts servers and commands as processes, for seconds each.")]
     [Fact]
     public async Task After_a_kill_status_and_stop_remove_what_it_left_and_a_start_goes_on()
     {
@@ -117,6 +118,7 @@ $", status.Out);
         Assert.StartsWith("EventDBX server is running on port ", status.Out, StringComparison.Ordinal);
     }
 
+    [CiTier("It starts servers and commands as processes, for seconds each.")]
     [Fact]
     public async Task A_restart_takes_up_what_was_changed_and_does_not_stop_what_could_not_be_started_again()
     {

@@ -5,6 +5,7 @@ using EventDbx.Server.Daemon;
 namespace EventDbx.Server.Tests.Daemon;
 
 /// <summary>What a service manager is told, over a socket such as systemd's.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ServiceNoticeTests : IAsyncLifetime
 {
     readonly Dbx _dbx = new();

@@ -167,6 +167,7 @@ public sealed class StreamTests : IAsyncLifetime
         Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(45));
     }
 
+    [CiTier("It waits for limits of time, one after the other.")]
     [Fact]
     public async Task There_are_so_many_subscriptions_at_most_and_who_goes_makes_room()
     {

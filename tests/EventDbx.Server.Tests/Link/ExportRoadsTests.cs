@@ -5,6 +5,7 @@ using EventDbx.Server.Tokens;
 namespace EventDbx.Server.Tests.Link;
 
 /// <summary>Exports from the directory and through a server: the same files, and the same refusals.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ExportRoadsTests
 {
     [Fact]

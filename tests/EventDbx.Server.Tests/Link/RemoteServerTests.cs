@@ -226,6 +226,7 @@ public sealed class RemoteServerTests : IDisposable
         Assert.Equal(warned ? $"Warning: {url} does not encrypt: the token and everything else can be read on the way.\n" : "", listed.Error);
     }
 
+    [CiTier("It starts servers and commands as processes, for seconds each.")]
     [Theory]
     [InlineData("directory")]
     [InlineData("socket")]

@@ -6,6 +6,7 @@ namespace EventDbx.Server.Tests.Plugins;
 using Delivery = EventDbx.Server.Plugins.Delivery;
 
 /// <summary>What a plugin answers, event by event, and what it leaves behind.</summary>
+[CiTier("It starts servers and commands as processes, for seconds each.")]
 public sealed class ProcessAnswerTests
 {
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;

@@ -43,6 +43,7 @@ public sealed class ConnectionTests : IAsyncLifetime
         return said;
     }
 
+    [CiTier("It waits for limits of time, one after the other.")]
     [Fact]
     public async Task Idle_and_slow_connections_do_not_disturb_health_and_slow_ones_are_given_up()
     {

@@ -7,6 +7,7 @@ using EventDbx.Storage.Rows;
 namespace EventDbx.Tests.Crash;
 
 /// <summary>Recoveries that are interrupted, refused, or have nothing to do.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class RecoveryTests
 {
     [Theory]

@@ -5,6 +5,7 @@ using EventDbx.Tests.Engine;
 namespace EventDbx.Tests.Merging;
 
 /// <summary>Archived aggregates, and what is known of an aggregate beside its events.</summary>
+[CiTier("It merges, rebuilds and compares whole stores.")]
 public sealed class MergeArchivedTests
 {
     static readonly AggregateKey Order = TestStore.Aggregate();

@@ -5,6 +5,7 @@ using EventDbx.Tests.Engine;
 namespace EventDbx.Tests.Mirroring;
 
 /// <summary>The same log at two places: everything that follows from it is the same, too.</summary>
+[CiTier("It draws histories.")]
 public sealed class MirrorTests
 {
     [Theory]

@@ -9,6 +9,7 @@ using EventDbx.Tests.Verification;
 namespace EventDbx.Tests.Recovery;
 
 /// <summary>What a restore looks at before it replaces anything: the store, its documents, and what the one that is there knows more.</summary>
+[CiTier("It restores whole stores.")]
 public sealed class RestoreLookTests
 {
     static readonly CancellationToken Never = CancellationToken.None;

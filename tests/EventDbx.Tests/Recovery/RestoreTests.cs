@@ -12,6 +12,7 @@ public sealed class RestoreTests
 {
     static readonly CancellationToken Never = CancellationToken.None;
 
+    [CiTier("It changes a store in every place, one after the other.")]
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -121,6 +122,7 @@ public sealed class RestoreTests
         Assert.Contains("its first entry is of", refused.Message, StringComparison.Ordinal);
     }
 
+    [CiTier("It restores whole stores.")]
     [Fact]
     public async Task Tokens_are_kept_where_nothing_newer_is_lost_by_it_and_wherever_that_is_asked_for()
     {

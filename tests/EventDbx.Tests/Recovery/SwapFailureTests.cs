@@ -6,6 +6,7 @@ using EventDbx.Tests.Engine;
 namespace EventDbx.Tests.Recovery;
 
 /// <summary>An exchange of stores that cannot be brought to its end is taken back, and nothing is deleted that somebody may still need.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class SwapFailureTests : IDisposable
 {
     static readonly CancellationToken Never = CancellationToken.None;
@@ -208,14 +209,17 @@ public sealed class SwapFailureTests : IDisposable
         {
             DirectorySwap.DemandOwn(directory, 65534);
             var before = Told.Files(image.Path);
-            foreach (var path in (string[])[image.Path, directory.Swap, directory.Staged])
+            foreach (var path in (string[])[directory.Swap, directory.Staged])
             {
-                await GiveAsync("65534", path);
+                Assert.SkipUnless(await GiveAsync("65534", path), "Files may not be given to others here.");
                 var refused = Assert.Throws<StoreRefusedException>(() => Database.Open(options)).Message;
                 Assert.Contains($"{path} belongs to user 65534, and this is user 0", refused, StringComparison.Ordinal);
                 Assert.Equal(before, Told.Files(image.Path));
-                await GiveAsync("0", path);
+                Assert.True(await GiveAsync("0", path));
             }
+
+            // Root has begun it in the directory of a service, and ends it.
+            Assert.True(await GiveAsync("65534", image.Path));
         }
 
         await using var database = Database.Open(options);
@@ -235,11 +239,11 @@ public sealed class SwapFailureTests : IDisposable
             }
         }
 
-        static async Task GiveAsync(string user, string path)
+        static async Task<bool> GiveAsync(string user, string path)
         {
             using var chown = System.Diagnostics.Process.Start("chown", ["-h", user, path]);
             await chown.WaitForExitAsync(Never);
-            Assert.Equal(0, chown.ExitCode);
+            return chown.ExitCode == 0;
         }
     }
 

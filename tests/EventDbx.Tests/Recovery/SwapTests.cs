@@ -5,6 +5,7 @@ using EventDbx.Tests.Engine;
 namespace EventDbx.Tests.Recovery;
 
 /// <summary>An exchange of stores, seen at every step as a power cut would leave it: the old state or the new one, and nothing left over.</summary>
+[CiTier("It changes a store in every place, one after the other.")]
 public sealed class SwapTests
 {
     static readonly CancellationToken Never = CancellationToken.None;

@@ -34,6 +34,16 @@ public sealed class PendingFileTests : IDisposable
     }
 
     [Fact]
+    public void A_link_that_leads_nowhere_has_its_name_as_well()
+    {
+        File.CreateSymbolicLink(_directory["b"], "gone");
+        using (var file = Written())
+            Assert.False(file.TryName());
+
+        Assert.Equal("gone", new FileInfo(_directory["b"]).LinkTarget);
+    }
+
+    [Fact]
     public void Of_many_that_take_one_name_at_once_one_gets_it()
     {
         for (var round = 0; round < 50; round++)

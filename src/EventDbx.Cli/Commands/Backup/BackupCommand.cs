@@ -90,7 +90,8 @@ internal static class BackupCommand
         // As root the rename would put the archive in the place of a device.
         if (BackupFiles.IsSpecial(path))
             throw new RefusedException(RefusalCode.InvalidArgument, $"{path} is no ordinary file. Name one; `{Output.Name} -` writes to standard output.");
-        if (Path.Exists(path) && !call.Get(Force))
+        // A link that leads nowhere has the name as well.
+        if ((Path.Exists(path) || new FileInfo(path).LinkTarget is not null) && !call.Get(Force))
             throw Exists(path);
     }
 

@@ -77,7 +77,7 @@ internal static class RestoreCommand
         using (var archive = BackupFiles.Open(path, () => passphrase))
             manifest = BackupReader.ReadManifest(archive, cancellation).Manifest;
         var directory = Target(call, manifest, out var recorded);
-        DemandOurs(call, directory);
+        DemandOurs(call, directory, recorded);
         var options = Link.OptionsWithoutKey(call, directory);
         using var restore = Begin(options);
         // Behind it: an earlier restore that was interrupted may have brought another one.
@@ -194,19 +194,24 @@ internal static class RestoreCommand
             throw new UsageException("the backup does not say which data directory it was made from: give one with `--data-dir`.");
         var from = Path.TrimEndingDirectorySeparator(Path.GetFullPath(said));
         // Whoever has made the archive has written that, too: by itself it goes to no place that nobody here has named.
-        string[] here = [call.DefaultRoot, .. call.FindConfiguredDataDir() is { } configured ? [configured] : (string[])[]];
-        return here.Any(place => Path.TrimEndingDirectorySeparator(Path.GetFullPath(place)) == from)
+        return IsNamedHere(call, from)
             ? from
-            : throw new UsageException($"the backup was made from {from}, which is neither the ordinary data directory nor the configured one here ({string.Join(", ", here.Distinct())}): say where it goes, with `--data-dir {from}` for that place. Nothing was changed.");
+            : throw new UsageException($"the backup was made from {from}, which is neither the ordinary data directory nor the configured one here ({string.Join(", ", NamedHere(call).Distinct())}): say where it goes, with `--data-dir {from}` for that place. Nothing was changed.");
     }
 
+    static string[] NamedHere(Call call) => [call.DefaultRoot, .. call.FindConfiguredDataDir() is { } configured ? [configured] : (string[])[]];
+
+    static bool IsNamedHere(Call call, string directory) => NamedHere(call).Any(place => Path.TrimEndingDirectorySeparator(Path.GetFullPath(place)) == directory);
+
     /// <summary>What is replaced is deleted: of a directory that is not ours nothing is, with `--force` or without. Before it is locked, for a lock is one of the marks.</summary>
-    static void DemandOurs(Call call, string directory)
+    static void DemandOurs(Call call, string directory, bool recorded)
     {
         var config = call.ConfigPath;
-        if (Destruction.HasMark(directory) || directory == Path.TrimEndingDirectorySeparator(call.DefaultRoot) || (File.Exists(config) && Path.GetDirectoryName(config) == directory))
+        // One that is recorded and believed is the configured one, or the ordinary one.
+        if (recorded || Destruction.HasMark(directory) || directory == Path.TrimEndingDirectorySeparator(call.DefaultRoot) || (File.Exists(config) && Path.GetDirectoryName(config) == directory))
             return;
-        if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
+        // A file system of its own has a `lost+found` before anything else.
+        if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any(static entry => Path.GetFileName(entry) != "lost+found"))
             throw new RefusedException(RefusalCode.AlreadyExists, $"{directory} is not empty, and not recognisably a data directory: it has none of {string.Join(", ", Destruction.Marks)}. Name one, or a directory that is empty or missing, with `--data-dir`. Nothing was changed.");
     }
 
