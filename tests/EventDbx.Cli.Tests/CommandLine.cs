@@ -54,5 +54,21 @@ internal sealed class CommandLine : IDisposable
         return new Outcome((ExitCode)code, output.ToString(), error.ToString());
     }
 
+    /// <summary>One that has to do what it is asked.</summary>
+    public async Task<Outcome> SucceedAsync(params string[] arguments)
+    {
+        var outcome = await RunAsync(arguments);
+        Assert.True(outcome.Code == ExitCode.Done, $"{string.Join(' ', arguments)}: {outcome.Code} {outcome.Error}");
+        return outcome;
+    }
+
+    /// <summary>The text in quotation marks behind a name; the name ends with the first of them.</summary>
+    public static string ValueIn(string config, string name)
+    {
+        var at = config.IndexOf(name, StringComparison.Ordinal) + name.Length;
+        Assert.True(at >= name.Length, config);
+        return config[at..config.IndexOf('"', at)];
+    }
+
     public void Dispose() => Directory.Dispose();
 }

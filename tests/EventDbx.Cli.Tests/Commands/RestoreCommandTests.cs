@@ -24,9 +24,9 @@ public sealed class RestoreCommandTests
         Assert.Contains("tokens    kept", restored.Out, StringComparison.Ordinal);
         Assert.Contains("is good again", restored.Error, StringComparison.Ordinal);
         Assert.Contains($"data_dir = \"{data}\"", there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
         Assert.Equal((await here.RunAsync("aggregate", "get", "order", "o-1")).Out, (await there.RunAsync("aggregate", "get", "order", "o-1")).Out);
-        var entry = await SucceedsAsync(there, "audit", "list", "--kind", "epoch", "--json");
+        var entry = await there.SucceedAsync("audit", "list", "--kind", "epoch", "--json");
         Assert.Contains("a new machine", entry.Out, StringComparison.Ordinal);
         Assert.Equal(["event_store"], Directory.GetDirectories(data).Select(Path.GetFileName));
     }
@@ -70,16 +70,16 @@ public sealed class RestoreCommandTests
         Assert.Equal((ExitCode.Done, true), (rehearsed.Code, JsonDocument.Parse(rehearsed.Out).RootElement.GetProperty("dry_run").GetBoolean()));
         Assert.Equal(before, Files(data));
 
-        var restored = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", data, "--force", "--keep-old", "--json");
+        var restored = await there.SucceedAsync("restore", "--input", archive, "--data-dir", data, "--force", "--keep-old", "--json");
 
         var json = JsonDocument.Parse(restored.Out).RootElement;
         Assert.Equal((4UL, 4UL, 7UL), (json.GetProperty("kept").GetUInt64(), json.GetProperty("of").GetUInt64(), json.GetProperty("replaced").GetProperty("log_size").GetUInt64()));
         Assert.True(Directory.Exists(Path.Combine(json.GetProperty("old_kept").GetString()!, "event_store")));
         Assert.Contains(key, File.ReadAllText(json.GetProperty("config_kept").GetString()!), StringComparison.Ordinal);
         Assert.Contains($"data_encryption_keys_retired = [\"{key}\"]", there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
         // With the key in it, it has no place in a backup without keys.
-        Assert.Contains(Path.GetFileName(json.GetProperty("config_kept").GetString()!), (await SucceedsAsync(there, "backup", "--output", there.Directory["b"], "--without-keys", "--json")).Out, StringComparison.Ordinal);
+        Assert.Contains(Path.GetFileName(json.GetProperty("config_kept").GetString()!), (await there.SucceedAsync("backup", "--output", there.Directory["b"], "--without-keys", "--json")).Out, StringComparison.Ordinal);
     }
 
     [CiTier("It starts servers and commands as processes, for seconds each.")]
@@ -88,26 +88,26 @@ public sealed class RestoreCommandTests
     {
         using var here = new CommandLine();
         await FillAsync(here, 5);
-        await SucceedsAsync(here, "token", "generate", "--group", "ops", "--user", "kim", "--root");
+        await here.SucceedAsync("token", "generate", "--group", "ops", "--user", "kim", "--root");
         var archive = await BackUpAsync(here);
-        var times = JsonDocument.Parse((await SucceedsAsync(here, "aggregate", "replay", "order", "o-1", "--json")).Out).RootElement;
+        var times = JsonDocument.Parse((await here.SucceedAsync("aggregate", "replay", "order", "o-1", "--json")).Out).RootElement;
         using var there = new CommandLine();
 
-        var cut = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "3", "--json");
+        var cut = await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "3", "--json");
 
         Assert.Equal(("rotated", 3UL), (JsonDocument.Parse(cut.Out).RootElement.GetProperty("tokens").GetString(), JsonDocument.Parse(cut.Out).RootElement.GetProperty("kept").GetUInt64()));
         Assert.NotEqual(SecretIn(here.ConfigText), SecretIn(there.ConfigText));
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
         Assert.Equal(ExitCode.Failed, (await there.RunAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "99", "--force")).Code);
         Assert.Equal(ExitCode.Usage, (await there.RunAsync("restore", "--input", archive, "--to-position", "3", "--to-time", "2026-01-01T00:00:00Z")).Code);
         Assert.Equal(ExitCode.Usage, (await there.RunAsync("restore", "--input", archive, "--to-time", "yesterday")).Code);
-        var kept = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "3", "--keep-tokens", "--force", "--json");
+        var kept = await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-position", "3", "--keep-tokens", "--force", "--json");
         Assert.Equal("kept", JsonDocument.Parse(kept.Out).RootElement.GetProperty("tokens").GetString());
         Assert.Equal(SecretIn(here.ConfigText), SecretIn(there.ConfigText));
         var early = await there.RunAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", "2000-01-01T00:00:00Z", "--force");
         Assert.Equal(ExitCode.Failed, early.Code);
         Assert.Contains("its first entry is of", early.Error, StringComparison.Ordinal);
-        var late = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", "2999-01-01T00:00:00Z", "--force", "--json");
+        var late = await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", "2999-01-01T00:00:00Z", "--force", "--json");
         Assert.Equal(JsonDocument.Parse(late.Out).RootElement.GetProperty("of").GetUInt64(), JsonDocument.Parse(late.Out).RootElement.GetProperty("kept").GetUInt64());
         Assert.True(times.GetArrayLength() > 0);
     }
@@ -119,13 +119,13 @@ public sealed class RestoreCommandTests
         var archive = await BackedUpAsync(here, events: 3);
         var data = here.Directory["elsewhere"];
         var config = Path.Combine(data, "config.toml");
-        await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", data, "--config", config);
+        await here.SucceedAsync("restore", "--input", archive, "--data-dir", data, "--config", config);
         // As a kill right behind the commit leaves it.
         var text = await File.ReadAllTextAsync(config, TestContext.Current.CancellationToken);
         File.Delete(config);
         Interrupt(data, "config.toml", text);
 
-        var listed = await SucceedsAsync(here, "aggregate", "list", "--config", config, "--json");
+        var listed = await here.SucceedAsync("aggregate", "list", "--config", config, "--json");
 
         Assert.Contains("o-1", listed.Out, StringComparison.Ordinal);
         Assert.True(File.Exists(config));
@@ -149,10 +149,10 @@ public sealed class RestoreCommandTests
         }
 
         there.Environment["EVENTDBX_DATA_DIR"] = from;
-        Assert.Contains("where it was made", (await SucceedsAsync(there, "restore", "--input", archive)).Out, StringComparison.Ordinal);
+        Assert.Contains("where it was made", (await there.SucceedAsync("restore", "--input", archive)).Out, StringComparison.Ordinal);
         Assert.True(Database.ExistsIn(from));
         Directory.Delete(from, recursive: true);
-        Assert.Contains("where it was made", (await SucceedsAsync(here, "restore", "--input", archive)).Out, StringComparison.Ordinal);
+        Assert.Contains("where it was made", (await here.SucceedAsync("restore", "--input", archive)).Out, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -173,12 +173,12 @@ public sealed class RestoreCommandTests
 
         // A file system of its own is never quite empty.
         Directory.CreateDirectory(there.Directory["volume/lost+found"]);
-        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["volume"], "--config", there.Directory["volume.toml"], "--force");
+        await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["volume"], "--config", there.Directory["volume.toml"], "--force");
         // A configuration that stands alone in the ordinary place is that of a store to be.
-        await SucceedsAsync(there, "config", "--bind", "127.0.0.1");
-        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory[".eventdbx"], "--force");
+        await there.SucceedAsync("config", "--bind", "127.0.0.1");
+        await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory[".eventdbx"], "--force");
         File.WriteAllText(there.Directory["ssh/watermark"], "");
-        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["ssh"], "--config", there.Directory["c.toml"], "--force");
+        await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["ssh"], "--config", there.Directory["c.toml"], "--force");
     }
 
     [Fact]
@@ -205,7 +205,7 @@ public sealed class RestoreCommandTests
         var archive = await BackedUpAsync(here, events: 3);
         var data = here.Directory["elsewhere"];
         var own = Path.Combine(data, "config.toml");
-        await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", data);
+        await here.SucceedAsync("restore", "--input", archive, "--data-dir", data);
         var text = await File.ReadAllTextAsync(own, TestContext.Current.CancellationToken);
         File.Delete(own);
         Interrupt(data, here.ConfigPath, text);
@@ -215,8 +215,8 @@ public sealed class RestoreCommandTests
 
         Assert.Contains($"Use the store in {data} with --config {own}", ended.Error, StringComparison.Ordinal);
         Assert.Equal((before, text), (here.ConfigText, await File.ReadAllTextAsync(own, TestContext.Current.CancellationToken)));
-        await SucceedsAsync(here, "verify", "--all");
-        await SucceedsAsync(here, "verify", "--all", "--config", own);
+        await here.SucceedAsync("verify", "--all");
+        await here.SucceedAsync("verify", "--all", "--config", own);
     }
 
     [Fact]
@@ -224,19 +224,19 @@ public sealed class RestoreCommandTests
     {
         using var here = new CommandLine();
         var archive = await BackedUpAsync(here, events: 5);
-        var told = JsonDocument.Parse((await SucceedsAsync(here, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out).RootElement;
+        var told = JsonDocument.Parse((await here.SucceedAsync("aggregate", "get", "order", "o-1", "--include-events", "--json")).Out).RootElement;
         var times = told.GetProperty("events").EnumerateArray().Select(static item => item.GetProperty("metadata").GetProperty("created_at").GetString()!).ToList();
         Assert.Equal(5, times.Count);
         var until = DateTimeOffset.Parse(times[2], CultureInfo.InvariantCulture);
         var expected = times.TakeWhile(time => DateTimeOffset.Parse(time, CultureInfo.InvariantCulture) <= until).Count();
         using var there = new CommandLine();
 
-        var cut = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", times[2], "--json");
+        var cut = await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--to-time", times[2], "--json");
 
         var json = JsonDocument.Parse(cut.Out).RootElement;
         Assert.Equal(((ulong)expected, 5UL), (json.GetProperty("kept").GetUInt64(), json.GetProperty("of").GetUInt64()));
         Assert.Equal(times[expected], json.GetProperty("ended_by").GetProperty("created_at").GetString());
-        var kept = JsonDocument.Parse((await SucceedsAsync(there, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out).RootElement;
+        var kept = JsonDocument.Parse((await there.SucceedAsync("aggregate", "get", "order", "o-1", "--include-events", "--json")).Out).RootElement;
         Assert.Equal(times.Take(expected), kept.GetProperty("events").EnumerateArray().Select(static item => item.GetProperty("metadata").GetProperty("created_at").GetString()!));
     }
 
@@ -248,12 +248,12 @@ public sealed class RestoreCommandTests
         var config = here.ConfigText;
         var trial = here.Directory["trial"];
 
-        var restored = await SucceedsAsync(here, "restore", "--input", archive, "--data-dir", trial);
+        var restored = await here.SucceedAsync("restore", "--input", archive, "--data-dir", trial);
 
         Assert.Equal(config, here.ConfigText);
         Assert.Contains($"--config {Path.Combine(trial, "config.toml")}", restored.Error, StringComparison.Ordinal);
-        await SucceedsAsync(here, "verify", "--all", "--config", Path.Combine(trial, "config.toml"));
-        await SucceedsAsync(here, "verify", "--all");
+        await here.SucceedAsync("verify", "--all", "--config", Path.Combine(trial, "config.toml"));
+        await here.SucceedAsync("verify", "--all");
         Assert.Equal(ExitCode.Failed, (await here.RunAsync("restore", "--input", archive, "--data-dir", here.Directory["other"], "--config", here.ConfigPath, "--force")).Code);
         Assert.False(Directory.Exists(here.Directory["other"]));
     }
@@ -274,11 +274,11 @@ public sealed class RestoreCommandTests
         Assert.Equal(ExitCode.Refused, (await there.RunAsync("restore", "--input", archive, "--data-dir", data)).Code);
         Assert.False(Directory.Exists(data));
         there.Environment["EVENTDBX_DEK"] = KeyIn(here.ConfigText);
-        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", data);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("restore", "--input", archive, "--data-dir", data);
+        await there.SucceedAsync("verify", "--all");
         // Over the installation that it was made from: its configuration has the key.
-        await SucceedsAsync(here, "restore", "--input", archive, "--force");
-        await SucceedsAsync(here, "verify", "--all");
+        await here.SucceedAsync("restore", "--input", archive, "--force");
+        await here.SucceedAsync("verify", "--all");
     }
 
     [Fact]
@@ -305,7 +305,7 @@ public sealed class RestoreCommandTests
             Assert.Equal(before, Files(data));
         }
 
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
     }
 
     [CiTier("It starts servers and commands as processes, for seconds each.")]
@@ -314,9 +314,9 @@ public sealed class RestoreCommandTests
     {
         using var here = new CommandLine();
         var archive = await BackedUpAsync(here, events: 2);
-        await SucceedsAsync(here, "aggregate", "apply", "order", "o-2", "placed", "--field", "n=1");
+        await here.SucceedAsync("aggregate", "apply", "order", "o-2", "placed", "--field", "n=1");
         var later = here.Directory["later.backup"];
-        await SucceedsAsync(here, "backup", "--output", later, "--since", archive, "--encrypt-to", "correct horse battery");
+        await here.SucceedAsync("backup", "--output", later, "--since", archive, "--encrypt-to", "correct horse battery");
         using var there = new CommandLine();
         var data = there.Directory["data"];
 
@@ -326,9 +326,9 @@ public sealed class RestoreCommandTests
         File.Move(archive, there.Directory["base"]);
         Assert.Equal(ExitCode.Failed, (await there.RunAsync("restore", "--input", later, "--data-dir", data)).Code);
         Assert.False(Directory.Exists(data));
-        await SucceedsAsync(there, "restore", "--input", later, "--data-dir", data, "--base", there.Directory["base"]);
-        await SucceedsAsync(there, "verify", "--all");
-        Assert.Contains("o-2", (await SucceedsAsync(there, "aggregate", "list")).Out, StringComparison.Ordinal);
+        await there.SucceedAsync("restore", "--input", later, "--data-dir", data, "--base", there.Directory["base"]);
+        await there.SucceedAsync("verify", "--all");
+        Assert.Contains("o-2", (await there.SucceedAsync("aggregate", "list")).Out, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -363,7 +363,7 @@ public sealed class RestoreCommandTests
             Path.Combine(data, "event_store.swap"),
             $$"""{"format":"eventdbx-swap/1","cause":"restore","aside":"event_store.before-restore","keep_aside":false,"pieces":["event_store","watermark"],"replaced":["event_store","watermark"],"removed":["event_store.inventory"],"config":"config.toml","database_id":"{{database}}","epoch":{{epoch}}}""", TestContext.Current.CancellationToken);
 
-        var verified = await SucceedsAsync(there, "verify", "--all");
+        var verified = await there.SucceedAsync("verify", "--all");
 
         Assert.Contains("was interrupted behind its commit point", verified.Error, StringComparison.Ordinal);
         Assert.Equal(KeyIn(here.ConfigText), KeyIn(there.ConfigText));
@@ -376,14 +376,14 @@ public sealed class RestoreCommandTests
     {
         using var here = new CommandLine();
         await FillAsync(here, 5);
-        var told = (await SucceedsAsync(here, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out;
+        var told = (await here.SucceedAsync("aggregate", "get", "order", "o-1", "--include-events", "--json")).Out;
 
-        var rebuilt = await SucceedsAsync(here, "doctor", "--rebuild", "--json");
+        var rebuilt = await here.SucceedAsync("doctor", "--rebuild", "--json");
 
         var json = JsonDocument.Parse(rebuilt.Out).RootElement;
         Assert.Equal((5UL, 1UL, 0UL, JsonValueKind.Null), (json.GetProperty("log_size").GetUInt64(), json.GetProperty("epoch").GetUInt64(), json.GetProperty("left_out").GetUInt64(), json.GetProperty("kept_old").ValueKind));
-        Assert.Equal(told, (await SucceedsAsync(here, "aggregate", "get", "order", "o-1", "--include-events", "--json")).Out);
-        await SucceedsAsync(here, "verify", "--all");
+        Assert.Equal(told, (await here.SucceedAsync("aggregate", "get", "order", "o-1", "--include-events", "--json")).Out);
+        await here.SucceedAsync("verify", "--all");
         Assert.Equal(ExitCode.Usage, (await here.RunAsync("doctor", "--keep-old")).Code);
         using var nothing = new CommandLine();
         Assert.Equal(ExitCode.Refused, (await nothing.RunAsync("doctor", "--rebuild")).Code);
@@ -407,33 +407,19 @@ public sealed class RestoreCommandTests
     static async Task<string> BackUpAsync(CommandLine line, params string[] further)
     {
         var archive = line.Directory["dbx.backup"];
-        await SucceedsAsync(line, ["backup", "--output", archive, .. further]);
+        await line.SucceedAsync(["backup", "--output", archive, .. further]);
         return archive;
     }
 
     static async Task FillAsync(CommandLine line, int events)
     {
         for (var i = 0; i < events; i++)
-            await SucceedsAsync(line, "aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
+            await line.SucceedAsync("aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
     }
 
-    static async Task<Outcome> SucceedsAsync(CommandLine line, params string[] arguments)
-    {
-        var outcome = await line.RunAsync(arguments);
-        Assert.True(outcome.Code == ExitCode.Done, $"{string.Join(' ', arguments)}: {outcome.Code} {outcome.Error}");
-        return outcome;
-    }
+    static string KeyIn(string config) => CommandLine.ValueIn(config, "data_encryption_key = \"");
 
-    static string KeyIn(string config) => ValueIn(config, "data_encryption_key = \"");
-
-    static string SecretIn(string config) => ValueIn(config, "secret = \"");
-
-    static string ValueIn(string config, string name)
-    {
-        var at = config.IndexOf(name, StringComparison.Ordinal) + name.Length;
-        Assert.True(at >= name.Length, config);
-        return config[at..config.IndexOf('"', at)];
-    }
+    static string SecretIn(string config) => CommandLine.ValueIn(config, "secret = \"");
 
     /// <summary>Names and contents of everything but locks.</summary>
     static string Files(string directory) => string.Join('\n', Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories)

@@ -16,7 +16,7 @@ public sealed class RestoreKillTests
         using var here = new CommandLine();
         await FillAsync(here, 9);
         var archive = here.Directory["dbx.backup"];
-        await SucceedsAsync(here, "backup", "--output", archive);
+        await here.SucceedAsync("backup", "--output", archive);
         using var there = new CommandLine();
         await FillAsync(there, 2);
         var (data, before) = (there.Directory[".eventdbx"], there.Directory["before"]);
@@ -39,8 +39,8 @@ public sealed class RestoreKillTests
                 await program.KillAsync();
             }
 
-            await SucceedsAsync(there, "verify", "--all");
-            var events = System.Text.Json.JsonDocument.Parse((await SucceedsAsync(there, "aggregate", "get", "order", "o-1", "--json")).Out).RootElement.GetProperty("version").GetInt32();
+            await there.SucceedAsync("verify", "--all");
+            var events = System.Text.Json.JsonDocument.Parse((await there.SucceedAsync("aggregate", "get", "order", "o-1", "--json")).Out).RootElement.GetProperty("version").GetInt32();
             var kept = Directory.GetFiles(data, "config.toml.before-*");
             if (events == 2)
             {
@@ -53,7 +53,7 @@ public sealed class RestoreKillTests
                 became++;
             }
 
-            await SucceedsAsync(there, "aggregate", "apply", "order", "o-1", "placed", "--field", "n=1");
+            await there.SucceedAsync("aggregate", "apply", "order", "o-1", "placed", "--field", "n=1");
             // A configuration in the making is replaced by the next one that is written.
             Assert.DoesNotContain(
                 Directory.GetFileSystemEntries(data).Select(Path.GetFileName),
@@ -66,14 +66,7 @@ public sealed class RestoreKillTests
     static async Task FillAsync(CommandLine line, int events)
     {
         for (var i = 0; i < events; i++)
-            await SucceedsAsync(line, "aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
-    }
-
-    static async Task<Outcome> SucceedsAsync(CommandLine line, params string[] arguments)
-    {
-        var outcome = await line.RunAsync(arguments);
-        Assert.True(outcome.Code == ExitCode.Done, $"{string.Join(' ', arguments)}: {outcome.Code} {outcome.Error}");
-        return outcome;
+            await line.SucceedAsync("aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
     }
 
     static void Copy(string from, string to)

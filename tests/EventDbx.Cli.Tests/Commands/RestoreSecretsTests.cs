@@ -11,26 +11,26 @@ public sealed class RestoreSecretsTests
     {
         using var here = new CommandLine();
         await FillAsync(here, 3);
-        await SucceedsAsync(here, "token", "generate", "--group", "ops", "--user", "kim", "--root");
+        await here.SucceedAsync("token", "generate", "--group", "ops", "--user", "kim", "--root");
         var archive = here.Directory["dbx.backup"];
-        await SucceedsAsync(here, "backup", "--output", archive, "--without-keys");
-        var (key, secret) = (ValueIn(here.ConfigText, "data_encryption_key = \""), ValueIn(here.ConfigText, "\nsecret = \""));
+        await here.SucceedAsync("backup", "--output", archive, "--without-keys");
+        var (key, secret) = (CommandLine.ValueIn(here.ConfigText, "data_encryption_key = \""), CommandLine.ValueIn(here.ConfigText, "\nsecret = \""));
 
         using var there = new CommandLine();
         there.Environment["EVENTDBX_DEK"] = key;
-        var elsewhere = await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--keep-tokens", "--json");
+        var elsewhere = await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--keep-tokens", "--json");
         Assert.Equal("rotated", JsonDocument.Parse(elsewhere.Out).RootElement.GetProperty("tokens").GetString());
         Assert.Contains("every token of before is refused", elsewhere.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(secret, there.ConfigText, StringComparison.Ordinal);
 
-        var over = await SucceedsAsync(here, "restore", "--input", archive, "--force", "--keep-tokens", "--json");
+        var over = await here.SucceedAsync("restore", "--input", archive, "--force", "--keep-tokens", "--json");
         Assert.Equal("kept", JsonDocument.Parse(over.Out).RootElement.GetProperty("tokens").GetString());
-        Assert.Equal(secret, ValueIn(here.ConfigText, "\nsecret = \""));
+        Assert.Equal(secret, CommandLine.ValueIn(here.ConfigText, "\nsecret = \""));
         // Without being told to keep them, over a store that knows more.
         await FillAsync(here, 2);
-        var rotated = await SucceedsAsync(here, "restore", "--input", archive, "--force", "--json");
+        var rotated = await here.SucceedAsync("restore", "--input", archive, "--force", "--json");
         Assert.Equal("rotated", JsonDocument.Parse(rotated.Out).RootElement.GetProperty("tokens").GetString());
-        Assert.NotEqual(secret, ValueIn(here.ConfigText, "\nsecret = \""));
+        Assert.NotEqual(secret, CommandLine.ValueIn(here.ConfigText, "\nsecret = \""));
     }
 
     [Fact]
@@ -41,20 +41,20 @@ public sealed class RestoreSecretsTests
         var keyFile = here.Directory.Write("keys/data.key", text);
         here.Directory.Write(".eventdbx/config.toml", $"data_encryption_key_file = \"{keyFile}\"\n");
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        await here.SucceedAsync("backup", "--output", here.Directory["b"]);
         using var there = new CommandLine();
         await FillAsync(there, 1);
-        var key = ValueIn(there.ConfigText, "data_encryption_key = \"");
+        var key = CommandLine.ValueIn(there.ConfigText, "data_encryption_key = \"");
 
         var refused = await there.RunAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
         Assert.Equal(ExitCode.Refused, refused.Code);
         there.Environment["EVENTDBX_DEK"] = text;
-        await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
+        await there.SucceedAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
         there.Environment.Clear();
 
         Assert.Contains($"data_encryption_keys_retired = [\"{key}\"]", there.ConfigText, StringComparison.Ordinal);
         Assert.Contains(keyFile, there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
     }
 
     [Fact]
@@ -64,14 +64,14 @@ public sealed class RestoreSecretsTests
         var keyFile = here.Directory.Write(".eventdbx/data.key", Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
         here.Directory.Write(".eventdbx/config.toml", $"data_encryption_key_file = \"{keyFile}\"\n");
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        await here.SucceedAsync("backup", "--output", here.Directory["b"]);
         File.Delete(keyFile);
         using var there = new CommandLine();
 
-        await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
+        await there.SucceedAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
 
         Assert.Contains(there.Directory["data/data.key"], there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
     }
 
     /// <summary>Every KiB of it in CI; the reader alone is cut at more places (BackupArchiveTests).</summary>
@@ -80,11 +80,11 @@ public sealed class RestoreSecretsTests
     {
         using var here = new CommandLine();
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        await here.SucceedAsync("backup", "--output", here.Directory["b"]);
         var whole = await File.ReadAllBytesAsync(here.Directory["b"], TestContext.Current.CancellationToken);
         using var there = new CommandLine();
         await FillAsync(there, 3);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
         var before = Print(there);
         var step = TestTiers.Choose(Math.Max(1024, whole.Length / 8), ci: 1024, demand: 256);
         for (var length = 0; length < whole.Length; length += step)
@@ -95,8 +95,8 @@ public sealed class RestoreSecretsTests
             Assert.True(before == Print(there), $"cut at {length} of {whole.Length} it has changed what was there");
         }
 
-        await SucceedsAsync(there, "verify", "--all");
-        Assert.Equal(3, JsonDocument.Parse((await SucceedsAsync(there, "aggregate", "replay", "order", "o-1", "--json")).Out).RootElement.GetArrayLength());
+        await there.SucceedAsync("verify", "--all");
+        Assert.Equal(3, JsonDocument.Parse((await there.SucceedAsync("aggregate", "replay", "order", "o-1", "--json")).Out).RootElement.GetArrayLength());
 
         static string Print(CommandLine line) => string.Join('\n', line.Directory.Fingerprint(".eventdbx").Split('\n').Where(static file => !file.Contains(".lock ", StringComparison.Ordinal)));
     }
@@ -104,20 +104,6 @@ public sealed class RestoreSecretsTests
     static async Task FillAsync(CommandLine line, int events)
     {
         for (var i = 0; i < events; i++)
-            await SucceedsAsync(line, "aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
-    }
-
-    static async Task<Outcome> SucceedsAsync(CommandLine line, params string[] arguments)
-    {
-        var outcome = await line.RunAsync(arguments);
-        Assert.True(outcome.Code == ExitCode.Done, $"{string.Join(' ', arguments)}: {outcome.Code} {outcome.Error}");
-        return outcome;
-    }
-
-    static string ValueIn(string config, string name)
-    {
-        var at = config.IndexOf(name, StringComparison.Ordinal) + name.Length;
-        Assert.True(at >= name.Length, config);
-        return config[at..config.IndexOf('"', at)];
+            await line.SucceedAsync("aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
     }
 }

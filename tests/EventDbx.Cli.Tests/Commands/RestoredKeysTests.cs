@@ -33,10 +33,10 @@ public sealed class RestoredKeysTests
             there.Environment["EVENTDBX_DEK"] = key;
         }
 
-        await SucceedsAsync(there, "backup", "verify", archive);
-        await SucceedsAsync(there, [.. restore, "--dry-run"]);
-        var restored = await SucceedsAsync(there, restore);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("backup", "verify", archive);
+        await there.SucceedAsync([.. restore, "--dry-run"]);
+        var restored = await there.SucceedAsync(restore);
+        await there.SucceedAsync("verify", "--all");
 
         Assert.False(File.Exists(mark), "a program that the archive names was run");
         Assert.Contains("The program sh", restored.Error, StringComparison.Ordinal);
@@ -55,10 +55,10 @@ public sealed class RestoredKeysTests
         using var there = new CommandLine();
         there.Directory.Write(".eventdbx/config.toml", command);
 
-        await SucceedsAsync(there, "restore", "--input", archive, "--data-dir", there.Directory["data"], "--force");
+        await there.SucceedAsync("restore", "--input", archive, "--data-dir", there.Directory["data"], "--force");
 
         Assert.Contains("data_encryption_key_command", there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
     }
 
     [Fact]
@@ -69,22 +69,22 @@ public sealed class RestoredKeysTests
         here.Directory.Write(".eventdbx/data.key", first);
         here.Directory.Write(".eventdbx/config.toml", "data_encryption_key_file = \"data.key\"\n");
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["a"]);
-        await SucceedsAsync(here, "key", "rotate", "--new-key", second);
+        await here.SucceedAsync("backup", "--output", here.Directory["a"]);
+        await here.SucceedAsync("key", "rotate", "--new-key", second);
         here.Directory.Write(".eventdbx/data.key", second);
         await FillAsync(here, 1);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"], "--without-keys");
+        await here.SucceedAsync("backup", "--output", here.Directory["b"], "--without-keys");
 
-        await SucceedsAsync(here, "restore", "--input", here.Directory["a"], "--force");
+        await here.SucceedAsync("restore", "--input", here.Directory["a"], "--force");
 
         Assert.Equal(first, File.ReadAllText(here.Directory[".eventdbx/data.key"]));
         Assert.Contains($"data_encryption_keys_retired = [\"{second}\"]", here.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(here, "verify", "--all");
-        await SucceedsAsync(here, "restore", "--input", here.Directory["b"], "--force");
-        await SucceedsAsync(here, "verify", "--all");
-        Assert.Equal(3, JsonDocument.Parse((await SucceedsAsync(here, "aggregate", "replay", "order", "o-1", "--json")).Out).RootElement.GetArrayLength());
+        await here.SucceedAsync("verify", "--all");
+        await here.SucceedAsync("restore", "--input", here.Directory["b"], "--force");
+        await here.SucceedAsync("verify", "--all");
+        Assert.Equal(3, JsonDocument.Parse((await here.SucceedAsync("aggregate", "replay", "order", "o-1", "--json")).Out).RootElement.GetArrayLength());
         // The same once more brings no other key, and retires none.
-        await SucceedsAsync(here, "restore", "--input", here.Directory["a"], "--force");
+        await here.SucceedAsync("restore", "--input", here.Directory["a"], "--force");
         Assert.Contains($"data_encryption_keys_retired = [\"{second}\"]", here.ConfigText, StringComparison.Ordinal);
     }
 
@@ -96,16 +96,16 @@ public sealed class RestoredKeysTests
         var keyFile = here.Directory.Write("keys/data.key", key);
         here.Directory.Write(".eventdbx/config.toml", $"data_encryption_key_file = \"{keyFile}\"\n");
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        await here.SucceedAsync("backup", "--output", here.Directory["b"]);
         File.Delete(keyFile);
         using var there = new CommandLine();
         there.Environment["EVENTDBX_DEK"] = key;
 
-        var restored = await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
+        var restored = await there.SucceedAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
 
         Assert.Contains($"The key file {keyFile}", restored.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(keyFile, there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "aggregate", "list");
+        await there.SucceedAsync("aggregate", "list");
     }
 
     [Fact]
@@ -114,18 +114,18 @@ public sealed class RestoredKeysTests
         using var here = new CommandLine();
         await FillAsync(here, 2);
         var key = KeyIn(here.ConfigText);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"], "--without-keys");
+        await here.SucceedAsync("backup", "--output", here.Directory["b"], "--without-keys");
         using var there = new CommandLine();
         await FillAsync(there, 1);
         var other = KeyIn(there.ConfigText);
         there.Environment["EVENTDBX_DEK"] = key;
 
-        var restored = await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
+        var restored = await there.SucceedAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory[".eventdbx"], "--force");
 
         Assert.Contains("EVENTDBX_DEK gives the key of what is restored", restored.Error, StringComparison.Ordinal);
         Assert.Contains($"data_encryption_keys_retired = [\"{other}\"]", there.ConfigText, StringComparison.Ordinal);
         Assert.DoesNotContain(key, there.ConfigText, StringComparison.Ordinal);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync("verify", "--all");
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class RestoredKeysTests
     {
         using var here = new CommandLine();
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        await here.SucceedAsync("backup", "--output", here.Directory["b"]);
         using var there = new CommandLine();
         string[] restore = ["restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]];
         there.Environment["EVENTDBX_DEK"] = NewKey();
@@ -145,8 +145,8 @@ public sealed class RestoredKeysTests
         Assert.Contains("are two different keys", refused.Error, StringComparison.Ordinal);
         Assert.Equal((false, false), (Directory.Exists(there.Directory["data"]), File.Exists(there.ConfigPath)));
         there.Environment.Clear();
-        await SucceedsAsync(there, restore);
-        await SucceedsAsync(there, "verify", "--all");
+        await there.SucceedAsync(restore);
+        await there.SucceedAsync("verify", "--all");
     }
 
     [Fact]
@@ -155,8 +155,8 @@ public sealed class RestoredKeysTests
         using var here = new CommandLine();
         here.Environment["EVENTDBX_AUTH_SECRET"] = NewKey();
         await FillAsync(here, 3);
-        await SucceedsAsync(here, "token", "generate", "--group", "ops", "--user", "kim", "--root");
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"]);
+        await here.SucceedAsync("token", "generate", "--group", "ops", "--user", "kim", "--root");
+        await here.SucceedAsync("backup", "--output", here.Directory["b"]);
         string[] cut = ["restore", "--input", here.Directory["b"], "--force", "--to-position", "2", "--json"];
         var config = here.ConfigText;
 
@@ -166,7 +166,7 @@ public sealed class RestoredKeysTests
         Assert.Contains("EVENTDBX_AUTH_SECRET", refused.Error, StringComparison.Ordinal);
         Assert.Contains("--keep-tokens", refused.Error, StringComparison.Ordinal);
         Assert.Equal(config, here.ConfigText);
-        var kept = await SucceedsAsync(here, [.. cut, "--keep-tokens"]);
+        var kept = await here.SucceedAsync([.. cut, "--keep-tokens"]);
         Assert.Equal("kept", JsonDocument.Parse(kept.Out).RootElement.GetProperty("tokens").GetString());
     }
 
@@ -176,17 +176,17 @@ public sealed class RestoredKeysTests
         using var here = new CommandLine();
         here.Directory.Write(".eventdbx/config.toml", "[telemetry]\notlp_headers = \"authorization=Bearer abc\"\n");
         here.Environment["ADMIN"] = NewKey();
-        await SucceedsAsync(here, "config", "--admin-master-key", "env:ADMIN");
+        await here.SucceedAsync("config", "--admin-master-key", "env:ADMIN");
         await FillAsync(here, 2);
-        await SucceedsAsync(here, "backup", "--output", here.Directory["b"], "--without-keys");
-        var hash = ValueIn(here.ConfigText, "master_key_hash = \"");
+        await here.SucceedAsync("backup", "--output", here.Directory["b"], "--without-keys");
+        var hash = CommandLine.ValueIn(here.ConfigText, "master_key_hash = \"");
         using var there = new CommandLine();
         there.Environment["EVENTDBX_DEK"] = KeyIn(here.ConfigText);
 
-        await SucceedsAsync(here, "restore", "--input", here.Directory["b"], "--force");
-        await SucceedsAsync(there, "restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
+        await here.SucceedAsync("restore", "--input", here.Directory["b"], "--force");
+        await there.SucceedAsync("restore", "--input", here.Directory["b"], "--data-dir", there.Directory["data"]);
 
-        Assert.Equal((hash, "authorization=Bearer abc"), (ValueIn(here.ConfigText, "master_key_hash = \""), ValueIn(here.ConfigText, "otlp_headers = \"")));
+        Assert.Equal((hash, "authorization=Bearer abc"), (CommandLine.ValueIn(here.ConfigText, "master_key_hash = \""), CommandLine.ValueIn(here.ConfigText, "otlp_headers = \"")));
         Assert.DoesNotContain("master_key_hash = ", there.ConfigText, StringComparison.Ordinal);
         Assert.DoesNotContain("Bearer abc", there.ConfigText, StringComparison.Ordinal);
     }
@@ -220,22 +220,8 @@ public sealed class RestoredKeysTests
     static async Task FillAsync(CommandLine line, int events)
     {
         for (var i = 0; i < events; i++)
-            await SucceedsAsync(line, "aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
+            await line.SucceedAsync("aggregate", "apply", "order", "o-1", "placed", "--field", $"n={i}");
     }
 
-    static async Task<Outcome> SucceedsAsync(CommandLine line, params string[] arguments)
-    {
-        var outcome = await line.RunAsync(arguments);
-        Assert.True(outcome.Code == ExitCode.Done, $"{string.Join(' ', arguments)}: {outcome.Code} {outcome.Error}");
-        return outcome;
-    }
-
-    static string KeyIn(string config) => ValueIn(config, "data_encryption_key = \"");
-
-    static string ValueIn(string config, string name)
-    {
-        var at = config.IndexOf(name, StringComparison.Ordinal) + name.Length;
-        Assert.True(at >= name.Length, config);
-        return config[at..config.IndexOf('"', at)];
-    }
+    static string KeyIn(string config) => CommandLine.ValueIn(config, "data_encryption_key = \"");
 }
