@@ -80,12 +80,11 @@ public static class DurableFile
                 file.Flush(flushToDisk: true);
             }
 
-            File.Move(own, path, overwrite: false);
-        }
-        catch (IOException) when (Path.Exists(path))
-        {
-            TryDelete(own);
-            return false;
+            if (!TryName(own, path))
+            {
+                TryDelete(own);
+                return false;
+            }
         }
         catch
         {
@@ -95,6 +94,28 @@ public static class DurableFile
 
         SyncDirectoryOf(path);
         return true;
+    }
+
+    /// <summary>Gives a file a name that nothing has yet, in one step; false where something has it, which stays as it is, and so does the file. The directory is not synced.</summary>
+    /// <exception cref="IOException">It has not got it.</exception>
+    internal static bool TryName(string file, string path)
+    {
+        // File.Move looks first and renames then, so that of two who name at once both succeed. Where a file system has no second names, that has to do.
+        if (!OperatingSystem.IsWindows() && Libc.TryLink(file, path))
+        {
+            TryDelete(file);
+            return true;
+        }
+
+        try
+        {
+            File.Move(file, path, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (Path.Exists(path) || new FileInfo(path).LinkTarget is not null)
+        {
+            return false;
+        }
     }
 
     /// <summary>The content, or null when there is no such file.</summary>

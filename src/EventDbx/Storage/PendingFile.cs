@@ -62,23 +62,8 @@ public sealed class PendingFile : IDisposable
     /// <exception cref="IOException">It has not got it.</exception>
     public bool TryName()
     {
-        // In one step: File.Move looks first, and renames then. Where a file system has no second names, that has to do.
-        if (!OperatingSystem.IsWindows() && Libc.TryLink(_temporary, Path))
-        {
-            DurableFile.TryDelete(_temporary);
-        }
-        else
-        {
-            try
-            {
-                File.Move(_temporary, Path, overwrite: false);
-            }
-            catch (IOException) when (System.IO.Path.Exists(Path) || new FileInfo(Path).LinkTarget is not null)
-            {
-                return false;
-            }
-        }
-
+        if (!DurableFile.TryName(_temporary, Path))
+            return false;
         _renamed = true;
         DurableFile.SyncDirectoryOf(Path);
         return true;

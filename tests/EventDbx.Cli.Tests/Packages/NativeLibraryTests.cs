@@ -19,7 +19,7 @@ public sealed class NativeLibraryTests
 
         var asked = await Program.RunAsync(
             "env", Checkout.Root, home: null, "MSBUILDDISABLENODEREUSE=1", "dotnet", "msbuild", "src/EventDbx.Cli", "-restore", "-t:ComputeResolvedFilesToPublishList", "-getItem:ResolvedFileToPublish",
-            $"-p:RuntimeIdentifier={rid}", "-p:Configuration=Release", "-p:SelfContained=false", "-p:UseAppHost=false", "-p:_IsPublishing=true", "-p:PublishAot=false", $"-p:ArtifactsPath={scratch["artifacts"]}", $"-p:NuGetLockFilePath={scratch["lock.json"]}");
+            $"-p:RuntimeIdentifier={rid}", "-p:Configuration=Release", "-p:SelfContained=false", "-p:UseAppHost=false", "-p:_IsPublishing=true", "-p:PublishAot=false", $"-p:ArtifactsPath={scratch["artifacts"]}");
 
         Assert.True(asked.Code == ExitCode.Done, asked.Out + asked.Error);
         using var answer = JsonDocument.Parse(asked.Out);

@@ -77,6 +77,41 @@ public sealed class DurableFileTests : IDisposable
     }
 
     [Fact]
+    public void Of_many_that_create_one_file_at_once_one_does_and_its_content_stays()
+    {
+        for (var round = 0; round < 100; round++)
+        {
+            var created = new List<int>();
+            using var start = new Barrier(4);
+            var threads = Enumerable.Range(0, start.ParticipantCount).Select(n => new Thread(() =>
+            {
+                start.SignalAndWait();
+                if (!DurableFile.TryCreate(File1, [(byte)n]))
+                    return;
+                lock (created)
+                    created.Add(n);
+            })).ToList();
+            threads.ForEach(static thread => thread.Start());
+            threads.ForEach(static thread => thread.Join());
+
+            Assert.Equal(created.ConvertAll(static n => (byte)n), DurableFile.Read(File1, 100));
+            Assert.Equal([File1], Directory.GetFileSystemEntries(_scratch.Root));
+            File.Delete(File1);
+        }
+    }
+
+    [Fact]
+    public void A_link_that_leads_nowhere_is_a_file_that_is_there()
+    {
+        File.CreateSymbolicLink(File1, "gone");
+
+        Assert.False(DurableFile.TryCreate(File1, "new"u8));
+
+        Assert.Equal("gone", new FileInfo(File1).LinkTarget);
+        Assert.Equal([File1], Directory.GetFileSystemEntries(_scratch.Root));
+    }
+
+    [Fact]
     public void A_link_planted_at_the_temporary_name_is_not_followed()
     {
         var victim = _scratch.Write("victim", "precious"u8);
