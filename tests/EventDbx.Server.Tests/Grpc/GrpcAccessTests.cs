@@ -131,20 +131,6 @@ public sealed class GrpcAccessTests : IAsyncLifetime
     /// <summary>Begins a call whose message never comes.</summary>
     async Task<(StatusCode, string)> AskAsync(string path, string? authorization, string contentType = "application/grpc")
     {
-        try
-        {
-            return await AskOnceAsync(path, authorization, contentType);
-        }
-        catch (TimeoutException)
-        {
-            // Seen once in some ten thousand, on a busy machine; which side lost it is not known.
-            TestContext.Current.TestOutputHelper?.WriteLine($"{path} was not answered within a minute and is asked once more.");
-            return await AskOnceAsync(path, authorization, contentType);
-        }
-    }
-
-    async Task<(StatusCode, string)> AskOnceAsync(string path, string? authorization, string contentType)
-    {
         // A connection each: hundreds of streams that are refused and not ended by the client are too many for one.
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         using var content = new Silent();
