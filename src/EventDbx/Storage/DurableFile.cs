@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
 namespace EventDbx.Storage;
@@ -67,55 +66,18 @@ public static class DurableFile
         SyncDirectoryOf(path);
     }
 
-    /// <summary>Creates a file, whole and durable; false where there is one already, which stays as it is.</summary>
-    /// <remarks>Here several may try at once: each writes beside a name of its own, and the first one's file gets the name.</remarks>
+    /// <summary>Creates a file, whole and durable; false where there is one already, or a link that leads nowhere: it stays as it is.</summary>
+    /// <remarks>Here several may try at once: each writes beside a name of its own, and the first one's file gets the name (<see cref="PendingFile.TryName"/>).</remarks>
+    /// <exception cref="IOException">There is none, and it could not be made.</exception>
     public static bool TryCreate(string path, ReadOnlySpan<byte> content)
     {
-        var own = $"{path}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}{TemporarySuffix}";
-        try
-        {
-            using (var file = new FileStream(own, NewFile()))
-            {
-                file.Write(content);
-                file.Flush(flushToDisk: true);
-            }
-
-            if (!TryName(own, path))
-            {
-                TryDelete(own);
-                return false;
-            }
-        }
-        catch
-        {
-            TryDelete(own);
-            throw;
-        }
-
-        SyncDirectoryOf(path);
-        return true;
-    }
-
-    /// <summary>Gives a file a name that nothing has yet, in one step; false where something has it, which stays as it is, and so does the file. The directory is not synced.</summary>
-    /// <exception cref="IOException">It has not got it.</exception>
-    internal static bool TryName(string file, string path)
-    {
-        // File.Move looks first and renames then, so that of two who name at once both succeed. Where a file system has no second names, that has to do.
-        if (!OperatingSystem.IsWindows() && Libc.TryLink(file, path))
-        {
-            TryDelete(file);
-            return true;
-        }
-
-        try
-        {
-            File.Move(file, path, overwrite: false);
-            return true;
-        }
-        catch (IOException) when (Path.Exists(path) || new FileInfo(path).LinkTarget is not null)
-        {
+        // Where nothing has to be written, nothing that keeps from writing, a full disk say, is in the way.
+        if (PendingFile.IsTaken(path))
             return false;
-        }
+        using var file = PendingFile.Create(path);
+        file.Stream.Write(content);
+        file.Finish();
+        return file.TryName();
     }
 
     /// <summary>The content, or null when there is no such file.</summary>

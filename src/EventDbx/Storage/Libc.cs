@@ -21,6 +21,9 @@ internal static partial class Libc
     const uint StatOwner = 8;
     const ulong MountRoot = 0x2000;
     const int WriteAndEnter = 2 | 1;
+    const uint NoReplace = 1;
+    const uint ExclusiveOnMacOS = 4;
+    const int AlreadyThere = 17; // EEXIST, the same number on Linux and macOS.
     const int NotSupportedForThisFile = 22; // EINVAL, the same number on Linux and macOS.
 
     static int CloseOnExec => OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
@@ -59,8 +62,23 @@ internal static partial class Libc
     /// </summary>
     public static void Unlock(SafeFileHandle file) => _ = flock(file, Release);
 
-    /// <summary>Gives a file a second name; false where that cannot be: another file system, or one without such names.</summary>
-    public static bool TryLink(string existing, string path) => link(existing, path) == 0;
+    /// <summary>Gives a file another name that nothing has; false where something has it; null where that cannot be asked for here, or failed.</summary>
+    public static bool? TryRename(string path, string free)
+    {
+        try
+        {
+            return Named(OperatingSystem.IsMacOS() ? renamex_np(path, free, ExclusiveOnMacOS) : renameat2(WorkingDirectory, path, WorkingDirectory, free, NoReplace));
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Gives a file a second name that nothing has; false where something has it; null where that cannot be, as on file systems without such names, or failed.</summary>
+    public static bool? TryLink(string existing, string free) => Named(link(existing, free));
+
+    static bool? Named(int result) => result == 0 ? true : Marshal.GetLastPInvokeError() == AlreadyThere ? false : null;
 
     /// <summary>Whether an empty file is no file at all but a pipe, a socket, or another thing without a place in it.</summary>
     public static bool IsSpecial(string path)
@@ -133,6 +151,12 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int link(string existing, string path);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int directory, string path, int otherDirectory, string free, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "renamex_np", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renamex_np(string path, string free, uint flags);
 
     [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int access(string path, int mode);

@@ -59,14 +59,43 @@ public sealed class PendingFile : IDisposable
     }
 
     /// <summary>Gives a finished file its name; false where something has it already, which stays as it is.</summary>
+    /// <remarks>In one step, so that of many at once one gets it; but for file systems that know neither such a rename nor second names.</remarks>
     /// <exception cref="IOException">It has not got it.</exception>
     public bool TryName()
     {
-        if (!DurableFile.TryName(_temporary, Path))
-            return false;
+        if ((OperatingSystem.IsWindows() ? null : Libc.TryRename(_temporary, Path) ?? TryLink()) is { } named)
+        {
+            if (!named)
+                return false;
+        }
+        else
+        {
+            try
+            {
+                // Except on Windows it looks first and renames then: two who do it at once both succeed.
+                File.Move(_temporary, Path, overwrite: false);
+            }
+            catch (IOException) when (IsTaken(Path))
+            {
+                return false;
+            }
+        }
+
         _renamed = true;
         DurableFile.SyncDirectoryOf(Path);
         return true;
+    }
+
+    /// <summary>Whether something has a name: a link that leads nowhere has its own, too.</summary>
+    internal static bool IsTaken(string path) => System.IO.Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
+
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    bool? TryLink()
+    {
+        var linked = Libc.TryLink(_temporary, Path);
+        if (linked == true)
+            DurableFile.TryDelete(_temporary);
+        return linked;
     }
 
     /// <summary>What has not got its name is deleted.</summary>

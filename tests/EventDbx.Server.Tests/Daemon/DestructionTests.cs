@@ -8,7 +8,7 @@ public sealed class DestructionTests : IDisposable
     static readonly string[] OwnNames =
     [
         "config.toml", "config.toml.lock", "event_store/CURRENT", "event_store.inventory", "event_store.lock", "event_store.lost-20250101T000000Z/CURRENT",
-        "watermark", "tokens.json", "tokens.json.tmp", "schemas.json", "plugins.json", "staged_events.json", "upgrade-state.json", "upgrade-state.json.0123abcd.tmp", "verify.progress", "schemas.json.replaced", "eventdbx.pid", "replication.key", "checkpoint.key", "tls.crt", "tls.key",
+        "watermark", "tokens.json", "tokens.json.tmp", "schemas.json", "plugins.json", "staged_events.json", "upgrade-state.json", "upgrade-state.json.0123abcd.tmp", "verify.progress", "schemas.json.replaced", "eventdbx.pid", "replication.key", "replication.key.0123abcd.tmp", "checkpoint.key", "tls.crt", "tls.key",
         "logs/eventdbx.log", "logs/eventdbx_2025-01-01_00-00-00.log", "logs/eventdbx_2025-01-01_00-00-00-1.log",
     ];
 

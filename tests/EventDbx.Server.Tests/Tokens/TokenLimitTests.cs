@@ -67,7 +67,7 @@ public sealed class TokenLimitTests
                     catch (RefusedException no) when (no.Refusal.Code is RefusalCode.WriteLimitReached or RefusalCode.Unauthenticated)
                     {
                         // Whoever tried on without a pause would keep the threads from the refresh, and from all other tests.
-                        await refreshed.Task;
+                        await refreshed.Task.WaitAsync(TimeSpan.FromMinutes(1), TokenBench.Cancellation);
                         refused++;
                     }
                 }
@@ -77,7 +77,9 @@ public sealed class TokenLimitTests
         }
 
         var writers = Enumerable.Range(0, 16).Select(writer => Task.Run(() => WriteAsync(writer))).ToArray();
-        await begun.Task;
+        // A writer that ends before is one that has failed.
+        await Task.WhenAny([begun.Task, .. writers]).WaitAsync(TimeSpan.FromMinutes(1), TokenBench.Cancellation);
+        Assert.True(begun.Task.IsCompleted, "the writers ended before they had written 20 events");
         tokens.Add((await bench.Tokens.RefreshAsync(bench.Owner, first.Token, new(), TokenBench.Cancellation)).Token);
         refreshed.SetResult();
         var written = (await Task.WhenAll(writers)).Sum();

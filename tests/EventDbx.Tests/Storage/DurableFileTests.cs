@@ -77,27 +77,63 @@ public sealed class DurableFileTests : IDisposable
     }
 
     [Fact]
-    public void Of_many_that_create_one_file_at_once_one_does_and_its_content_stays()
+    public async Task Of_many_that_create_one_file_at_once_one_does_and_its_content_stays()
     {
         for (var round = 0; round < 100; round++)
         {
             var created = new List<int>();
             using var start = new Barrier(4);
-            var threads = Enumerable.Range(0, start.ParticipantCount).Select(n => new Thread(() =>
-            {
-                start.SignalAndWait();
-                if (!DurableFile.TryCreate(File1, [(byte)n]))
-                    return;
-                lock (created)
-                    created.Add(n);
-            })).ToList();
-            threads.ForEach(static thread => thread.Start());
-            threads.ForEach(static thread => thread.Join());
+            await Task.WhenAll([.. Enumerable.Range(0, start.ParticipantCount).Select(n => Task.Factory.StartNew(
+                () =>
+                {
+                    start.SignalAndWait(TestContext.Current.CancellationToken);
+                    if (!DurableFile.TryCreate(File1, [(byte)n]))
+                        return;
+                    lock (created)
+                        created.Add(n);
+                },
+                TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default))]);
 
             Assert.Equal(created.ConvertAll(static n => (byte)n), DurableFile.Read(File1, 100));
             Assert.Equal([File1], Directory.GetFileSystemEntries(_scratch.Root));
             File.Delete(File1);
         }
+    }
+
+    [Fact]
+    public void Where_there_is_one_nothing_is_written_to_find_that_out()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        _scratch.Write("tokens.json", "old"u8);
+        // No name beside it has room: it has as many characters as a file system takes.
+        var longest = _scratch.At(new string('n', 255));
+        File.Move(File1, longest);
+
+        Assert.False(DurableFile.TryCreate(longest, "new"u8));
+        Assert.ThrowsAny<IOException>(() => DurableFile.TryCreate(_scratch.At(new string('m', 255)), "new"u8));
+
+        Assert.Equal([longest], Directory.GetFileSystemEntries(_scratch.Root));
+    }
+
+    [Fact]
+    public void A_free_name_is_taken_by_a_rename_and_by_a_second_name_and_one_that_is_not_by_neither()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        _scratch.Write("one", "one"u8);
+        _scratch.Write("taken", "taken"u8);
+
+        Assert.False(Libc.TryRename(_scratch.At("one"), _scratch.At("taken")));
+        Assert.False(Libc.TryLink(_scratch.At("one"), _scratch.At("taken")));
+        Assert.Null(Libc.TryLink(_scratch.At("one"), "/proc/free"));
+        Assert.Null(Libc.TryRename(_scratch.At("one"), "/proc/free"));
+        Assert.True(Libc.TryLink(_scratch.At("one"), _scratch.At("two")));
+        Assert.True(Libc.TryRename(_scratch.At("one"), _scratch.At("three")));
+
+        Assert.Equal(["taken", "three", "two"], Directory.GetFileSystemEntries(_scratch.Root).Select(Path.GetFileName).Order());
+        Assert.Equal("taken"u8.ToArray(), DurableFile.Read(_scratch.At("taken"), 100));
+        Assert.Equal("one"u8.ToArray(), DurableFile.Read(_scratch.At("three"), 100));
     }
 
     [Fact]
