@@ -205,7 +205,7 @@ internal sealed partial class DirectorySwap(DataDirectory directory, Action<stri
         if (journal.IsDone)
             return false;
         var aside = Path.Combine(directory.Path, journal.Aside);
-        if (Array.Find(journal.Pieces, name => !Exists(Path.Combine(_new, name)) && !IsInPlace(journal, name)) is { } lost)
+        if (Array.Find(journal.Pieces, name => !PendingFile.IsTaken(Path.Combine(_new, name)) && !IsInPlace(journal, name)) is { } lost)
             throw new IOException($"`{lost}`, which was to take its place, is gone from {_new}.");
         PrivateDirectory.Create(aside);
         // First: from here on every command reads the configuration that the new store needs.
@@ -214,7 +214,7 @@ internal sealed partial class DirectorySwap(DataDirectory directory, Action<stri
         foreach (var name in journal.Removed)
         {
             var old = Path.Combine(directory.Path, name);
-            if (!Exists(old))
+            if (!PendingFile.IsTaken(old))
                 continue;
             Move(old, Path.Combine(aside, name));
             reached?.Invoke($"{name} aside");
@@ -224,9 +224,9 @@ internal sealed partial class DirectorySwap(DataDirectory directory, Action<stri
         {
             var (old, made) = (Path.Combine(directory.Path, name), Path.Combine(_new, name));
             // Moved already: what has the name is the new one.
-            if (!Exists(made))
+            if (!PendingFile.IsTaken(made))
                 continue;
-            if (Exists(old))
+            if (PendingFile.IsTaken(old))
                 Move(old, Path.Combine(aside, name));
             reached?.Invoke($"{name} aside");
             Move(made, old);
@@ -258,7 +258,7 @@ internal sealed partial class DirectorySwap(DataDirectory directory, Action<stri
 
                 foreach (var name in (string[])[.. journal.Replaced, .. journal.Removed])
                 {
-                    if (!IsThere(name) && Exists(Path.Combine(aside, name)))
+                    if (!IsThere(name) && PendingFile.IsTaken(Path.Combine(aside, name)))
                         Move(Path.Combine(aside, name), Path.Combine(directory.Path, name));
                 }
 
@@ -276,15 +276,12 @@ internal sealed partial class DirectorySwap(DataDirectory directory, Action<stri
     }
 
     bool IsInPlace(SwapJournal journal, string name) =>
-        !Exists(Path.Combine(_new, name)) && IsThere(name) && (!journal.Replaced.Contains(name) || Exists(Path.Combine(directory.Path, journal.Aside, name)));
+        !PendingFile.IsTaken(Path.Combine(_new, name)) && IsThere(name) && (!journal.Replaced.Contains(name) || PendingFile.IsTaken(Path.Combine(directory.Path, journal.Aside, name)));
 
-    bool IsThere(string name) => Exists(Path.Combine(directory.Path, name));
+    bool IsThere(string name) => PendingFile.IsTaken(Path.Combine(directory.Path, name));
 
     /// <summary>A path within the data directory goes along with it, wherever that is moved or copied to.</summary>
     string InPlace(string path) => Path.GetRelativePath(directory.Path, path) is var relative && !relative.StartsWith("..", StringComparison.Ordinal) ? relative : path;
-
-    /// <summary>A link that leads nowhere has its name, too.</summary>
-    static bool Exists(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
 
     static void Move(string from, string to)
     {
@@ -319,7 +316,7 @@ internal sealed partial class DirectorySwap(DataDirectory directory, Action<stri
             throw new StoreRefusedException($"The configuration goes to {config}, which is a directory. Nothing was changed. Name a file with --config.");
         // What is missing is made: in the nearest one that is there.
         var above = Path.GetDirectoryName(config)!;
-        while (!Exists(above) && Path.GetDirectoryName(above) is { } further)
+        while (!PendingFile.IsTaken(above) && Path.GetDirectoryName(above) is { } further)
             above = further;
         if (!Directory.Exists(above))
             throw new StoreRefusedException($"The configuration goes to {config}, and {above} is no directory. Nothing was changed. Name another file with --config.");

@@ -87,7 +87,7 @@ public sealed class PendingFile : IDisposable
     }
 
     /// <summary>Whether something has a name: a link that leads nowhere has its own, too.</summary>
-    internal static bool IsTaken(string path) => System.IO.Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
+    public static bool IsTaken(string path) => System.IO.Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
 
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     bool? TryLink()

@@ -91,7 +91,7 @@ internal static class BackupCommand
         if (BackupFiles.IsSpecial(path))
             throw new RefusedException(RefusalCode.InvalidArgument, $"{path} is no ordinary file. Name one; `{Output.Name} -` writes to standard output.");
         // A link that leads nowhere has the name as well.
-        if ((Path.Exists(path) || new FileInfo(path).LinkTarget is not null) && !call.Get(Force))
+        if (PendingFile.IsTaken(path) && !call.Get(Force))
             throw Exists(path);
     }
 
